@@ -1,0 +1,1 @@
+"""Who does what: one file per actor, one folder for messages, one for the kernel."""

@@ -1,0 +1,209 @@
+"""What the actors need from outside. Adapters implement these; actors import nothing else.
+
+Every venue method ends in exactly one of three ways: a value, `Rejected` (the venue proved it
+refused) or `OutcomeUnknown` (everything else: timeout, disconnect, 5xx, unreadable reply).
+An unknown outcome is resolved by looking up the label, never by sending again.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Protocol
+
+from domain.instruments import Instrument
+from domain.orders import (
+    Account,
+    Fill,
+    Order,
+    OrderBook,
+    OrderRequest,
+    Placement,
+    Position,
+    Ticker,
+    TriggerRecord,
+)
+
+
+class Rejected(Exception):
+    """The venue refused, provably: nothing was executed. ``code`` is the venue's error code."""
+
+    def __init__(self, code: int, reason: str, data: str = "") -> None:
+        super().__init__(f"{code} {reason} {data}".rstrip())
+        self.code = code
+        self.reason = reason
+        self.data = data
+
+
+class OutcomeUnknown(Exception):
+    """Whether the request took effect is not known. Look it up by label; never assume."""
+
+
+class NotSent(Exception):
+    """We refused before a byte was written: entries locked, budget spent, bad request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """A venue session's tokens. The texts of the tokens never appear in a repr.
+
+    ``expires_in`` is in seconds; ``scope`` is what the venue granted, space-separated.
+    """
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    expires_in: int
+    scope: str
+
+
+class Clock(Protocol):
+    """The only source of time. ``now`` is UTC and aware; ``monotonic`` is seconds."""
+
+    def now(self) -> datetime: ...
+    def monotonic(self) -> float: ...
+    def sleep(self, seconds: float) -> None: ...
+
+
+class Entropy(Protocol):
+    """The only source of chance: ids and jitter. Seeded in simulation."""
+
+    def new_id(self) -> str:
+        """A short id, unique and sortable by time, of ``[0-9a-z]`` only (fits a label)."""
+        ...
+
+    def uniform(self, low: float, high: float) -> float: ...
+
+
+class Timers(Protocol):
+    """One-shot wake-ups on the monotonic clock. ``callback`` must be quick and never raise."""
+
+    def at(self, when: float, callback: Callable[[], None]) -> object:
+        """Arms a wake-up at monotonic ``when`` (seconds); returns a handle for `cancel`."""
+        ...
+
+    def cancel(self, handle: object) -> None: ...
+
+
+class Session(Protocol):
+    """The logged-in connection to the venue. Auth is its only user.
+
+    ``open`` connects, logs in with client credentials, sets the heartbeat and subscribes; a
+    channel the venue left out is an error. ``refresh`` spends the (single-use) refresh token.
+    Both install the new credentials on every transport before they return.
+    """
+
+    def open(self, channels: Sequence[str]) -> Credentials: ...
+    def refresh(self, credentials: Credentials) -> Credentials: ...
+    def close(self) -> None: ...
+    def cancel_on_disconnect(self) -> bool:
+        """Whether the venue would cancel our orders when the connection drops."""
+        ...
+
+    def disable_cancel_on_disconnect(self) -> None: ...
+    def server_time_ms(self) -> int: ...
+
+
+class Venue(Protocol):
+    """Typed methods of the venue. Contracts are whole and positive; see `domain.orders`.
+
+    Reads and cancels may be retried by the adapter; orders never are.
+    """
+
+    def instruments(self) -> Mapping[str, Instrument]:
+        """All active perpetuals by name, read afresh."""
+        ...
+
+    def ticker(self, instrument_name: str) -> Ticker: ...
+    def order_book(self, instrument_name: str, depth: int = 10) -> OrderBook: ...
+
+    def place(self, request: OrderRequest) -> Placement:
+        """Sends one order, once.
+
+        Raises:
+            NotSent: entries are locked, or the rate budget left to entries is spent.
+            Rejected: the venue refused.
+            OutcomeUnknown: look it up by label.
+        """
+        ...
+
+    def edit(
+        self,
+        order_id: str,
+        instrument: Instrument,
+        *,
+        contracts: int,
+        price: Decimal | None = None,
+        trigger_price: Decimal | None = None,
+    ) -> Placement:
+        """Sets absolute values; ``contracts`` is the new total including what is filled."""
+        ...
+
+    def cancel(self, order_id: str) -> Order: ...
+    def cancel_all(self) -> int: ...
+    def cancel_all_by_instrument(self, instrument_name: str) -> int: ...
+    def cancel_by_label(self, label: str, currency: str) -> int: ...
+    def close_position(self, instrument_name: str) -> Placement:
+        """Closes the whole position at market, reduce-only; carries no label of ours."""
+        ...
+
+    def order(self, order_id: str) -> Order: ...
+    def orders_by_label(self, label: str, currency: str) -> tuple[Order, ...]:
+        """Orders with exactly this label, recent terminal ones included."""
+        ...
+
+    def open_orders(self) -> tuple[Order, ...]:
+        """Everything resting in every currency, triggers and waiting children included."""
+        ...
+
+    def trigger_history(self, currency: str, instrument_name: str) -> tuple[TriggerRecord, ...]: ...
+    def order_history(self, instrument_name: str) -> tuple[Order, ...]:
+        """Recent and historical orders merged by id, unfilled ones included."""
+        ...
+
+    def fills(self, instrument_name: str, since_ms: int) -> tuple[Fill, ...]:
+        """Our trades since then, oldest first: all pages, recent and historical merged."""
+        ...
+
+    def positions(self) -> tuple[Position, ...]:
+        """All non-zero positions. An error raises: it is never an empty result."""
+        ...
+
+    def accounts(self) -> tuple[Account, ...]: ...
+    def funding_rate(self, instrument_name: str, start_ms: int, end_ms: int) -> Decimal: ...
+
+    def lock_entries(self, reason: str) -> None:
+        """From now on every order that is not reduce-only is `NotSent`."""
+        ...
+
+    def unlock_entries(self) -> None: ...
+    def budget_left(self) -> int:
+        """How many matching-engine requests could be sent now, the protective share included."""
+        ...
+
+
+class Book(Protocol):
+    """Durable open state. Each call returns only when it is on disk, or raises `OSError`."""
+
+    def put(self, table: str, key: str, document: Mapping[str, Any]) -> None: ...
+    def remove(self, table: str, key: str) -> None: ...
+    def load(self) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+        """All tables: table -> key -> document."""
+        ...
+
+
+class Journal(Protocol):
+    """Append-only, hash-chained history."""
+
+    def append(self, entry: Mapping[str, Any], *, durable: bool) -> None:
+        """Adds one entry; ``durable`` waits for the disk. Raises `OSError`."""
+        ...
+
+    def entries(self) -> Sequence[Mapping[str, Any]]:
+        """Everything readable, oldest first; a torn last line is left out."""
+        ...
+
+
+class Notifier(Protocol):
+    """Delivers one alert to a person. Returns only when delivered; raises `OSError` otherwise."""
+
+    def send(self, text: str, *, critical: bool) -> None: ...

@@ -1,0 +1,50 @@
+"""The label grammar: ``bw.<trade id>.<role>.<attempt>``, our idempotency key and the way home.
+
+Deribit labels are free text of at most 64 characters, not unique and not checked; ours are
+unique per attempt because we make them so (API reference, ``private/buy`` and idempotency).
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+PREFIX = "bw"
+MAX_LENGTH = 64
+_LABEL = re.compile(
+    r"bw\.(?P<trade>[a-z0-9-]{1,40})\.(?P<role>[a-z]{2,9})\.(?P<attempt>[1-9]\d{0,3})"
+)
+
+
+class Role(StrEnum):
+    """What an order is for. Every role but ``entry`` is reduce-only."""
+
+    ENTRY = "entry"
+    STOP = "sl"
+    TARGET = "tp"
+    CLOSE = "close"
+    EMERGENCY = "emergency"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One attempt at one order of one trade."""
+
+    trade_id: str
+    role: Role
+    attempt: int
+
+    def __str__(self) -> str:
+        return f"{PREFIX}.{self.trade_id}.{self.role}.{self.attempt}"
+
+
+def parse(text: str) -> Label | None:
+    """The label behind ``text``, or None when it is not one of ours."""
+    match = _LABEL.fullmatch(text)
+    if match is None or match["role"] not in set(Role):
+        return None
+    return Label(match["trade"], Role(match["role"]), int(match["attempt"]))
+
+
+def is_ours(text: str) -> bool:
+    """Whether an order with this label was sent by Bulwark (however odd the rest)."""
+    return text.startswith(f"{PREFIX}.")
