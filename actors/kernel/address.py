@@ -1,0 +1,85 @@
+"""The stable reference to an actor: a restart changes what is behind it, never the address."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pykka import Future, Timeout
+
+# Kept private by pykka's convention only; it is the shape every inbox must carry.
+from pykka._envelope import Envelope
+
+from actors.kernel.runtime import Mailbox
+from actors.messages.base import Message, Report
+
+PERISHABLE_LIMIT = 256
+"""Waiting messages beyond which a perishable report (a price) is dropped and counted."""
+
+
+class AskFailed(Exception):
+    """No answer: the asked actor failed on the question, is not there, or was too slow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An ask on its way: answered through ``reply``, dropped when handled after ``deadline``."""
+
+    message: Message
+    reply: Future[Any]
+    deadline: float
+
+
+class Address:
+    """Where to reach an actor by name. ``tell`` never raises into the sender."""
+
+    def __init__(
+        self,
+        name: str,
+        mailbox: Mailbox,
+        future: Callable[[], Future[Any]],
+        monotonic: Callable[[], float],
+        undeliverable: Callable[[str, Message, str], None],
+    ) -> None:
+        self.name = name
+        self.mailbox = mailbox
+        self.is_open = False
+        self.dropped = 0
+        self._future = future
+        self._monotonic = monotonic
+        self._undeliverable = undeliverable
+
+    def tell(self, message: Message) -> None:
+        """Puts the message into the mailbox, or into the dead letters if nobody lives here."""
+        if isinstance(message, Report) and message.perishable:
+            if not self.is_open or self.mailbox.qsize() >= PERISHABLE_LIMIT:
+                self.dropped += 1
+                return
+        elif not self.is_open:
+            self._undeliverable(self.name, message, "nobody lives at this address")
+            return
+        self.mailbox.put(Envelope(message))
+
+    def ask(self, message: Message, timeout: float) -> Any:
+        """Waits for the handler's return value, at most ``timeout`` seconds.
+
+        Only down the order of `docs/messages.md`, so that no cycle can wait on itself.
+
+        Raises:
+            AskFailed: no answer in time, or the actor failed on this question.
+        """
+        if not self.is_open:
+            raise AskFailed(f"{self.name} is not running")
+        reply = self._future()
+        question = Question(message, reply, self._monotonic() + timeout)
+        self.mailbox.put(Envelope(question))
+        try:
+            return reply.get(timeout=timeout)
+        except Timeout as error:
+            raise AskFailed(f"{self.name} did not answer within {timeout:g} s") from error
+
+    def put_raw(self, item: object) -> None:
+        """For the kernel's own signals (wake-ups, the stop pill)."""
+        self.mailbox.put(Envelope(item))
+
+    def __repr__(self) -> str:
+        return f"Address({self.name!r})"

@@ -1,0 +1,87 @@
+"""The process around the actors: signals in, exit code out, and a last watch on the root."""
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from enum import IntEnum
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import structlog
+from pykka import Future, Timeout
+
+from actors.messages.lifecycle import StopAll
+
+if TYPE_CHECKING:
+    from actors.kernel.system import System
+
+ROOT_HANG_SECONDS = 30.0
+"""A root that works on one message for longer cannot watch anybody; the process ends."""
+
+
+class ExitCode(IntEnum):
+    """What supervisord (and a person) learns from the end of the process."""
+
+    OK = 0
+    FAILED = 1
+    GAVE_UP = 70
+    HUNG = 71
+    ALREADY_RUNNING = 75
+    SETTINGS_INVALID = 78
+
+
+def dump_threads(reason: str) -> None:
+    """Logs the stack of every thread, one line each. For SIGUSR1 and for hangs."""
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    log = structlog.get_logger().bind(actor="kernel")
+    for ident, frame in sys._current_frames().items():  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] (documented for debuggers)
+        stack = "".join(traceback.format_stack(frame))
+        log.warning("thread_dump", reason=reason, thread=names.get(ident, "?"), stack=stack)
+
+
+def _install_signals(system: "System", supervisor: str) -> None:
+    seen: list[int] = []
+
+    def stop(number: int, _: FrameType | None) -> None:
+        if number in seen and number == signal.SIGINT:
+            # A second Ctrl-C: the person does not want to wait. Stops stay on the venue.
+            os._exit(128 + number)
+        seen.append(number)
+        reason = f"signal {signal.Signals(number).name}"
+        system.address(supervisor).tell(StopAll(at=system.clock.now(), reason=reason))
+
+    def dump(number: int, _: FrameType | None) -> None:
+        dump_threads(signal.Signals(number).name)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    if hasattr(signal, "SIGUSR1"):
+        signal.signal(signal.SIGUSR1, dump)
+
+
+def run(
+    system: "System",
+    finished: Future[int],
+    *,
+    supervisor: str = "supervisor",
+    abandon: Callable[[int], None] = os._exit,
+) -> int:
+    """Keeps the main thread until the supervisor is finished; returns the exit code.
+
+    A root that hangs is left behind: threads are dumped and the process ends at once through
+    ``abandon``.
+    """
+    _install_signals(system, supervisor)
+    while True:
+        try:
+            return finished.get(timeout=0.5)
+        except Timeout:
+            root = system.incumbents.get(supervisor)
+            since = root.working_since if root else None
+            if since is not None and system.clock.monotonic() - since > ROOT_HANG_SECONDS:
+                dump_threads("the supervisor hangs")
+                abandon(int(ExitCode.HUNG))
+                return int(ExitCode.HUNG)

@@ -1,0 +1,81 @@
+"""What an actor runs on: mailboxes, futures and a way to be driven.
+
+`ThreadRuntime` gives each incarnation a thread. Tests and the simulation give their own, and
+the same actor classes run on it unchanged.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pykka import Future, ThreadingFuture
+
+if TYPE_CHECKING:
+    from pykka._envelope import Envelope
+
+
+class Mailbox(Protocol):
+    """Messages waiting for an actor. It belongs to the address, not to an incarnation."""
+
+    def put(self, envelope: "Envelope[Any]", /) -> None: ...
+    def get(self) -> "Envelope[Any]": ...
+    def qsize(self) -> int: ...
+
+
+class Runtime(Protocol):
+    """Makes the moving parts; `launch` drives one incarnation's loop until it ends."""
+
+    def mailbox(self) -> Mailbox: ...
+    def future(self) -> Future[Any]: ...
+    def launch(self, name: str, loop: Callable[[], None]) -> None: ...
+
+
+class ThreadRuntime:
+    """One daemon thread per incarnation: a hung actor must not keep the process from ending."""
+
+    def __init__(self) -> None:
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+
+    def mailbox(self) -> Mailbox:
+        made: queue.SimpleQueue[Envelope[Any]] = queue.SimpleQueue()
+        return made
+
+    def future(self) -> Future[Any]:
+        return ThreadingFuture()
+
+    def launch(self, name: str, loop: Callable[[], None]) -> None:
+        thread = threading.Thread(target=loop, name=name, daemon=True)
+        with self._lock:
+            self._threads = [each for each in self._threads if each.is_alive()]
+            thread.start()
+            self._threads.append(thread)
+
+    def join(self, seconds: float) -> list[str]:
+        """Waits for every thread, at most ``seconds`` each; returns the names still running."""
+        with self._lock:
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join(seconds)
+        return [thread.name for thread in threads if thread.is_alive()]
+
+
+class Inbox:
+    """One incarnation's view of the mailbox, as pykka wants it.
+
+    pykka drains an inbox when its actor dies; this one always claims to be empty, so whatever
+    waits is left for the successor.
+    """
+
+    def __init__(self, mailbox: Mailbox) -> None:
+        self._mailbox = mailbox
+
+    def put(self, envelope: "Envelope[Any]", /) -> None:
+        self._mailbox.put(envelope)
+
+    def get(self) -> "Envelope[Any]":
+        return self._mailbox.get()
+
+    def empty(self) -> bool:
+        return True
