@@ -1,0 +1,123 @@
+"""Judging the account from the venue's own data: protection (I1), ledger (I5), orphans (I2).
+
+Pure functions over one snapshot of positions and open orders and the ledger of our trades. They
+judge; they never act.
+
+Sources: design sections 1 and 4; deribit-semantics sections 6 (reduce-only) and 7.3.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from domain import labels
+from domain.labels import Role
+from domain.orders import STOP_TYPES, Order, OrderState, Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortfall:
+    """A position that stops do not cover. Contracts: ``position`` signed, ``cover`` resting."""
+
+    instrument_name: str
+    position: int
+    cover: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """Venue and ledger disagree: ``residual = venue - ledger``, signed contracts."""
+
+    instrument_name: str
+    venue: int
+    ledger: int
+
+    @property
+    def residual(self) -> int:
+        return self.venue - self.ledger
+
+
+def protects(order: Order, position: int) -> bool:
+    """Whether this order is a resting reduce-only stop on the closing side of the position."""
+    return (
+        order.state is OrderState.UNTRIGGERED
+        and order.order_type in STOP_TYPES
+        and order.reduce_only
+        and not order.is_secondary_oto
+        and order.side.sign * position < 0
+    )
+
+
+def cover_of(instrument_name: str, position: int, orders: Iterable[Order]) -> int:
+    """Contracts of the position under resting stops, whoever placed them."""
+    return sum(
+        order.remaining_contracts
+        for order in orders
+        if order.instrument_name == instrument_name and protects(order, position)
+    )
+
+
+def shortfalls(positions: Iterable[Position], orders: Sequence[Order]) -> tuple[Shortfall, ...]:
+    """I1 on one snapshot: every position with less stop than contracts."""
+    found: list[Shortfall] = []
+    for position in positions:
+        cover = cover_of(position.instrument_name, position.contracts, orders)
+        if cover < abs(position.contracts):
+            found.append(
+                Shortfall(
+                    instrument_name=position.instrument_name,
+                    position=position.contracts,
+                    cover=cover,
+                )
+            )
+    return tuple(found)
+
+
+def drifts(positions: Iterable[Position], ledger: Mapping[str, int]) -> tuple[Drift, ...]:
+    """I5 on one snapshot: instruments where our trades do not add up to the position.
+
+    ``ledger`` is the signed sum of what our trades still hold, per instrument.
+    """
+    venue = {position.instrument_name: position.contracts for position in positions}
+    names = sorted(venue.keys() | ledger.keys())
+    found = (
+        Drift(instrument_name=name, venue=venue.get(name, 0), ledger=ledger.get(name, 0))
+        for name in names
+    )
+    return tuple(drift for drift in found if drift.residual)
+
+
+def orphans(orders: Iterable[Order], open_trades: frozenset[str]) -> tuple[Order, ...]:
+    """Live orders that carry our label but whose trade is closed or unknown.
+
+    Foreign orders are never orphans. An order of ours whose label does not parse is one: no
+    trade will ever claim it.
+    """
+    return tuple(
+        order
+        for order in orders
+        if order.state.is_live and labels.is_ours(order.label) and _owner(order) not in open_trades
+    )
+
+
+def _owner(order: Order) -> str | None:
+    label = labels.parse(order.label)
+    return label.trade_id if label else None
+
+
+def may_cancel(order: Order, orders: Sequence[Order], positions: Iterable[Position]) -> bool:
+    """Whether removing an orphan leaves every position as protected as it must be."""
+    for position in positions:
+        if position.instrument_name != order.instrument_name:
+            continue
+        if not protects(order, position.contracts):
+            continue
+        rest = [x for x in orders if x.order_id != order.order_id]
+        cover = cover_of(order.instrument_name, position.contracts, rest)
+        return cover >= abs(position.contracts)
+    return True
+
+
+def is_entry(order: Order) -> bool:
+    """Whether an order of ours opens rather than closes."""
+    label = labels.parse(order.label)
+    return label is not None and label.role is Role.ENTRY
