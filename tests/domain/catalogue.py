@@ -2,6 +2,7 @@
 
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from domain.exact import exact
 from domain.instruments import Instrument, Kind
 from domain.orders import Fill, Side
 
@@ -12,7 +13,7 @@ CLOSE_ENOUGH = D("1e-12")
 
 
 def _perpetual(
-    name: str, kind: Kind, base: str, quote: str, tick: str, contract_size: str
+    name: str, kind: Kind, *, base: str, quote: str, tick: str, contract_size: str
 ) -> Instrument:
     inverse = kind is Kind.INVERSE
     return Instrument(
@@ -30,13 +31,22 @@ def _perpetual(
     )
 
 
-BTC = _perpetual("BTC-PERPETUAL", Kind.INVERSE, "BTC", "USD", "0.5", "10")
-ETH = _perpetual("ETH-PERPETUAL", Kind.INVERSE, "ETH", "USD", "0.05", "1")
-BTC_USDC = _perpetual("BTC_USDC-PERPETUAL", Kind.LINEAR, "BTC", "USDC", "0.1", "0.0001")
-ETH_USDC = _perpetual("ETH_USDC-PERPETUAL", Kind.LINEAR, "ETH", "USDC", "0.05", "0.001")
+BTC = _perpetual(
+    "BTC-PERPETUAL", Kind.INVERSE, base="BTC", quote="USD", tick="0.5", contract_size="10"
+)
+ETH = _perpetual(
+    "ETH-PERPETUAL", Kind.INVERSE, base="ETH", quote="USD", tick="0.05", contract_size="1"
+)
+BTC_USDC = _perpetual(
+    "BTC_USDC-PERPETUAL", Kind.LINEAR, base="BTC", quote="USDC", tick="0.1", contract_size="0.0001"
+)
+ETH_USDC = _perpetual(
+    "ETH_USDC-PERPETUAL", Kind.LINEAR, base="ETH", quote="USDC", tick="0.05", contract_size="0.001"
+)
 ALL = (BTC, ETH, BTC_USDC, ETH_USDC)
 
 
+@exact
 def at(number: Decimal, places: int = 8) -> Decimal:
     """The number rounded half-even to so many places."""
     return number.quantize(D(1).scaleb(-places), ROUND_HALF_EVEN)
