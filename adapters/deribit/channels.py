@@ -1,0 +1,163 @@
+"""Channel names, and the reports their notifications become.
+
+Runs in the reader thread of the websocket: no call to the venue can be made from here, because
+its reply would have to be read by this very thread.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from actors.messages.base import Report
+from actors.messages.venue import (
+    AccountReport,
+    ChangesReport,
+    ConnectionLost,
+    MarketTradesReport,
+    PlatformReport,
+    TickerReport,
+)
+from actors.ports import Clock
+from adapters.deribit import parse, parse_market, wire
+from adapters.deribit.catalogue import Catalogue
+from adapters.deribit.errors import Unreadable
+from adapters.deribit.tally import Tally
+from domain.instruments import Instrument
+
+_T = TypeVar("_T")
+
+CHANGES = "user.changes.any.any.raw"
+PORTFOLIO = "user.portfolio.any"
+PLATFORM = "platform_state"
+
+
+def account_channels() -> tuple[str, ...]:
+    """Everything that happens to the account, on every instrument and in every currency."""
+    return (CHANGES, PORTFOLIO, PLATFORM)
+
+
+def market_channels(instrument_name: str) -> tuple[str, ...]:
+    """Prices and public trades of one instrument, every 100 ms."""
+    return (f"ticker.{instrument_name}.100ms", f"trades.{instrument_name}.100ms")
+
+
+class Channels:
+    """Turns notifications into reports for ``publish``, which must be quick.
+
+    A notification that cannot be read is counted and logged, never raised: the poll of the
+    position watcher sees within seconds what a push failed to say.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, clock: Clock, publish: Callable[[Report], None]
+    ) -> None:
+        self._catalogue = catalogue
+        self._clock = clock
+        self._publish = publish
+        self._locked: dict[str, bool] = {}
+        self.unreadable = Tally("venue_notification_unreadable", clock)
+        self._handlers: tuple[tuple[str, Callable[[Any], Report | None]], ...] = (
+            ("user.changes.", self._changes),
+            ("user.portfolio.", self._account),
+            ("ticker.", self._ticker),
+            ("trades.", self._market_trades),
+            (PLATFORM, self._platform),
+        )
+
+    def on_notification(self, channel: str, data: Any) -> None:
+        """Takes one notification of the websocket."""
+        for prefix, handler in self._handlers:
+            if channel.startswith(prefix):
+                self._handle(prefix, handler, data)
+                return
+        self.unreadable.note("unknown_channel", channel[:100])
+
+    def on_lost(self, reason: str) -> None:
+        """Takes the end of a connection."""
+        self._publish(ConnectionLost(at=self._clock.now(), reason=reason))
+
+    def _handle(self, kind: str, handler: Callable[[Any], Report | None], data: Any) -> None:
+        try:
+            report = handler(data)
+        except Unreadable as exc:
+            self.unreadable.note(kind, str(exc))
+            return
+        if report is not None:
+            self._publish(report)
+
+    def _changes(self, data: Any) -> Report | None:
+        name = _field(data, "instrument_name")
+        known = self._known(name)
+        if known is None:
+            return None
+        positions = self._each(data, "positions", parse.position, known)
+        return ChangesReport(
+            at=self._clock.now(),
+            instrument_name=known.name,
+            orders=self._each(data, "orders", parse.order, known),
+            fills=self._each(data, "trades", parse.fill, known),
+            positions=tuple(one for one in positions if one is not None),
+            is_flat=any(one is None for one in positions),
+        )
+
+    def _each(
+        self,
+        data: Any,
+        member: str,
+        parser: Callable[[Any, Instrument], _T],
+        known: Instrument,
+    ) -> tuple[_T, ...]:
+        """The readable ones: an odd order must not take the fill beside it along."""
+        values: list[_T] = []
+        for row in _rows(wire.as_object(data).get(member) or []):
+            try:
+                values.append(parser(row, known))
+            except Unreadable as exc:
+                self.unreadable.note(member, str(exc))
+        return tuple(values)
+
+    def _account(self, data: Any) -> Report:
+        return AccountReport(at=self._clock.now(), account=parse_market.account(data))
+
+    def _ticker(self, data: Any) -> Report:
+        return TickerReport(at=self._clock.now(), ticker=parse_market.ticker(data))
+
+    def _market_trades(self, data: Any) -> Report | None:
+        trades = tuple(
+            parse_market.market_trade(row, known)
+            for row in _rows(data)
+            if (known := self._known(_field(row, "instrument_name"))) is not None
+        )
+        return MarketTradesReport(at=self._clock.now(), trades=trades) if trades else None
+
+    def _platform(self, data: Any) -> Report | None:
+        """Only changes: the venue repeats the state of every index several times a second."""
+        state = wire.as_object(data)
+        index = str(state.get("price_index") or "")
+        maintenance = state.get("maintenance") is True
+        locked = state.get("locked") not in {None, False, "false"}
+        if "maintenance" not in state and self._locked.get(index, False) == locked:
+            return None
+        self._locked[index] = locked
+        return PlatformReport(
+            at=self._clock.now(), locked=locked, maintenance=maintenance, price_index=index
+        )
+
+    def _known(self, name: str) -> Instrument | None:
+        known = self._catalogue.get(name)
+        if known is None:
+            self.unreadable.note("not_in_catalogue", name[:100])
+        return known
+
+
+def _field(data: Any, key: str) -> str:
+    value = wire.as_object(data).get(key)
+    if not isinstance(value, str):
+        raise Unreadable(f"a notification without {key}")
+    return value
+
+
+def _rows(data: Any) -> Iterable[Any]:
+    rows = wire.as_list(data)
+    if rows is None:
+        raise Unreadable("a notification that is no list")
+    return rows

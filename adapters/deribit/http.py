@@ -1,0 +1,99 @@
+"""JSON-RPC over HTTP: the fallback, and the way to look things up after an unknown outcome."""
+
+import itertools
+import queue
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+from urllib3.exceptions import NewConnectionError
+
+from actors.ports import NotSent, OutcomeUnknown
+from adapters.deribit import codec
+from adapters.deribit.errors import Unreadable
+
+SPEAKS_FOR_THE_VENUE = frozenset({200, 400})
+"""Statuses under which the venue itself answers; others come from an edge in front of it."""
+
+
+class HttpRpc:
+    """A few keep-alive connections, lent to one caller at a time.
+
+    A `requests.Session` is not safe to share between threads; one per thread would leave a
+    connection behind for every actor that ever ran. ``max_connections`` also keeps us far from
+    the 32 connections per address the venue allows.
+    """
+
+    def __init__(self, base_url: str, *, max_connections: int = 4) -> None:
+        self._template = requests.Request(
+            "POST", base_url, headers={"Content-Type": "application/json"}
+        ).prepare()
+        self._authorization: str | None = None
+        self._ids = itertools.count(1)
+        self._all = [_session() for _ in range(max_connections)]
+        self._idle: queue.LifoQueue[requests.Session] = queue.LifoQueue()
+        for session in self._all:
+            self._idle.put(session)
+
+    def authorize(self, access_token: str) -> None:
+        """Sends this token with every request from now on."""
+        self._authorization = f"Bearer {access_token}"
+
+    def close(self) -> None:
+        """Closes the connections; a later call opens them again."""
+        for session in self._all:
+            session.close()
+
+    def call(self, method: str, params: Mapping[str, Any], *, timeout: float) -> Any:
+        """See `Rpc.call`; ``timeout`` bounds connecting and each wait for data."""
+        request_id = next(self._ids)
+        request = self._request(codec.encode(request_id, method, params))
+        try:
+            session = self._idle.get(timeout=timeout)
+        except queue.Empty:
+            raise NotSent(f"{method}: every HTTP connection is busy") from None
+        try:
+            response = session.send(request, timeout=timeout, allow_redirects=False)
+        except requests.RequestException as exc:
+            raise _failure(method, exc) from None
+        finally:
+            self._idle.put(session)
+        return _result(method, request_id, response)
+
+    def _request(self, body: bytes) -> requests.PreparedRequest:
+        request = self._template.copy()
+        request.body = body
+        request.headers["Content-Length"] = str(len(body))
+        if self._authorization is not None:
+            request.headers["Authorization"] = self._authorization
+        return request
+
+
+def _session() -> requests.Session:
+    session = requests.Session()
+    # No proxy, .netrc or CA bundle of the environment decides where orders go.
+    session.trust_env = False
+    return session
+
+
+def _failure(method: str, error: requests.RequestException) -> Exception:
+    """What a transport error proves. Its own text may quote addresses, so it is left out."""
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    name = type(error).__name__
+    if isinstance(error, requests.ConnectTimeout) or isinstance(cause, NewConnectionError):
+        return NotSent(f"{method}: no HTTP connection ({name})")
+    return OutcomeUnknown(f"{method}: HTTP failed ({name})")
+
+
+def _result(method: str, request_id: int, response: requests.Response) -> Any:
+    """The body decides before the status does: the venue sends its errors with status 400."""
+    status = response.status_code
+    try:
+        reply = codec.decode(response.content)
+    except ValueError:
+        raise Unreadable(f"{method}: HTTP {status} without a JSON-RPC body") from None
+    if status not in SPEAKS_FOR_THE_VENUE:
+        raise OutcomeUnknown(f"{method}: HTTP {status}")
+    if reply.get("id") != request_id and reply.get("error") is None:
+        raise Unreadable(f"{method}: the reply answers another request")
+    return codec.result_of(reply, method)

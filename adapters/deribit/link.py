@@ -1,0 +1,111 @@
+"""One websocket connection: who waits for which reply, and how they all learn of its end."""
+
+import itertools
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from websocket import WebSocketException
+
+from actors.ports import NotSent, OutcomeUnknown
+from adapters.deribit import codec
+from adapters.deribit.frames import Frames
+
+HEARTBEAT_REPLY_ID = 0
+"""Id of our answers to test requests; their replies are nobody's."""
+
+_OPEN = nullcontext()
+
+
+class _Waiter:
+    """A place for one reply. A bare lock wakes its waiter in a third of the time of an Event."""
+
+    __slots__ = ("_arrived", "reply")
+
+    def __init__(self) -> None:
+        self.reply: bytes | None = None
+        self._arrived = threading.Lock()
+        self._arrived.acquire()
+
+    def deliver(self, reply: bytes | None) -> None:
+        """Wakes the waiter; None tells it that the connection was lost."""
+        self.reply = reply
+        self._arrived.release()
+
+    def wait(self, timeout: float) -> bool:
+        return self._arrived.acquire(timeout=timeout)
+
+
+class Link:
+    """Lives from the handshake to the loss of one connection; ``on_end`` is called once."""
+
+    def __init__(self, frames: Frames, on_end: Callable[[str], None]) -> None:
+        self.frames = frames
+        self._on_end = on_end
+        self._ids = itertools.count(1)
+        self._waiting: dict[int, _Waiter] = {}
+        self._ending = threading.Lock()
+        self.ended = False
+
+    def call(
+        self,
+        method: str,
+        params: Mapping[str, Any],
+        timeout: float,
+        gate: AbstractContextManager[None] | None = None,
+    ) -> Any:
+        """One request; see `Rpc.call`."""
+        request_id = next(self._ids)
+        payload = codec.encode(request_id, method, params)
+        waiter = self._waiting[request_id] = _Waiter()
+        try:
+            self._write(payload, method, gate)
+            arrived = waiter.wait(timeout)
+        finally:
+            self._waiting.pop(request_id, None)
+        if waiter.reply is not None:
+            return codec.result(waiter.reply, method)
+        if arrived:
+            raise OutcomeUnknown(f"{method}: connection lost before the reply")
+        raise OutcomeUnknown(f"{method}: no reply within {timeout} s")
+
+    def _write(
+        self, payload: bytes, method: str, gate: AbstractContextManager[None] | None
+    ) -> None:
+        with gate or _OPEN:
+            if self.ended:
+                raise NotSent(f"{method}: websocket is not connected")
+            try:
+                self.frames.send_whole(payload)
+            except (OSError, WebSocketException) as exc:
+                # Part of the frame may have left, so nothing can follow it either.
+                self.end(f"write failed: {type(exc).__name__}")
+                raise OutcomeUnknown(f"{method}: connection lost while sending") from exc
+
+    def deliver(self, reply_id: int, reply: bytes) -> bool:
+        """Hands a reply to its caller, who decodes it; false when nobody waits for it any more."""
+        waiter = self._waiting.pop(reply_id, None)
+        if waiter is None:
+            return reply_id == HEARTBEAT_REPLY_ID
+        waiter.deliver(reply)
+        return True
+
+    def answer_test_request(self) -> None:
+        """Answers the venue's heartbeat without waiting for the reply."""
+        self.frames.send_whole(codec.encode(HEARTBEAT_REPLY_ID, "public/test", {}))
+
+    def end(self, reason: str) -> None:
+        """Ends the connection: the first caller wins, every outstanding call fails at once."""
+        with self._ending:
+            if self.ended:
+                return
+            self.ended = True
+        self.frames.abort()
+        while self._waiting:
+            try:
+                _, waiter = self._waiting.popitem()
+            except KeyError:
+                break
+            waiter.deliver(None)
+        self._on_end(reason)

@@ -1,0 +1,150 @@
+"""The logged-in connection: log-in, refresh, heartbeat, subscriptions. Its only user is Auth."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from actors.ports import Credentials, NotSent, OutcomeUnknown, Rejected
+from adapters.deribit import wire
+from adapters.deribit.errors import Unreadable
+from adapters.deribit.http import HttpRpc
+from adapters.deribit.websocket import WebSocketRpc
+
+MIN_HEARTBEAT_SECONDS = 10
+"""The venue refuses a shorter interval."""
+
+
+class DeribitSession:
+    """Implements `actors.ports.Session`.
+
+    The token is asked for with scope ``session:<name>``, so it outlives the connection and may
+    be used over HTTP as well. A websocket is logged in by the ``public/auth`` sent on it; HTTP
+    gets the token as a header. Neither secret nor token ever shows in an error, log or repr.
+    """
+
+    def __init__(
+        self,
+        stream: WebSocketRpc,
+        http: HttpRpc,
+        client_id: str,
+        client_secret: str,
+        *,
+        heartbeat_seconds: int = 30,
+        session_name: str = "bulwark",
+        timeout: float = 5.0,
+    ) -> None:
+        if heartbeat_seconds < MIN_HEARTBEAT_SECONDS:
+            raise ValueError(f"the heartbeat must be at least {MIN_HEARTBEAT_SECONDS} s")
+        self._stream = stream
+        self._http = http
+        self._client_id = client_id
+        self._client_secret = client_secret
+        self._heartbeat_seconds = heartbeat_seconds
+        self._session_name = session_name
+        self._timeout = timeout
+
+    def open(self, channels: Sequence[str]) -> Credentials:
+        """Connects, logs in, sets the heartbeat and subscribes.
+
+        Raises:
+            NotSent: no connection.
+            Rejected: wrong credentials, among others.
+            OutcomeUnknown: anything else, a channel the venue left out included.
+        """
+        self._stream.connect()
+        try:
+            credentials = self._log_in()
+            self._call("public/set_heartbeat", {"interval": self._heartbeat_seconds})
+            self._subscribe(channels)
+        except BaseException:
+            self._stream.close()
+            raise
+        return credentials
+
+    def refresh(self, credentials: Credentials) -> Credentials:
+        """Spends the refresh token, which works once: an unknown outcome means a new log-in."""
+        token = credentials.refresh_token
+        grant = {"grant_type": "refresh_token", "refresh_token": token}
+        try:
+            return self._authenticate(self._stream, grant, token)
+        except NotSent:
+            return self._authenticate(self._http, grant, token)
+
+    def close(self) -> None:
+        self._stream.close()
+        self._http.close()
+
+    def cancel_on_disconnect(self) -> bool:
+        """Whether either scope would cancel our orders when the connection drops."""
+        return any(self._cancels_on_disconnect(scope) for scope in ("account", "connection"))
+
+    def disable_cancel_on_disconnect(self) -> None:
+        for scope in ("account", "connection"):
+            self._call("private/disable_cancel_on_disconnect", {"scope": scope})
+
+    def server_time_ms(self) -> int:
+        try:
+            return wire.integer(self._call("public/get_time", {}))
+        except ValueError as exc:
+            raise Unreadable(f"public/get_time: {exc}") from exc
+
+    def _call(self, method: str, params: Mapping[str, Any]) -> Any:
+        return self._stream.call(method, params, timeout=self._timeout)
+
+    def _log_in(self) -> Credentials:
+        grant = {
+            "grant_type": "client_credentials",
+            "client_id": self._client_id,
+            "client_secret": self._client_secret,
+            "scope": f"session:{self._session_name}",
+        }
+        return self._authenticate(self._stream, grant, self._client_secret)
+
+    def _authenticate(
+        self, rpc: WebSocketRpc | HttpRpc, grant: Mapping[str, Any], secret: str
+    ) -> Credentials:
+        """One ``public/auth``. An answer that quotes the secret back is blanked out."""
+        try:
+            reply = rpc.call("public/auth", grant, timeout=self._timeout)
+        except Rejected as exc:
+            reason, data = (text.replace(secret, "***") for text in (exc.reason, exc.data))
+            raise Rejected(exc.code, reason, data) from None
+        except OutcomeUnknown as exc:
+            raise OutcomeUnknown(str(exc).replace(secret, "***")) from None
+        credentials = _credentials(reply)
+        self._http.authorize(credentials.access_token)
+        return credentials
+
+    def _subscribe(self, channels: Sequence[str]) -> None:
+        """The venue leaves out what it does not know, without an error."""
+        accepted = self._call("private/subscribe", {"channels": list(channels)})
+        names = wire.as_list(accepted) or []
+        missing = {name.lower() for name in channels} - {str(name).lower() for name in names}
+        if missing:
+            raise OutcomeUnknown(f"not subscribed: {', '.join(sorted(missing))}")
+
+    def _cancels_on_disconnect(self, scope: str) -> bool:
+        reply = self._call("private/get_cancel_on_disconnect", {"scope": scope})
+        enabled = wire.as_object(reply).get("enabled")
+        if not isinstance(enabled, bool):
+            raise Unreadable("private/get_cancel_on_disconnect: no yes or no")
+        return enabled
+
+
+def _credentials(reply: Any) -> Credentials:
+    """The tokens of a reply; what is wrong with them is not quoted."""
+    try:
+        return Credentials(
+            access_token=_token(reply["access_token"]),
+            refresh_token=_token(reply["refresh_token"]),
+            expires_in=wire.integer(reply["expires_in"]),
+            scope=str(reply.get("scope", "")),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise Unreadable("public/auth: unreadable reply") from None
+
+
+def _token(value: object) -> str:
+    # A line break would end the HTTP header early.
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise ValueError("no token")
+    return value

@@ -1,0 +1,116 @@
+"""The venue as the actors see it: typed methods over two transports."""
+
+from decimal import Decimal
+from typing import Any
+
+from actors.ports import Clock
+from adapters.deribit import params, parse, wire
+from adapters.deribit.catalogue import Catalogue
+from adapters.deribit.errors import Unreadable
+from adapters.deribit.gate import EntryGate
+from adapters.deribit.limits import Limiter
+from adapters.deribit.reads import VenueReads
+from adapters.deribit.router import Router
+from adapters.deribit.rpc import Rpc
+from domain.instruments import Instrument
+from domain.orders import Order, OrderRequest, Placement, Side
+
+METHODS = {Side.BUY: "private/buy", Side.SELL: "private/sell"}
+
+
+class DeribitVenue(VenueReads):
+    """Implements `actors.ports.Venue`. Safe to call from any thread.
+
+    Writes go out over the stream, or over HTTP while it is down; orders and edits are sent at
+    most once. ``timeout`` is in seconds and per attempt.
+    """
+
+    def __init__(
+        self,
+        stream: Rpc,
+        fallback: Rpc,
+        catalogue: Catalogue,
+        clock: Clock,
+        limiter: Limiter,
+        *,
+        timeout: float = 2.0,
+    ) -> None:
+        router = Router(stream, fallback, clock, limiter, timeout=timeout)
+        super().__init__(router, catalogue, clock, limiter)
+        self._gate = EntryGate()
+
+    def place(self, request: OrderRequest) -> Placement:
+        """Sends one order, once; see `actors.ports.Venue.place`.
+
+        Raises:
+            ValueError: an order that is no entry by its label, and not reduce-only.
+        """
+        params.check(request)
+        gate = None if request.reduce_only else self._gate
+        if gate is None:
+            self._limiter.protective()
+        else:
+            gate.check()
+            self._limiter.entry()
+        reply = self._router.once(METHODS[request.side], params.of_order(request), gate)
+        return parse.placement(reply, request.instrument)
+
+    def edit(
+        self,
+        order_id: str,
+        instrument: Instrument,
+        *,
+        contracts: int,
+        price: Decimal | None = None,
+        trigger_price: Decimal | None = None,
+    ) -> Placement:
+        """Sets absolute values; ``contracts`` is the new total including what is filled."""
+        self._limiter.protective()
+        amount = instrument.amount(contracts)
+        reply = self._router.once(
+            "private/edit", params.of_edit(order_id, amount, price, trigger_price)
+        )
+        return parse.placement(reply, instrument)
+
+    def cancel(self, order_id: str) -> Order:
+        reply = self._router.repeat(
+            "private/cancel", {"order_id": order_id}, self._limiter.protective
+        )
+        return self._one_order(reply)
+
+    def cancel_all(self) -> int:
+        return self._mass_cancel("private/cancel_all", {})
+
+    def cancel_all_by_instrument(self, instrument_name: str) -> int:
+        return self._mass_cancel(
+            "private/cancel_all_by_instrument", {"instrument_name": instrument_name, "type": "all"}
+        )
+
+    def cancel_by_label(self, label: str, currency: str) -> int:
+        return self._mass_cancel("private/cancel_by_label", {"label": label, "currency": currency})
+
+    def close_position(self, instrument_name: str) -> Placement:
+        """Closes the whole position at market, reduce-only; carries no label of ours."""
+        instrument = self._instrument(instrument_name)
+        self._limiter.protective()
+        reply = self._router.once(
+            "private/close_position", {"instrument_name": instrument_name, "type": "market"}
+        )
+        return parse.placement(reply, instrument)
+
+    def lock_entries(self, reason: str) -> None:
+        """From now on every order that is not reduce-only is `NotSent`; see `EntryGate`."""
+        self._gate.lock(reason)
+
+    def unlock_entries(self) -> None:
+        self._gate.unlock()
+
+    def budget_left(self) -> int:
+        return self._limiter.left()
+
+    def _mass_cancel(self, method: str, arguments: dict[str, Any]) -> int:
+        reply = self._router.repeat(method, arguments, self._limiter.mass_cancel)
+        try:
+            return wire.integer(reply)
+        except ValueError as exc:
+            raise Unreadable(f"{method}: {exc}") from exc

@@ -1,0 +1,185 @@
+"""JSON-RPC over a websocket: the fast path for orders, and the way notifications come in."""
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import structlog
+from websocket import WebSocketException
+
+from actors.ports import Clock, NotSent
+from adapters.deribit import codec, wire
+from adapters.deribit.frames import Frames
+from adapters.deribit.link import Link
+from adapters.deribit.tally import Tally
+
+SILENT_HEARTBEATS = 2
+"""After this many heartbeat intervals without a frame the connection counts as lost."""
+
+
+class WebSocketRpc:
+    """One connection at a time, one reader thread, any number of callers.
+
+    ``on_notification(channel, data)`` runs in the reader thread and must be quick;
+    ``on_lost(reason)`` is called once per connection that ended without `close`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        clock: Clock,
+        *,
+        on_notification: Callable[[str, Any], None],
+        on_lost: Callable[[str], None],
+        heartbeat_seconds: float = 30.0,
+        connect_timeout: float = 10.0,
+        write_timeout: float = 2.0,
+        tick_seconds: float = 0.5,
+    ) -> None:
+        self._url = url
+        self._clock = clock
+        self._on_notification = on_notification
+        self._on_lost = on_lost
+        self._silence_seconds = SILENT_HEARTBEATS * heartbeat_seconds
+        self._connect_timeout = connect_timeout
+        self._write_timeout = write_timeout
+        self._tick_seconds = tick_seconds
+        self._link: Link | None = None
+        self._reader: threading.Thread | None = None
+        self._changing = threading.Lock()
+        self.oddities = Tally("venue_frame_ignored", clock)
+        self._log = structlog.get_logger(__name__)
+
+    @property
+    def is_connected(self) -> bool:
+        link = self._link
+        return link is not None and not link.ended
+
+    def connect(self) -> None:
+        """Opens a fresh connection, closing the one before.
+
+        Raises:
+            NotSent: no connection could be made.
+        """
+        self.close()
+        frames = Frames(tick_seconds=self._tick_seconds)
+        try:
+            frames.open(
+                self._url,
+                connect_timeout=self._connect_timeout,
+                write_timeout=self._write_timeout,
+            )
+        except (OSError, WebSocketException, ValueError) as exc:
+            raise NotSent(f"websocket cannot connect: {_brief(exc)}") from None
+        with self._changing:
+            link = Link(frames, self._ended)
+            reader = threading.Thread(
+                target=self._read, args=(link,), name="venue-reader", daemon=True
+            )
+            self._link, self._reader = link, reader
+            reader.start()
+
+    def close(self) -> None:
+        """Ends the connection on purpose (`on_lost` stays silent) and joins the reader."""
+        with self._changing:
+            link, reader = self._link, self._reader
+            self._link = self._reader = None
+        if link is not None:
+            link.end("closed by us")
+        if reader is not None and reader is not threading.current_thread():
+            reader.join()
+
+    def call(self, method: str, params: Mapping[str, Any], *, timeout: float) -> Any:
+        """See `Rpc.call`."""
+        return self._connected(method).call(method, params, timeout)
+
+    def call_through(
+        self,
+        gate: AbstractContextManager[None],
+        method: str,
+        params: Mapping[str, Any],
+        *,
+        timeout: float,
+    ) -> Any:
+        """See `GatedRpc.call_through`."""
+        return self._connected(method).call(method, params, timeout, gate)
+
+    def _connected(self, method: str) -> Link:
+        link = self._link
+        if link is None or link.ended:
+            raise NotSent(f"{method}: websocket is not connected")
+        return link
+
+    def _ended(self, reason: str) -> None:
+        if self._link is None:
+            return
+        self._log.warning("venue_connection_lost", reason=reason)
+        self._on_lost(reason)
+
+    def _read(self, link: Link) -> None:
+        reason = "reader stopped"
+        try:
+            reason = self._read_until_over(link)
+        except (OSError, WebSocketException) as exc:
+            reason = _brief(exc)
+        finally:
+            link.end(reason)
+            link.frames.shutdown()
+
+    def _read_until_over(self, link: Link) -> str:
+        heard_at = self._clock.monotonic()
+        while not link.ended:
+            data = link.frames.receive()
+            now = self._clock.monotonic()
+            if data is not None:
+                heard_at = now
+                self._take(link, data)
+            elif now - heard_at > self._silence_seconds:
+                return f"nothing received for {now - heard_at:.0f} s"
+        return "ended"
+
+    def _take(self, link: Link, data: bytes) -> None:
+        reply_id = codec.reply_id(data)
+        if reply_id is not None:
+            self._reply(link, reply_id, data)
+            return
+        try:
+            message = codec.decode(data)
+        except ValueError as exc:
+            self.oddities.note("not_json", type(exc).__name__)
+            return
+        if type(message.get("id")) is int:
+            self._reply(link, message["id"], data)
+        elif message.get("method") == "subscription":
+            self._notify(message.get("params"))
+        elif message.get("method") == "heartbeat":
+            self._heartbeat(link, message.get("params"))
+        else:
+            self.oddities.note(
+                "unknown_message", str(wire.as_object(message.get("error")).get("code", ""))
+            )
+
+    def _reply(self, link: Link, reply_id: int, data: bytes) -> None:
+        if not link.deliver(reply_id, data):
+            self.oddities.note("late_reply")
+
+    def _heartbeat(self, link: Link, params: object) -> None:
+        if wire.as_object(params).get("type") == "test_request":
+            link.answer_test_request()
+
+    def _notify(self, params: object) -> None:
+        told = wire.as_object(params)
+        channel = told.get("channel")
+        if not isinstance(channel, str):
+            self.oddities.note("bad_notification")
+            return
+        try:
+            self._on_notification(channel, told.get("data"))
+        except Exception as exc:  # noqa: BLE001 - the reader outlives any listener
+            self.oddities.note("listener_failed", type(exc).__name__)
+
+
+def _brief(error: Exception) -> str:
+    """One short line: a handshake error quotes the whole answer, cookies included."""
+    return f"{type(error).__name__}: {error}"[:120]
