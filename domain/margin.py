@@ -112,7 +112,7 @@ def _inverse_liquidation(
     sign = 1 if holding.contracts > 0 else -1
     linear, constant = _MAINTENANCE_BASE + sign, equity + sign * holding.cost
     discriminant = linear * linear + 4 * slope * constant
-    if sign * constant <= 0 or discriminant < 0:
+    if discriminant < 0:
         return None
     coins = (sign * discriminant.sqrt() - linear) / (2 * slope)
     return instrument.amount(abs(holding.contracts)) / coins if coins > ZERO else None

@@ -47,6 +47,7 @@ def split(
     trades: Sequence[OpenTrade] = (),
     orders: Mapping[str, Label] | None = None,
     parents: Mapping[str, str] | None = None,
+    *,
     external_before: int = 0,
 ) -> list[Allocation]:
     """The parts of a fill, with nothing known unless said."""
