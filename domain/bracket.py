@@ -353,6 +353,7 @@ def looked_up(
     orders: Sequence[Order],
     policy: BracketPolicy,
     now: datetime,
+    *,
     server_ms: int,
 ) -> Trade:
     """The venue's answer to "what became of this label?", found or not."""

@@ -98,7 +98,7 @@ class Situation:
     day_result_usd: Decimal | None
     day_equity_usd: Decimal | None
     trades: tuple[OpenTradeView, ...]
-    external: Mapping[str, int]
+    external: tuple[str, ...]
     data_age_seconds: float | None
     venue_is_open: bool
     requests_left: int
@@ -183,7 +183,7 @@ RULES: tuple[tuple[Reason, Callable[[Situation], bool]], ...] = (
         Reason.OPPOSITE_DIRECTION,
         lambda s: any(x.side is not s.candidate.side for x in _same_instrument(s)),
     ),
-    (Reason.EXTERNAL_POSITION, lambda s: s.external.get(s.candidate.instrument_name, 0) != 0),
+    (Reason.EXTERNAL_POSITION, lambda s: s.candidate.instrument_name in s.external),
     (Reason.MAX_NOTIONAL, _is_over_notional),
     (Reason.STALE_DATA, _is_stale),
     (Reason.NO_BUDGET, lambda s: s.requests_left < s.limits.reserve_requests),

@@ -95,6 +95,7 @@ class TradePlan:
     entry_price: Decimal | None
     stop_price: Decimal
     target_price: Decimal | None
+    notional_usd: Decimal
     note: str
     created_at: datetime
     valid_until_ms: int
@@ -145,6 +146,7 @@ class Trade:
     fills: tuple[TradeFill, ...] = ()
     exit_reason: ExitReason | None = None
     is_finished: bool = False
+    is_announced: bool = False
     needs_sync: bool = False
     stop_failures: int = 0
     target_failures: int = 0

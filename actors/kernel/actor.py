@@ -187,9 +187,13 @@ class Actor(pykka.ThreadingActor):
         self._handling = message.message if isinstance(message, Question) else message
         self.working_since = self.clock.monotonic()
 
+    def _handler(self, kind: type[Message]) -> Callable[[Any, Any], Any] | None:
+        """The handler of this class, or of the nearest base that has one (listeners to all)."""
+        return next((self.handlers[base] for base in kind.__mro__ if base in self.handlers), None)
+
     def _refusal(self, message: Message) -> str:
         """Why this message will not be handled; empty when it will."""
-        if type(message) not in self.handlers:
+        if self._handler(type(message)) is None:
             return "no handler for this message"
         expires_at = message.expires_at if isinstance(message, Command) else None
         if expires_at is not None and self.clock.now() > expires_at:
@@ -201,7 +205,11 @@ class Actor(pykka.ThreadingActor):
         if refusal:
             self.system.dead_letter(self.name, message, refusal)
         else:
-            self.handlers[type(message)](self, message)
+            self._call(message)
+
+    def _call(self, message: Message) -> Any:
+        handler = self._handler(type(message))
+        return handler(self, message) if handler else None
 
     def _answer(self, question: Question) -> None:
         message = question.message
@@ -212,7 +220,7 @@ class Actor(pykka.ThreadingActor):
             self._reply_failed(question, AskFailed(f"{self.name}: {refusal}"))
             return
         try:
-            answer = self.handlers[type(message)](self, message)
+            answer = self._call(message)
         except BaseException as error:
             failure = AskFailed(f"{self.name} failed on {type(message).__name__}")
             failure.__cause__ = error

@@ -1,0 +1,156 @@
+"""Auth: the venue session. Opens it, keeps its tokens fresh, brings it back.
+
+One refresher only: the refresh token is single-use, so whoever else refreshed would kill ours.
+When a refresh fails for any reason the way out is a fresh log-in.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from actors.kernel import Actor, Context, HandlerTable
+from actors.messages.lifecycle import StopAll
+from actors.messages.session import (
+    ConnectDue,
+    GetCredentials,
+    RefreshDue,
+    SessionLost,
+    SessionOpened,
+    SessionRefused,
+    TokenRefreshed,
+)
+from actors.messages.venue import ConnectionLost
+from actors.ports import Credentials, NotSent, OutcomeUnknown, Rejected, Session
+from domain import venue_codes
+
+REFRESH_AT = 0.8
+RETRY_FIRST, RETRY_CAP = 0.25, 30.0
+REFUSED_RETRY = 5.0
+REFUSED_RETRY_LATER = 60.0
+REFUSED_LIMIT = 3
+EXIT_REFUSED = 77
+WALLET_WRITE = "wallet:read_write"
+
+
+class Auth(Actor):
+    """Owner of the session. Asks nobody; serves `Credentials`."""
+
+    handlers: ClassVar[HandlerTable] = {}
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        session: Session,
+        channels: Sequence[str],
+        forbid_wallet_write: bool,
+    ) -> None:
+        super().__init__(context)
+        self._session = session
+        self._channels = tuple(channels)
+        self._forbid_wallet_write = forbid_wallet_write
+        self._credentials: Credentials | None = None
+        self._failures = 0
+        self._refusals = 0
+        self._was_open = False
+
+    def recover(self) -> None:
+        # A predecessor's connection may still be up; its channels and tokens die with it.
+        self._session.close()
+        self._connect()
+
+    def finish(self) -> None:
+        self._session.close()
+
+    def on_get_credentials(self, _: GetCredentials) -> Credentials | None:
+        return self._credentials
+
+    def on_connection_lost(self, message: ConnectionLost) -> None:
+        if self._credentials is None:
+            return
+        self._credentials = None
+        self.disarm(RefreshDue)
+        self._retry_later(message.reason)
+
+    def on_connect_due(self, _: ConnectDue) -> None:
+        self._connect()
+
+    def on_refresh_due(self, _: RefreshDue) -> None:
+        if self._credentials is None:
+            return
+        try:
+            self._adopt(self._session.refresh(self._credentials), "refresh_token")
+        except (Rejected, OutcomeUnknown, NotSent) as error:
+            # The old refresh token may be spent: only a fresh log-in is certain.
+            self.log.warning("token_refresh_failed", error=str(error))
+            self._credentials = None
+            self._session.close()
+            self._connect()
+
+    def _connect(self) -> None:
+        try:
+            credentials = self._session.open(self._channels)
+            self._ensure_orders_survive()
+        except Rejected as error:
+            self._session.close()
+            if error.code in venue_codes.BAD_CREDENTIALS:
+                self._refused(f"the venue refuses these credentials ({error})")
+            else:
+                self._retry_later(str(error))
+            return
+        except (OutcomeUnknown, NotSent) as error:
+            self._session.close()
+            self._retry_later(str(error))
+            return
+        if self._forbid_wallet_write and WALLET_WRITE in credentials.scope.split():
+            self._session.close()
+            self._refused("the key may withdraw money (wallet:read_write): use one that may not")
+            return
+        self._failures = self._refusals = 0
+        self._was_open = True
+        self._adopt(credentials, "")
+        self.emit(
+            SessionOpened,
+            channels=len(self._channels),
+            scope=credentials.scope,
+            expires_in=credentials.expires_in,
+        )
+
+    def _ensure_orders_survive(self) -> None:
+        """A venue that cancels our stops when the line drops would take the protection away."""
+        if self._session.cancel_on_disconnect():
+            self._session.disable_cancel_on_disconnect()
+            self.log.warning("cancel_on_disconnect_disabled")
+
+    def _adopt(self, credentials: Credentials, how: str) -> None:
+        self._credentials = credentials
+        self.after(max(1.0, credentials.expires_in * REFRESH_AT), RefreshDue)
+        if how:
+            self.emit(TokenRefreshed, expires_in=credentials.expires_in, how=how)
+
+    def _retry_later(self, reason: str) -> None:
+        self._failures += 1
+        wait = min(RETRY_CAP, RETRY_FIRST * 2 ** min(self._failures - 1, 20))
+        wait *= 1 + self.entropy.uniform(0, 0.3)
+        self.emit(SessionLost, reason=reason, retry_in_seconds=round(wait, 2))
+        self.after(wait, ConnectDue)
+
+    def _refused(self, reason: str) -> None:
+        self._refusals += 1
+        self._credentials = None
+        self.emit(SessionRefused, reason=reason, attempt=self._refusals)
+        if self._was_open:
+            # Positions may be open: stay, keep watching, try slowly.
+            self.after(REFUSED_RETRY_LATER, ConnectDue)
+        elif self._refusals < REFUSED_LIMIT:
+            self.after(REFUSED_RETRY, ConnectDue)
+        else:
+            stop = StopAll(at=self.clock.now(), reason=reason, exit_code=EXIT_REFUSED)
+            self.to(self.context.supervisor).tell(stop)
+
+
+Auth.handlers = {
+    GetCredentials: Auth.on_get_credentials,
+    ConnectionLost: Auth.on_connection_lost,
+    ConnectDue: Auth.on_connect_due,
+    RefreshDue: Auth.on_refresh_due,
+}

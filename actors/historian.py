@@ -1,0 +1,79 @@
+"""Historian: writes every published event into the journal.
+
+Owns nothing but the way to the disk. A disk that refuses is reported once; what could not be
+written waits (bounded) and is written when the disk is back.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic_core import to_jsonable_python
+
+from actors.kernel import Actor, Context, HandlerTable
+from actors.messages.base import Event, event_name
+from actors.messages.book import DiskFailed, DiskRecovered, RetryDue
+from actors.ports import Journal
+
+WAITING_LIMIT = 10_000
+RETRY_SECONDS = 1.0
+
+
+class Historian(Actor):
+    """The only writer of the journal."""
+
+    handlers: ClassVar[HandlerTable] = {}
+
+    def __init__(self, context: Context, *, journal: Journal) -> None:
+        super().__init__(context)
+        self._journal = journal
+        self._waiting: deque[tuple[Mapping[str, Any], bool]] = deque()
+        self._lost = 0
+
+    def on_event(self, event: Event) -> None:
+        entry = {
+            "ts": event.at.isoformat(),
+            "event": event_name(type(event)),
+            "level": event.level,
+            **to_jsonable_python(event.to_log()),
+        }
+        if self._waiting:
+            self._keep(entry, durable=event.money)
+        elif not self._write(entry, durable=event.money):
+            self._keep(entry, durable=event.money)
+            self.every(RETRY_SECONDS, RetryDue)
+
+    def on_retry_due(self, _: RetryDue) -> None:
+        while self._waiting:
+            entry, durable = self._waiting[0]
+            if not self._write(entry, durable=durable):
+                return
+            self._waiting.popleft()
+        self.disarm(RetryDue)
+        self.emit(DiskRecovered, what="journal", lost=self._lost)
+        self._lost = 0
+
+    def finish(self) -> None:
+        while self._waiting and self._write(self._waiting[0][0], durable=True):
+            self._waiting.popleft()
+
+    def _write(self, entry: Mapping[str, Any], *, durable: bool) -> bool:
+        try:
+            self._journal.append(entry, durable=durable)
+        except OSError as error:
+            if not self._waiting:
+                self.emit(DiskFailed, what="journal", error=str(error))
+            return False
+        return True
+
+    def _keep(self, entry: Mapping[str, Any], *, durable: bool) -> None:
+        if len(self._waiting) >= WAITING_LIMIT:
+            self._lost += 1
+        else:
+            self._waiting.append((entry, durable))
+
+
+Historian.handlers = {
+    RetryDue: Historian.on_retry_due,
+    Event: Historian.on_event,
+}

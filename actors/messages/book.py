@@ -1,0 +1,192 @@
+"""The conversation with the Registry: a reply means it is on disk."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar
+
+from actors.messages.base import Command, Due, Event, Message, Query
+from domain.trade import Trade
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordIntent(Command):
+    """Asks for a new trade's intent to be made durable. Refused while killed."""
+
+    trade: Trade
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordTrade(Command):
+    """The newest record of an open trade."""
+
+    trade: Trade
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseBook(Command):
+    """The trade is closed: it leaves the book; the journal has its history."""
+
+    trade: Trade
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded(Message):
+    """On disk, or why not. ``refusal`` is a stable word."""
+
+    ok: bool
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntentRecorded(Event):
+    """A trade is about to begin; from here on it cannot be forgotten."""
+
+    money: ClassVar[bool] = True
+    trade_id: str
+    instrument: str
+    side: str
+    contracts: int
+    entry_type: str
+    entry_price: Decimal | None
+    stop_loss: Decimal
+    take_profit: Decimal | None
+    notional_usd: Decimal
+    valid_until_ms: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordKill(Command):
+    """Asks for the kill to be made durable."""
+
+    reason: str
+    by: str
+    until_midnight: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClearKill(Command):
+    """Ends a kill, for a reason that is kept."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KillState:
+    """A kill in force. ``day`` is the trading day it was made in."""
+
+    reason: str
+    by: str
+    day: str
+    until_midnight: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurrencyEquity:
+    """The equity of one currency at the start of the day, in that currency."""
+
+    currency: str
+    equity: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayBaseline:
+    """What the account held when the trading day began. ``usd`` is its value then."""
+
+    day: str
+    equity: tuple[CurrencyEquity, ...]
+    usd: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordDay(Command):
+    """The trading day's baseline."""
+
+    baseline: DayBaseline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxAlert:
+    """One alert waiting to be delivered, oldest first by ``number``."""
+
+    number: int
+    kind: str
+    text: str
+    is_critical: bool
+    raised_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordAlert(Command):
+    """An alert that must survive until it is delivered."""
+
+    alert: OutboxAlert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropAlert(Command):
+    """An alert was delivered."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetBook(Query):
+    """Asks for everything in the book."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetTrade(Query):
+    """Asks for one open trade."""
+
+    trade_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookSnapshot(Message):
+    """Everything in the book."""
+
+    trades: tuple[Trade, ...]
+    kill: KillState | None
+    day: DayBaseline | None
+    outbox: tuple[OutboxAlert, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeSnapshot(Message):
+    """One open trade, or None when the book has no such trade."""
+
+    trade: Trade | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryRebuilt(Event):
+    """The book was unreadable; it is kept aside and was rebuilt from the journal."""
+
+    level: ClassVar[str] = "critical"
+    money: ClassVar[bool] = True
+    kept_aside: str
+    trades: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskFailed(Event):
+    """The book or the journal could not be written: no entry is sent until it works again."""
+
+    level: ClassVar[str] = "critical"
+    what: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskRecovered(Event):
+    """Writing works again. ``lost`` entries did not fit into memory meanwhile."""
+
+    what: str
+    lost: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryDue(Due):
+    """Time to try the disk again."""

@@ -1,0 +1,60 @@
+"""The conversation with Risk."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import ClassVar
+
+from actors.messages.base import Due, Event, Message, Query
+from domain.risk import Candidate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MayOpen(Query):
+    """Asks whether a new position may be opened now; the asker says what it alone knows.
+
+    ``external`` names instruments with a position that is not ours.
+    """
+
+    candidate: Candidate
+    is_reconciled: bool
+    is_protect_only: bool
+    has_session: bool
+    external: tuple[str, ...]
+    requests_left: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed(Message):
+    """Nothing speaks against it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denied(Message):
+    """Refused by us before anything was sent. Stable reason codes of `domain.risk.Reason`."""
+
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KillRequested(Event):
+    """The day's loss limit is reached; Execution makes the kill durable and flattens."""
+
+    level: ClassVar[str] = "critical"
+    reason: str
+    result_usd: Decimal
+    limit_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayBegan(Event):
+    """A trading day begins with this equity: USD, and per currency as ``BTC=1.5``."""
+
+    money: ClassVar[bool] = True
+    day: str
+    equity_usd: Decimal
+    equity: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskDue(Due):
+    """Time to look at the day: its loss, its end."""

@@ -1,0 +1,408 @@
+"""The conversation about trades: commands to Execution and Trade, and what became of them."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import ClassVar
+
+from actors.messages.base import Command, Due, Event, Message, Query
+from domain.instruments import Instrument
+from domain.orders import Fill, Order
+from domain.trade import Trade
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenTrade(Command):
+    """Opens a bracket. ``quantity`` is in ``unit``: ``coin``, ``usd`` or ``contracts``.
+
+    Prices are USD/USDC per coin. Answered by `TradeAccepted` or `Denied`.
+    """
+
+    instrument: str
+    side: str
+    quantity: Decimal
+    unit: str = "coin"
+    entry_type: str = "market"
+    price: Decimal | None = None
+    stop_loss: Decimal | None = None
+    take_profit: Decimal | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeAccepted(Message):
+    """The intent is on disk and the trade is on its way."""
+
+    trade_id: str
+    contracts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseTrade(Command):
+    """Closes one trade at market."""
+
+    trade_id: str
+    reason: str = "requested"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flatten(Command):
+    """Kills: durable first, then everything is closed and verified flat."""
+
+    reason: str
+    by: str
+    until_midnight: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume(Command):
+    """Ends a kill or protect-only mode, if the account is flat or reconciled."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeginTrade(Command):
+    """What a Trade actor is born with. ``is_new`` means the entry was never sent."""
+
+    trade: Trade
+    instrument: Instrument
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderReport(Message):
+    """The venue's word on one order, routed to the trade that owns it."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillReport(Message):
+    """A fill, routed to its trade. ``is_foreign``: not by an order of ours (hand, liquidation)."""
+
+    fill: Fill
+    is_foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyTrade(Command):
+    """Reads the venue's truth about a trade afresh and repairs what is missing."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepDue(Due):
+    """Time for a trade to look at itself again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconcileDue(Due):
+    """Time to try to finish the reconciliation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlattenDue(Due):
+    """Time to verify flat, and to chase what is not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueDue(Due):
+    """Time to read the contract data again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeUpdated(Message):
+    """A trade's record has changed (told, not logged)."""
+
+    trade: Trade
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeRecovered(Message):
+    """A resumed trade knows the venue's truth about itself again."""
+
+    trade_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetExecution(Query):
+    """Asks for Execution's view."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionSnapshot(Message):
+    """Execution's view of the world."""
+
+    is_reconciled: bool
+    is_protect_only: bool
+    is_flattening: bool
+    trades: tuple[Trade, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready(Event):
+    """The book equals the venue and every position has its stop: trading may begin."""
+
+    trades: int
+    seconds: float
+    mode: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectOnlyBegan(Event):
+    """No entries; what is open stays guarded."""
+
+    level: ClassVar[str] = "critical"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectOnlyEnded(Event):
+    """Entries are possible again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryDenied(Event):
+    """Refused by us; nothing was sent."""
+
+    level: ClassVar[str] = "warning"
+    instrument: str
+    side: str
+    reasons: tuple[str, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntrySent(Event):
+    """The entry is about to be on the wire."""
+
+    money: ClassVar[bool] = True
+    trade_id: str
+    label: str
+    instrument: str
+    side: str
+    contracts: int
+    entry_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryFilled(Event):
+    """Some of the entry is filled. ``contracts`` is the position so far."""
+
+    money: ClassVar[bool] = True
+    trade_id: str
+    instrument: str
+    side: str
+    contracts: int
+    of_contracts: int
+    average_price: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryRejected(Event):
+    """The venue refused the entry."""
+
+    level: ClassVar[str] = "warning"
+    money: ClassVar[bool] = True
+    trade_id: str
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopPlaced(Event):
+    """The venue acknowledged a stop for the whole position."""
+
+    money: ClassVar[bool] = True
+    trade_id: str
+    label: str
+    order_id: str
+    contracts: int
+    trigger_price: Decimal | None
+    unprotected_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopFailed(Event):
+    """A try to place or grow the stop failed; the next step follows at once."""
+
+    level: ClassVar[str] = "error"
+    trade_id: str
+    label: str
+    code: int
+    reason: str
+    failures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetPlaced(Event):
+    """The take-profit rests."""
+
+    trade_id: str
+    label: str
+    order_id: str
+    contracts: int
+    price: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetFailed(Event):
+    """The take-profit was refused; the stop stands."""
+
+    level: ClassVar[str] = "warning"
+    trade_id: str
+    label: str
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeOpened(Event):
+    """A position is open and under its stop."""
+
+    money: ClassVar[bool] = True
+    trade_id: str
+    instrument: str
+    side: str
+    contracts: int
+    entry_price: Decimal | None
+    stop_loss: Decimal
+    take_profit: Decimal | None
+    unprotected_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeClosed(Event):
+    """The trade is over and flat. Coin figures are in the settlement currency.
+
+    ``pnl_coin`` is before fees, as the venue books it; ``net_coin`` is what remains.
+    """
+
+    money: ClassVar[bool] = True
+    trade_id: str
+    instrument: str
+    side: str
+    contracts: int
+    entry_price: Decimal | None
+    exit_price: Decimal | None
+    exit_reason: str
+    pnl_coin: Decimal
+    pnl_usd: Decimal
+    fees_coin: Decimal
+    net_coin: Decimal
+    currency: str
+    unprotected_ms: float
+    seconds: float
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PnlDiffers(Event):
+    """Our PnL of a closed trade and the venue's differ by more than 1e-9."""
+
+    level: ClassVar[str] = "error"
+    trade_id: str
+    ours: Decimal
+    venue: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeAbandoned(Event):
+    """The trade ended without ever holding a position."""
+
+    money: ClassVar[bool] = True
+    trade_id: str
+    instrument: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmergencyBegan(Event):
+    """The stop cannot be had: the position is being closed at market."""
+
+    level: ClassVar[str] = "critical"
+    money: ClassVar[bool] = True
+    trade_id: str
+    reason: str
+    contracts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmergencyClosed(Event):
+    """The position that could not be protected is closed."""
+
+    level: ClassVar[str] = "critical"
+    money: ClassVar[bool] = True
+    trade_id: str
+    reason: str
+    unprotected_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeQuarantined(Event):
+    """More was closed than opened: nothing is done by itself, a person must look."""
+
+    level: ClassVar[str] = "critical"
+    trade_id: str
+    instrument: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeUnknown(Event):
+    """A request's outcome is not known; it is looked up by label, never sent again."""
+
+    level: ClassVar[str] = "warning"
+    trade_id: str
+    label: str
+    what: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeResolved(Event):
+    """What became of an unknown outcome."""
+
+    trade_id: str
+    label: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KillSwitchActivated(Event):
+    """The kill is durable; no entry is sent any more and the account is driven flat."""
+
+    level: ClassVar[str] = "critical"
+    money: ClassVar[bool] = True
+    reason: str
+    by: str
+    until_midnight: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KillSwitchReset(Event):
+    """Trading may go on."""
+
+    level: ClassVar[str] = "warning"
+    money: ClassVar[bool] = True
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlatVerified(Event):
+    """Fresh venue data show no position and no order of ours."""
+
+    money: ClassVar[bool] = True
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotFlatYet(Event):
+    """The account is not flat yet, and why; it is tried again."""
+
+    level: ClassVar[str] = "critical"
+    positions: tuple[str, ...]
+    reason: str

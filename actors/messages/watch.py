@@ -1,0 +1,104 @@
+"""What the watchers see: portfolio, protection, drift, orphans."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from actors.messages.base import Due, Event, Message
+from domain.orders import Account, Order, Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortfolioObserved(Message):
+    """One fresh, complete look at the account (told, not logged).
+
+    ``orders`` has everything resting, triggers included; ``began_monotonic`` is when the first
+    of its reads was sent (seconds).
+    """
+
+    positions: tuple[Position, ...]
+    orders: tuple[Order, ...]
+    accounts: tuple[Account, ...]
+    began_monotonic: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookDue(Due):
+    """Time to look at the account."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepDue(Due):
+    """Time to look for orphans."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmDue(Due):
+    """Time for the second sighting of what a sweep has found."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectionMissing(Event):
+    """A position rests without enough stop, seen on the venue. Contracts are signed."""
+
+    level: ClassVar[str] = "critical"
+    instrument: str
+    position: int
+    cover: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectionRestored(Event):
+    """The position is covered again, or gone."""
+
+    level: ClassVar[str] = "warning"
+    instrument: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionDrifted(Event):
+    """The venue's position is not the sum of our trades. ``residual`` belongs to nobody of us."""
+
+    level: ClassVar[str] = "error"
+    instrument: str
+    venue: int
+    ledger: int
+    residual: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionAgreed(Event):
+    """Venue and ledger agree again."""
+
+    instrument: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookFailed(Event):
+    """The account could not be read; nothing is concluded from that."""
+
+    level: ClassVar[str] = "warning"
+    error: str
+    failures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrphanCancelled(Event):
+    """An order of ours outlived its trade and was cancelled."""
+
+    level: ClassVar[str] = "warning"
+    money: ClassVar[bool] = True
+    instrument: str
+    order_id: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrphanKept(Event):
+    """An orphan is left alone because it is the last stop of a position."""
+
+    level: ClassVar[str] = "error"
+    instrument: str
+    order_id: str
+    label: str

@@ -1,0 +1,323 @@
+"""Registry: the durable book of open trades, the kill, the day and the alert outbox.
+
+Single writer. The answer to an ask means it is on disk. What is only told (a trade's newest
+record) is kept and tried again while the disk refuses, because protecting must go on.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from actors.kernel import Actor, Context, HandlerTable
+from actors.messages.book import (
+    BookSnapshot,
+    ClearKill,
+    CloseBook,
+    CurrencyEquity,
+    DayBaseline,
+    DiskFailed,
+    DiskRecovered,
+    DropAlert,
+    GetBook,
+    GetTrade,
+    IntentRecorded,
+    KillState,
+    OutboxAlert,
+    RecordAlert,
+    RecordDay,
+    Recorded,
+    RecordIntent,
+    RecordKill,
+    RecordTrade,
+    RegistryRebuilt,
+    RetryDue,
+    TradeSnapshot,
+)
+from actors.ports import Book, Journal
+from domain.orders import OrderType, Side
+from domain.trade import Trade, TradePlan
+
+TRADES, STATE, OUTBOX = "trades", "state", "outbox"
+KILL, DAY = "kill", "day"
+RETRY_SECONDS = 1.0
+
+_TRADE = TypeAdapter(Trade)
+_KILL = TypeAdapter(KillState)
+_DAY = TypeAdapter(DayBaseline)
+_ALERT = TypeAdapter(OutboxAlert)
+
+
+class Registry(Actor):
+    """The single writer of the book. Asks nobody."""
+
+    handlers: ClassVar[HandlerTable] = {}
+
+    def __init__(
+        self, context: Context, *, book: Book, journal: Journal, kept_aside: str = ""
+    ) -> None:
+        super().__init__(context)
+        self._book = book
+        self._journal = journal
+        self._kept_aside = kept_aside
+        self._trades: dict[str, Trade] = {}
+        self._kill: KillState | None = None
+        self._day: DayBaseline | None = None
+        self._outbox: dict[int, OutboxAlert] = {}
+        self._unwritten: dict[tuple[str, str], Mapping[str, Any] | None] = {}
+
+    def recover(self) -> None:
+        tables = self._book.load()
+        self._trades = {x: _TRADE.validate_python(y) for x, y in tables.get(TRADES, {}).items()}
+        state = tables.get(STATE, {})
+        self._kill = _KILL.validate_python(state[KILL]) if KILL in state else None
+        self._day = _DAY.validate_python(state[DAY]) if DAY in state else None
+        alerts = (_ALERT.validate_python(x) for x in tables.get(OUTBOX, {}).values())
+        self._outbox = {alert.number: alert for alert in alerts}
+        if self._kept_aside and self.context.incarnation == 1:
+            self._rebuild()
+
+    # -- asks: on disk before the answer ----------------------------------------------------
+
+    def on_record_intent(self, message: RecordIntent) -> Recorded:
+        if self._kill is not None:
+            return self._answer_with("killed")
+        trade = message.trade
+        if not self._write(TRADES, trade.id, _TRADE.dump_python(trade, mode="json")):
+            return self._answer_with("disk_failed")
+        self._trades[trade.id] = trade
+        plan = trade.plan
+        self.emit(
+            IntentRecorded,
+            trade_id=trade.id,
+            instrument=plan.instrument_name,
+            side=plan.side,
+            contracts=plan.contracts,
+            entry_type=plan.entry_type,
+            entry_price=plan.entry_price,
+            stop_loss=plan.stop_price,
+            take_profit=plan.target_price,
+            notional_usd=plan.notional_usd,
+            valid_until_ms=plan.valid_until_ms,
+            note=plan.note,
+        )
+        return self._answer_with("")
+
+    def on_record_kill(self, message: RecordKill) -> Recorded:
+        day = self._day.day if self._day else message.at.date().isoformat()
+        kill = KillState(
+            reason=message.reason, by=message.by, day=day, until_midnight=message.until_midnight
+        )
+        # In force even if the disk refuses; it is written as soon as the disk allows.
+        self._kill = kill
+        written = self._write(STATE, KILL, _KILL.dump_python(kill, mode="json"))
+        if not written:
+            self._later(STATE, KILL, _KILL.dump_python(kill, mode="json"))
+        return self._answer_with("" if written else "disk_failed")
+
+    def on_clear_kill(self, message: ClearKill) -> Recorded:
+        del message
+        try:
+            self._book.remove(STATE, KILL)
+        except OSError as error:
+            self._disk_failed(error)
+            return self._answer_with("disk_failed")
+        self._unwritten.pop((STATE, KILL), None)
+        self._kill = None
+        return self._answer_with("")
+
+    def on_record_day(self, message: RecordDay) -> Recorded:
+        self._day = message.baseline
+        document = _DAY.dump_python(message.baseline, mode="json")
+        if not self._write(STATE, DAY, document):
+            self._later(STATE, DAY, document)
+            return self._answer_with("disk_failed")
+        return self._answer_with("")
+
+    def on_record_alert(self, message: RecordAlert) -> Recorded:
+        alert = message.alert
+        self._outbox[alert.number] = alert
+        document = _ALERT.dump_python(alert, mode="json")
+        if not self._write(OUTBOX, str(alert.number), document):
+            self._later(OUTBOX, str(alert.number), document)
+            return self._answer_with("disk_failed")
+        return self._answer_with("")
+
+    def on_get_book(self, _: GetBook) -> BookSnapshot:
+        return BookSnapshot(
+            at=self.clock.now(),
+            trades=tuple(self._trades.values()),
+            kill=self._kill,
+            day=self._day,
+            outbox=tuple(self._outbox[number] for number in sorted(self._outbox)),
+        )
+
+    def on_get_trade(self, message: GetTrade) -> TradeSnapshot:
+        return TradeSnapshot(at=self.clock.now(), trade=self._trades.get(message.trade_id))
+
+    # -- tells: written now, or as soon as the disk allows -------------------------------------
+
+    def on_record_trade(self, message: RecordTrade) -> None:
+        if message.trade.id in self._trades:
+            self._trades[message.trade.id] = message.trade
+            document = _TRADE.dump_python(message.trade, mode="json")
+            self._put_or_keep(TRADES, message.trade.id, document)
+
+    def on_close_book(self, message: CloseBook) -> None:
+        self._trades.pop(message.trade.id, None)
+        self._put_or_keep(TRADES, message.trade.id, None)
+
+    def on_drop_alert(self, message: DropAlert) -> None:
+        self._outbox.pop(message.number, None)
+        self._put_or_keep(OUTBOX, str(message.number), None)
+
+    def on_retry_due(self, _: RetryDue) -> None:
+        for (table, key), document in list(self._unwritten.items()):
+            if not self._write(table, key, document):
+                return
+            del self._unwritten[table, key]
+        self.disarm(RetryDue)
+        self.emit(DiskRecovered, what="registry")
+
+    def finish(self) -> None:
+        for (table, key), document in self._unwritten.items():
+            self._write(table, key, document)
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _answer_with(self, refusal: str) -> Recorded:
+        return Recorded(at=self.clock.now(), ok=not refusal, refusal=refusal)
+
+    def _put_or_keep(self, table: str, key: str, document: Mapping[str, Any] | None) -> None:
+        if self._unwritten or not self._write(table, key, document):
+            self._later(table, key, document)
+
+    def _later(self, table: str, key: str, document: Mapping[str, Any] | None) -> None:
+        self._unwritten[table, key] = document
+        self.every(RETRY_SECONDS, RetryDue)
+
+    def _write(self, table: str, key: str, document: Mapping[str, Any] | None) -> bool:
+        try:
+            if document is None:
+                self._book.remove(table, key)
+            else:
+                self._book.put(table, key, document)
+        except OSError as error:
+            self._disk_failed(error)
+            return False
+        return True
+
+    def _disk_failed(self, error: OSError) -> None:
+        if not self._unwritten:
+            self.emit(DiskFailed, what="registry", error=str(error))
+
+    # -- rebuilding from the journal ------------------------------------------------------------
+
+    def _rebuild(self) -> None:
+        entries = list(self._journal.entries())
+        for trade in open_intents(entries):
+            self._trades[trade.id] = trade
+            self._put_or_keep(TRADES, trade.id, _TRADE.dump_python(trade, mode="json"))
+        self._kill = last_kill(entries)
+        if self._kill is not None:
+            self._put_or_keep(STATE, KILL, _KILL.dump_python(self._kill, mode="json"))
+        self._day = last_day(entries)
+        if self._day is not None:
+            self._put_or_keep(STATE, DAY, _DAY.dump_python(self._day, mode="json"))
+        self.emit(RegistryRebuilt, kept_aside=self._kept_aside, trades=len(self._trades))
+
+
+def open_intents(entries: Iterable[Mapping[str, Any]]) -> list[Trade]:
+    """Trades whose intent the journal has and whose end it has not.
+
+    Only what was intended is taken from it; what was sent and filled, the venue knows better.
+    """
+    found: dict[str, Trade] = {}
+    for entry in entries:
+        event = entry.get("event")
+        if event == "intent_recorded":
+            trade = _intent(entry)
+            if trade is not None:
+                found[trade.id] = trade
+        elif event in {"trade_closed", "trade_abandoned"}:
+            found.pop(str(entry.get("trade_id")), None)
+    return list(found.values())
+
+
+def _intent(entry: Mapping[str, Any]) -> Trade | None:
+    def price(name: str) -> Decimal | None:
+        return Decimal(entry[name]) if entry.get(name) is not None else None
+
+    try:
+        plan = TradePlan(
+            trade_id=entry["trade_id"],
+            instrument_name=entry["instrument"],
+            side=Side(entry["side"]),
+            contracts=int(entry["contracts"]),
+            entry_type=OrderType(entry["entry_type"]),
+            entry_price=price("entry_price"),
+            stop_price=Decimal(entry["stop_loss"]),
+            target_price=price("take_profit"),
+            notional_usd=Decimal(entry["notional_usd"]),
+            note=entry.get("note", ""),
+            created_at=datetime.fromisoformat(entry["ts"]),
+            valid_until_ms=int(entry["valid_until_ms"]),
+        )
+    except (KeyError, ValueError, ArithmeticError):
+        return None
+    return Trade(plan=plan)
+
+
+def last_kill(entries: Iterable[Mapping[str, Any]]) -> KillState | None:
+    """The kill still in force at the end of the journal."""
+    kill: KillState | None = None
+    for entry in entries:
+        if entry.get("event") == "kill_switch_activated":
+            by, day = str(entry.get("by", "")), str(entry.get("ts", ""))[:10]
+            kill = KillState(
+                reason=str(entry.get("reason", "")),
+                by=by,
+                day=day,
+                until_midnight=bool(entry.get("until_midnight", False)),
+            )
+        elif entry.get("event") == "kill_switch_reset":
+            kill = None
+    return kill
+
+
+def last_day(entries: Iterable[Mapping[str, Any]]) -> DayBaseline | None:
+    """The last trading day's baseline the journal has."""
+    day: DayBaseline | None = None
+    for entry in entries:
+        if entry.get("event") == "day_began":
+            try:
+                day = _baseline(entry)
+            except (KeyError, ValueError, ArithmeticError, ValidationError):
+                continue
+    return day
+
+
+def _baseline(entry: Mapping[str, Any]) -> DayBaseline:
+    pairs = (str(text).split("=", 1) for text in entry["equity"])
+    return DayBaseline(
+        day=entry["day"],
+        usd=Decimal(entry["equity_usd"]),
+        equity=tuple(CurrencyEquity(currency=x, equity=Decimal(y)) for x, y in pairs),
+    )
+
+
+Registry.handlers = {
+    RecordIntent: Registry.on_record_intent,
+    RecordTrade: Registry.on_record_trade,
+    CloseBook: Registry.on_close_book,
+    RecordKill: Registry.on_record_kill,
+    ClearKill: Registry.on_clear_kill,
+    RecordDay: Registry.on_record_day,
+    RecordAlert: Registry.on_record_alert,
+    DropAlert: Registry.on_drop_alert,
+    GetBook: Registry.on_get_book,
+    GetTrade: Registry.on_get_trade,
+    RetryDue: Registry.on_retry_due,
+}

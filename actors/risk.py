@@ -1,0 +1,210 @@
+"""Risk: may a position be opened, and is the day lost?
+
+Judges with `domain.risk`; what it knows by itself are prices, account equity, the day's
+baseline and the platform's state. What only Execution knows comes with the question.
+"""
+
+from datetime import datetime, timedelta, tzinfo
+from decimal import Decimal
+from typing import ClassVar
+
+from actors.kernel import Actor, AskFailed, Context, HandlerTable
+from actors.messages.book import (
+    BookSnapshot,
+    CurrencyEquity,
+    DayBaseline,
+    GetBook,
+    RecordDay,
+)
+from actors.messages.risk import Allowed, DayBegan, Denied, KillRequested, MayOpen, RiskDue
+from actors.messages.trading import Resume
+from actors.messages.venue import AccountReport, PlatformReport, TickerReport
+from actors.messages.watch import PortfolioObserved
+from domain import risk
+from domain.orders import Account, Ticker
+from domain.risk import Limits, OpenTradeView, Reason, Situation
+
+ASK_SECONDS = 2.0
+STABLE = {"USDC": Decimal(1), "USDT": Decimal(1), "USD": Decimal(1)}
+
+
+class Risk(Actor):
+    """The gate before every entry, and the watch over the day's loss."""
+
+    handlers: ClassVar[HandlerTable] = {}
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        limits: Limits,
+        currencies: frozenset[str],
+        timezone: tzinfo,
+        period: float = 1.0,
+    ) -> None:
+        super().__init__(context)
+        self._limits = limits
+        self._currencies = currencies
+        self._timezone = timezone
+        self._period = period
+        self._tickers: dict[str, Ticker] = {}
+        self._seen_at: dict[str, datetime] = {}
+        self._index: dict[str, Decimal] = dict(STABLE)
+        self._equity: dict[str, Decimal] = {}
+        self._day: DayBaseline | None = None
+        self._venue_is_open = True
+        self._kill_requested_for = ""
+
+    def recover(self) -> None:
+        self._day = self._book().day
+        self.every(self._period, RiskDue)
+
+    # -- the gate ---------------------------------------------------------------------------
+
+    def on_may_open(self, message: MayOpen) -> Allowed | Denied:
+        try:
+            book = self._book()
+        except AskFailed:
+            return Denied(at=self.clock.now(), reasons=(Reason.NO_INTENT,))
+        reasons = risk.refusals(self._situation(message, book))
+        if reasons:
+            return Denied(at=self.clock.now(), reasons=reasons)
+        return Allowed(at=self.clock.now())
+
+    def _situation(self, message: MayOpen, book: BookSnapshot) -> Situation:
+        now = self.clock.now()
+        name = message.candidate.instrument_name
+        seen_at = self._seen_at.get(name)
+        ticker = self._tickers.get(name)
+        return Situation(
+            now=now,
+            candidate=message.candidate,
+            limits=self._limits,
+            is_killed=book.kill is not None,
+            is_protect_only=message.is_protect_only,
+            is_reconciled=message.is_reconciled,
+            has_session=message.has_session,
+            day_result_usd=self._result(),
+            day_equity_usd=self._day.usd if self._day else None,
+            trades=tuple(
+                OpenTradeView(
+                    trade_id=trade.id,
+                    instrument_name=trade.plan.instrument_name,
+                    side=trade.plan.side,
+                    notional_usd=trade.plan.notional_usd,
+                )
+                for trade in book.trades
+            ),
+            external=message.external,
+            data_age_seconds=(now - seen_at).total_seconds() if seen_at else None,
+            venue_is_open=self._venue_is_open and (ticker is None or ticker.state == "open"),
+            requests_left=message.requests_left,
+        )
+
+    # -- what it hears ------------------------------------------------------------------------
+
+    def on_ticker_report(self, message: TickerReport) -> None:
+        ticker = message.ticker
+        self._tickers[ticker.instrument_name] = ticker
+        self._seen_at[ticker.instrument_name] = message.at
+        self._index[base_currency(ticker.instrument_name)] = ticker.index_price
+
+    def on_account_report(self, message: AccountReport) -> None:
+        self._learn(message.account)
+
+    def on_portfolio_observed(self, message: PortfolioObserved) -> None:
+        for account in message.accounts:
+            self._learn(account)
+
+    def on_platform_report(self, message: PlatformReport) -> None:
+        self._venue_is_open = not (message.locked or message.maintenance)
+
+    def _learn(self, account: Account) -> None:
+        if account.currency in self._currencies:
+            self._equity[account.currency] = account.equity
+
+    # -- the day --------------------------------------------------------------------------------
+
+    def on_risk_due(self, _: RiskDue) -> None:
+        today = (self.clock.now().astimezone(self._timezone)).date().isoformat()
+        if self._day is None or self._day.day != today:
+            self._begin_day(today)
+            return
+        result = self._result()
+        limit = risk.loss_limit_usd(self._limits, self._day.usd)
+        if (
+            result is not None
+            and limit is not None
+            and risk.is_loss_reached(result, limit)
+            and self._kill_requested_for != today
+        ):
+            self._kill_requested_for = today
+            self.emit(
+                KillRequested,
+                reason=f"the day's loss is {-result:.2f} USD, the limit {limit:.2f} USD",
+                result_usd=result,
+                limit_usd=limit,
+            )
+
+    def _begin_day(self, today: str) -> None:
+        equity = {currency: self._equity[currency] for currency in sorted(self._equity)}
+        value = risk.equity_usd(equity, self._index)
+        if value is None:
+            return
+        baseline = DayBaseline(
+            day=today,
+            usd=value,
+            equity=tuple(
+                CurrencyEquity(currency=currency, equity=amount)
+                for currency, amount in equity.items()
+            ),
+        )
+        try:
+            self.to("registry").ask(
+                RecordDay(at=self.clock.now(), baseline=baseline), timeout=ASK_SECONDS
+            )
+        except AskFailed:
+            return
+        is_first = self._day is None
+        self._day = baseline
+        self.emit(
+            DayBegan,
+            day=today,
+            equity_usd=round(value, 2),
+            equity=tuple(f"{currency}={amount}" for currency, amount in equity.items()),
+        )
+        if not is_first:
+            self.to("execution").tell(
+                Resume(
+                    at=self.clock.now(),
+                    by="midnight",
+                    expires_at=self.clock.now() + timedelta(minutes=5),
+                )
+            )
+
+    def _result(self) -> Decimal | None:
+        if self._day is None or not self._equity:
+            return None
+        baseline = {entry.currency: entry.equity for entry in self._day.equity}
+        return risk.day_result_usd(self._equity, baseline, self._index)
+
+    def _book(self) -> BookSnapshot:
+        book: BookSnapshot = self.to("registry").ask(
+            GetBook(at=self.clock.now()), timeout=ASK_SECONDS
+        )
+        return book
+
+
+def base_currency(instrument_name: str) -> str:
+    """``BTC-PERPETUAL`` and ``BTC_USDC-PERPETUAL`` are both priced by the BTC index."""
+    return instrument_name.split("-", 1)[0].split("_", 1)[0]
+
+
+Risk.handlers = {
+    MayOpen: Risk.on_may_open,
+    TickerReport: Risk.on_ticker_report,
+    AccountReport: Risk.on_account_report,
+    PortfolioObserved: Risk.on_portfolio_observed,
+    PlatformReport: Risk.on_platform_report,
+    RiskDue: Risk.on_risk_due,
+}
