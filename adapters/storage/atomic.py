@@ -35,10 +35,14 @@ class Files:
         """Makes ``path`` hold exactly ``blob``, on disk. In place where it exists already."""
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
         try:
+            was = os.fstat(descriptor)
+            if was.st_blocks * 512 < len(blob):
+                os.ftruncate(descriptor, 0)  # grown piece by piece it would lie in pieces
             left = memoryview(blob)
             while left:  # a nearly full disk takes a part, then refuses
                 left = left[os.write(descriptor, left) :]
-            os.ftruncate(descriptor, len(blob))
+            if was.st_size > len(blob):
+                os.ftruncate(descriptor, len(blob))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

@@ -23,7 +23,18 @@ VERSION = 1
 _KEY = "_key"
 _ABOUT = "_book"
 
-_State = dict[str, dict[str, dict[str, Any]]]
+
+class _Kept(dict[str, Any]):
+    """A document with its JSON, made once: a commit then only joins texts. Never changed."""
+
+    __slots__ = ("json",)
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        super().__init__(fields)
+        self.json = orjson.Fragment(orjson.dumps(fields))
+
+
+_State = dict[str, dict[str, _Kept]]
 
 
 class BookTooNew(Exception):
@@ -50,8 +61,12 @@ class AtomicStorage(Storage):
         return dict(self._state)
 
     def write(self, data: _State) -> None:
+        texts = {
+            name: {doc_id: document.json for doc_id, document in table.items()}
+            for name, table in data.items()
+        }
         try:
-            self._file.write(orjson.dumps(data))
+            self._file.write(orjson.dumps(texts))
         except NotUndone:
             self._state = data
             raise
@@ -67,7 +82,7 @@ class _KeyedTable(Table):
     It also spares a commit TinyDB's conversion of every document id to a number and back.
     """
 
-    def put(self, doc_id: int, document: Mapping[str, Any]) -> None:
+    def put(self, doc_id: int, document: _Kept) -> None:
         tables = self._storage.read() or {}
         tables[self.name] = {**tables.get(self.name, {}), str(doc_id): document}
         self._storage.write(tables)
@@ -104,7 +119,7 @@ class TinyBook:
         if table == _ABOUT or _KEY in document:
             raise ValueError(f"{_ABOUT} and {_KEY} are reserved (putting {key} into {table})")
         # What is kept is what a reader would get back: the caller's later changes stay his.
-        kept = orjson.loads(orjson.dumps({_KEY: key, **document}))
+        kept = _Kept(orjson.loads(orjson.dumps({_KEY: key, **document})))
         with self._lock:
             doc_id = self._ids.get(table, {}).get(key, self._next_id)
             self._commit(lambda: self._table(table).put(doc_id, kept))
@@ -127,11 +142,12 @@ class TinyBook:
     def load(self) -> dict[str, dict[str, dict[str, Any]]]:
         """All tables: table -> key -> document. The caller's to change."""
         with self._lock:
-            state: _State = orjson.loads(orjson.dumps(self._storage.read()))
-        del state[_ABOUT]
+            state = self._storage.read()
+            copy = orjson.loads(orjson.dumps({**state, _ABOUT: {}}))
         return {
             name: {document.pop(_KEY): document for document in table.values()}
-            for name, table in state.items()
+            for name, table in copy.items()
+            if name != _ABOUT
         }
 
     def close(self) -> None:
@@ -176,7 +192,7 @@ def open_book(
     try:
         state = _parse(path)
     except (FileNotFoundError, ValueError) as error:
-        state: _State = {_ABOUT: {"1": {_KEY: "format", "version": VERSION}}}
+        state = {_ABOUT: {"1": _Kept({_KEY: "format", "version": VERSION})}}
         if isinstance(error, ValueError):
             aside = _free_name(path, now)
         create(path, orjson.dumps(state), files, aside)
@@ -202,7 +218,10 @@ def _parse(path: Path) -> _State:
                 raise ValueError(f"{path}: two documents under one key in {name}")
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is JSON but not a book") from error
-    return state
+    return {
+        name: {doc_id: _Kept(document) for doc_id, document in table.items()}
+        for name, table in state.items()
+    }
 
 
 def _free_name(path: Path, now: datetime) -> Path:
