@@ -1,0 +1,83 @@
+"""Minute candles of one instrument, and the day's statistics drawn from them."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from domain.instruments import Instrument
+from domain.orders import ZERO
+
+MINUTE_MS = 60_000
+_DAY_MINUTES = 1440
+
+
+@dataclass(slots=True, kw_only=True)
+class Candle:
+    """One span of time; ``volume`` in base coin, ``cost`` in the quote currency."""
+
+    tick: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal = ZERO
+    cost: Decimal = ZERO
+
+    def include(self, high: Decimal, low: Decimal, close: Decimal) -> None:
+        """Stretches the candle over later prices."""
+        self.high, self.low, self.close = max(self.high, high), min(self.low, low), close
+
+
+class Candles:
+    """The last day of minutes."""
+
+    def __init__(self) -> None:
+        self._minutes: deque[Candle] = deque(maxlen=_DAY_MINUTES)
+
+    def add(
+        self, instrument: Instrument, timestamp_ms: int, price: Decimal, contracts: int
+    ) -> None:
+        """Counts one trade."""
+        minute = timestamp_ms // MINUTE_MS * MINUTE_MS
+        if not self._minutes or self._minutes[-1].tick != minute:
+            self._minutes.append(
+                Candle(tick=minute, open=price, high=price, low=price, close=price)
+            )
+        candle = self._minutes[-1]
+        candle.include(price, price, price)
+        amount = instrument.amount(contracts)
+        candle.volume += amount / price if instrument.is_inverse else amount
+        candle.cost += amount if instrument.is_inverse else amount * price
+
+    def spans(self, start_ms: int, end_ms: int, span_ms: int) -> list[Candle]:
+        """Candles of ``span_ms`` that start in that time; spans without trades are left out."""
+        merged: list[Candle] = []
+        for minute in self._between(start_ms, end_ms):
+            tick = minute.tick // span_ms * span_ms
+            if not merged or merged[-1].tick != tick:
+                merged.append(
+                    Candle(
+                        tick=tick,
+                        open=minute.open,
+                        high=minute.high,
+                        low=minute.low,
+                        close=minute.close,
+                    )
+                )
+            last = merged[-1]
+            last.include(minute.high, minute.low, minute.close)
+            last.volume += minute.volume
+            last.cost += minute.cost
+        return merged
+
+    def _between(self, start_ms: int, end_ms: int) -> Iterator[Candle]:
+        return (minute for minute in self._minutes if start_ms <= minute.tick <= end_ms)
+
+    def day(self) -> Candle | None:
+        """The whole day as one candle; None before the first trade."""
+        if not self._minutes:
+            return None
+        last = self._minutes[-1].tick
+        spans = self.spans(last - _DAY_MINUTES * MINUTE_MS, last, 1 << 62)
+        return spans[0]

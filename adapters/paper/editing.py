@@ -1,0 +1,128 @@
+"""Edits: absolute new values under the same order id. ``amount`` is the new total."""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from adapters.paper import matching, placing, reduce_only, risk, triggers
+from adapters.paper.engine import Engine
+from adapters.paper.errors import VenueError, invalid, refusal
+from adapters.paper.records import OrderRecord, TradeRecord
+from domain.orders import OrderState, OrderType
+
+POST_ONLY_REJECT = 11054
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What an edit asks for; None leaves a value as it is. ``contracts`` includes the filled."""
+
+    contracts: int | None = None
+    price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    trigger_offset: Decimal | None = None
+    reduce_only: bool | None = None
+    post_only: bool | None = None
+    reject_post_only: bool | None = None
+
+
+def edit(engine: Engine, order: OrderRecord, change: Change) -> list[TradeRecord]:
+    """Changes a live order; returns the fills that this caused at once.
+
+    Raises:
+        VenueError: refused, and the order is as before; but a post-only edit that would take
+            liquidity in reject mode cancels it.
+    """
+    if order.state is OrderState.TRIGGERED:
+        raise refusal(11044)
+    if not order.state.is_live:
+        raise refusal(10010)
+    contracts = order.contracts if change.contracts is None else change.contracts
+    if contracts <= order.filled:
+        raise refusal(10022)
+    if order.is_trigger:
+        return _edit_trigger(engine, order, change, contracts)
+    return _edit_resting(engine, order, change, contracts)
+
+
+def _flags(order: OrderRecord, change: Change) -> OrderRecord:
+    """The order with the new flags, as a copy to check before anything is changed."""
+    return replace(
+        order,
+        reduce_only=order.reduce_only if change.reduce_only is None else change.reduce_only,
+        post_only=order.post_only if change.post_only is None else change.post_only,
+        reject_post_only=(
+            order.reject_post_only if change.reject_post_only is None else change.reject_post_only
+        ),
+    )
+
+
+def _adopt(engine: Engine, order: OrderRecord, wanted: OrderRecord) -> None:
+    order.reduce_only, order.post_only = wanted.reduce_only, wanted.post_only
+    order.reject_post_only, order.contracts = wanted.reject_post_only, wanted.contracts
+    order.price, order.rank = wanted.price, wanted.rank
+    order.replaced = True
+    engine.note(order)
+
+
+def _edit_trigger(
+    engine: Engine, order: OrderRecord, change: Change, contracts: int
+) -> list[TradeRecord]:
+    wanted = _flags(order, change)
+    wanted.contracts = contracts
+    if change.price is not None and order.price is not None:
+        if not order.instrument.is_on_tick(change.price):
+            raise refusal(10043)
+        wanted.price = change.price
+    if order.order_type is not OrderType.TRAILING_STOP:
+        triggers.rearm(engine, order, change.trigger_price)
+    elif change.trigger_offset is not None:
+        _new_offset(order, change.trigger_offset)
+    _adopt(engine, order, wanted)
+    return []
+
+
+def _new_offset(order: OrderRecord, offset: Decimal) -> None:
+    if offset <= 0:
+        raise invalid("trigger_offset", "must be positive")
+    order.trigger_offset = offset
+    if order.peak is not None:
+        order.trigger_price = order.peak + order.side.sign * offset
+
+
+def _edit_resting(
+    engine: Engine, order: OrderRecord, change: Change, contracts: int
+) -> list[TradeRecord]:
+    wanted = _flags(order, change)
+    wanted.contracts = contracts
+    if change.price is not None:
+        placing.check_price(engine, order.instrument, order.side, change.price)
+        wanted.price = _passive(engine, order, wanted, change.price)
+    _check_size(engine, order, wanted)
+    if wanted.price != order.price or wanted.contracts > order.contracts:
+        wanted.rank = engine.ids.rank()
+    _adopt(engine, order, wanted)
+    return matching.enter(engine, order)
+
+
+def _passive(engine: Engine, order: OrderRecord, wanted: OrderRecord, price: Decimal) -> Decimal:
+    if not wanted.post_only:
+        return price
+    try:
+        return placing.passive_price(engine, order.instrument, order.side, price, wanted)
+    except VenueError as error:
+        if error.code == POST_ONLY_REJECT:
+            engine.cancel(order, reason="edit_post_only_reject")
+        raise
+
+
+def _check_size(engine: Engine, order: OrderRecord, wanted: OrderRecord) -> None:
+    """Cuts a reduce-only order to the position; others must be affordable."""
+    if wanted.reduce_only:
+        room = reduce_only.admitted(engine, order.instrument_name, order.side, wanted.remaining)
+        wanted.contracts = wanted.filled + room
+        return
+    # A reduce-only order made ordinary ties up margin for all of it, not just for the growth.
+    counted = 0 if order.reduce_only else order.remaining
+    more = wanted.remaining - counted
+    if more > 0:
+        risk.check_funds(engine, order.instrument, order.side, more)

@@ -1,0 +1,112 @@
+"""The engine's state and the few steps every rule is built from. No I/O, no clock, no threads.
+
+The rules themselves stand beside it: `placing`, `matching`, `triggers`, `editing`, `ticking`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from adapters.paper.account import Account
+from adapters.paper.catalogue import CURRENCIES, INDEX_OF, INSTRUMENTS
+from adapters.paper.ids import Ids
+from adapters.paper.ledger import Ledger
+from adapters.paper.market import BookShape, Market, PublicTrade
+from adapters.paper.records import OrderRecord, TradeRecord, TriggerEntry
+from domain.orders import ZERO, OrderState
+
+START_PRICES = {"btc_usd": Decimal(100_000), "eth_usd": Decimal(3_200)}
+
+
+@dataclass(slots=True)
+class Changes:
+    """What happened since the channels last looked; each order once, in its latest state."""
+
+    orders: dict[str, OrderRecord] = field(default_factory=dict[str, OrderRecord])
+    trades: list[TradeRecord] = field(default_factory=list[TradeRecord])
+    tape: list[tuple[str, PublicTrade]] = field(default_factory=list[tuple[str, PublicTrade]])
+    moved: set[str] = field(default_factory=set[str])
+
+
+class Engine:
+    """Markets, account and orders at one moment. ``revision`` rises with every order or fill."""
+
+    def __init__(
+        self, *, seed: int, shape: BookShape, balances: Mapping[str, Decimal], now_ms: int
+    ) -> None:
+        self.seed = seed
+        self.shape = shape
+        self.now_ms = now_ms
+        self.revision = 0
+        self.ids = Ids(seed)
+        self.ledger = Ledger()
+        self.account = Account({each: balances.get(each, ZERO) for each in CURRENCIES})
+        self.changes = Changes()
+        self.markets = {name: self._new_market(name) for name in INSTRUMENTS}
+        for market in self.markets.values():
+            market.open()
+
+    def _new_market(self, name: str) -> Market:
+        instrument = INSTRUMENTS[name]
+        return Market(
+            instrument=instrument,
+            seed=self.seed,
+            shape=self.shape,
+            index=START_PRICES[INDEX_OF[instrument.price_index]],
+            now_ms=self.now_ms,
+            change_id=self.ids.change(),
+        )
+
+    def note(self, order: OrderRecord) -> None:
+        """Marks an order as changed now."""
+        order.updated_ms = self.now_ms
+        self.changes.orders[order.order_id] = order
+        self.revision += 1
+
+    def finish(self, order: OrderRecord, state: OrderState, reason: str | None = None) -> None:
+        """Ends an order in a terminal state; ``reason`` is its cancel reason."""
+        order.state = state
+        order.cancel_reason = reason
+        self.note(order)
+        self.ledger.close(order)
+
+    def cancel(self, order: OrderRecord, reason: str | None = "user_request") -> None:
+        """Cancels a live order; a trigger leaves a line in its history."""
+        if order.is_trigger:
+            self.log_trigger(order, "cancelled", request="cancel")
+        self.finish(order, OrderState.CANCELLED, reason)
+
+    def log_trigger(
+        self,
+        order: OrderRecord,
+        state: str,
+        *,
+        request: str = "trigger:order",
+        child_id: str | None = None,
+    ) -> None:
+        """Adds a line to the trigger history."""
+        self.ledger.entries.append(
+            TriggerEntry(
+                trigger_order_id=order.order_id,
+                order_id=child_id,
+                instrument_name=order.instrument_name,
+                side=order.side,
+                contracts=order.contracts,
+                order_type=order.order_type,
+                price=order.price,
+                trigger=order.trigger,
+                trigger_price=order.trigger_price,
+                trigger_offset=order.trigger_offset,
+                state=state,
+                request=request,
+                label=order.label,
+                reduce_only=order.reduce_only,
+                post_only=order.post_only,
+                timestamp_ms=self.now_ms,
+            )
+        )
+
+    def take_changes(self) -> Changes:
+        """Hands over what happened since the last call."""
+        changes, self.changes = self.changes, Changes()
+        return changes

@@ -1,0 +1,158 @@
+"""The paper exchange without its sockets: requests and prices in, results and frames out.
+
+Deterministic: the same seed, requests, prices and times give the same bytes. Time comes in
+as an argument, in milliseconds since the epoch, and is taken for the venue's own.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Self
+
+from adapters.paper import snapshot, ticking
+from adapters.paper.catalogue import CURRENCIES
+from adapters.paper.engine import Engine
+from adapters.paper.errors import refusal
+from adapters.paper.hub import Hub, Notification
+from adapters.paper.limits import RateLimits
+from adapters.paper.market import BookShape
+from adapters.paper.methods import METHODS
+from adapters.paper.methods.call import Call, Method
+from adapters.paper.params import Params
+from adapters.paper.sessions import Sessions, SessionState, allows
+from domain.exact import exact
+
+_DEFAULT_SHAPE = BookShape()
+
+
+class Exchange:
+    """A Deribit in a box. One account, one client id.
+
+    ``balances`` per currency (BTC, ETH, USDC) count only for a new account. ``rate_limits``
+    turns the limits of the lowest tier on.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        balances: Mapping[str, Decimal],
+        now_ms: int,
+        client_id: str = "paper",
+        client_secret: str = "paper",  # noqa: S107 - the published log-in of a pretend venue
+        token_seconds: int = 900,
+        rate_limits: bool = True,
+        shape: BookShape = _DEFAULT_SHAPE,
+    ) -> None:
+        unknown = sorted(set(balances) - set(CURRENCIES))
+        if unknown:
+            raise ValueError(f"no account in {', '.join(unknown)}")
+        self._engine = Engine(seed=seed, shape=shape, balances=balances, now_ms=now_ms)
+        self._hub = Hub(self._engine)
+        self._sessions = Sessions(
+            seed=seed, client_id=client_id, client_secret=client_secret, seconds=token_seconds
+        )
+        self._limits = RateLimits(enabled=rate_limits)
+
+    @property
+    def revision(self) -> int:
+        """Rises whenever orders, fills or account settings changed: what has to be saved."""
+        return self._engine.revision
+
+    @property
+    def sessions(self) -> Sessions:
+        """Tokens and signatures, for the server that reads HTTP headers."""
+        return self._sessions
+
+    @property
+    def steps(self) -> int:
+        """How many times the market has moved, over the whole life of the account."""
+        return self._engine.ids.counters.get("steps", 0)
+
+    def index_prices(self) -> dict[str, Decimal]:
+        """The index prices now, by the names `advance` takes."""
+        markets = self._engine.markets.values()
+        return {market.instrument.price_index: market.index for market in markets}
+
+    def open_session(self, *, is_websocket: bool = True) -> SessionState:
+        """A new connection, not logged in (``public/auth`` does that)."""
+        by_default = self._engine.account.cancel_on_disconnect
+        return SessionState(
+            session_id=self._engine.ids.session(),
+            is_websocket=is_websocket,
+            cancel_on_disconnect=is_websocket and by_default,
+        )
+
+    @exact
+    def close_session(self, session: SessionState, now_ms: int) -> None:
+        """Ends a connection; cancels its orders if it asked for cancel on disconnect."""
+        self._engine.now_ms = max(now_ms, self._engine.now_ms)
+        self._hub.unsubscribe(session, list(session.channels))
+        self._sessions.close(session)
+        if session.cancel_on_disconnect:
+            made_here = session.session_id
+            for order in self._engine.ledger.select(lambda each: each.session_id == made_here):
+                self._engine.cancel(order, reason="cancel_on_disconnect")
+        self._hub.absorb(self._engine.take_changes())
+
+    @exact
+    def request(
+        self, session: SessionState, method: str, params: Mapping[str, Any], now_ms: int
+    ) -> Any:
+        """Runs one method; the result is plain JSON values and decimals.
+
+        Raises:
+            VenueError: the venue's refusal.
+        """
+        self._engine.now_ms = max(now_ms, self._engine.now_ms)
+        known = METHODS.get(method)
+        if known is None:
+            raise refusal(-32601)
+        call = Call(
+            engine=self._engine,
+            hub=self._hub,
+            sessions=self._sessions,
+            session=session,
+            params=Params(params),
+            now_ms=self._engine.now_ms,
+        )
+        self._admit(call, known)
+        try:
+            return known.run(call)
+        finally:
+            # A refusal may have changed something too: a post-only edit cancels its order.
+            self._hub.absorb(self._engine.take_changes())
+
+    def _admit(self, call: Call, method: Method) -> None:
+        if method.websocket_only and not call.session.is_websocket:
+            raise refusal(10030)
+        if method.needs:
+            token = call.params.text("access_token", "")
+            grant = self._sessions.grant(call.session, token, call.now_ms)
+            if not allows(grant, method.needs):
+                raise refusal(13021)
+        self._limits.spend(method.bucket, call.now_ms)
+
+    @exact
+    def advance(self, now_ms: int, prices: Mapping[str, Decimal]) -> None:
+        """Moves time and index prices (``btc_usd``, ``eth_usd``); everything follows them."""
+        ticking.advance(self._engine, now_ms, prices)
+        self._hub.absorb(self._engine.take_changes())
+
+    def drain(self) -> list[Notification]:
+        """The frames for subscribers since the last call."""
+        return self._hub.drain()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Account, orders, ids and prices as plain JSON values."""
+        return snapshot.dump(self._engine)
+
+    @classmethod
+    def restore(cls, kept: Mapping[str, Any], *, seed: int, **settings: Any) -> Self:
+        """An exchange that goes on where ``snapshot`` was taken; ``settings`` as for a new one.
+
+        Raises:
+            KeyError, TypeError, ValueError: ``kept`` is not a snapshot of this version.
+        """
+        exchange = cls(seed=seed, balances={}, now_ms=kept["now_ms"], **settings)
+        exact(snapshot.load)(exchange._engine, kept)
+        return exchange

@@ -1,0 +1,42 @@
+"""JSON text with exact numbers: decimals are written as they are, and read back as decimals."""
+
+import json
+from decimal import Decimal
+from typing import Any, cast
+
+import orjson
+
+
+def _plain(value: Any) -> orjson.Fragment:
+    if isinstance(value, Decimal):
+        return orjson.Fragment(format(value, "f"))
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def encode(value: Any) -> bytes:
+    """``value`` as compact JSON."""
+    return orjson.dumps(value, default=_plain)
+
+
+def decode(text: str | bytes) -> Any:
+    """JSON with fractions as decimals.
+
+    Raises:
+        ValueError: it is not JSON, not UTF-8, or nested beyond sense.
+    """
+    try:
+        return json.loads(text, parse_float=Decimal)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def decode_object(text: str | bytes) -> dict[str, Any]:
+    """JSON that must be an object.
+
+    Raises:
+        ValueError: it is not.
+    """
+    value = decode(text)
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004 - callers know one kind of bad text
+    return cast("dict[str, Any]", value)

@@ -1,0 +1,106 @@
+"""Fills: a taker walks the synthetic book, resting orders wait for it to come to them."""
+
+from decimal import Decimal
+
+from adapters.paper import reduce_only
+from adapters.paper.engine import Engine
+from adapters.paper.records import OrderRecord, TradeRecord
+from domain.orders import ZERO, OrderState, TimeInForce
+from domain.pnl import apply_fill, fee
+
+
+def enter(engine: Engine, order: OrderRecord) -> list[TradeRecord]:
+    """Sends a new or edited order into the book: takes what it can, rests or ends.
+
+    The remainder of a market order rests at its price, the band: it is not cancelled.
+    """
+    price = order.price or ZERO
+    market = engine.markets[order.instrument_name]
+    if order.time_in_force is TimeInForce.FILL_OR_KILL and (
+        market.reachable(order.side, price) < order.remaining
+    ):
+        engine.cancel(order, reason=None)
+        return []
+    trades = _take(engine, order, price)
+    if order.remaining and order.time_in_force is TimeInForce.IMMEDIATE_OR_CANCEL:
+        engine.cancel(order, reason=None)
+    reduce_only.clip(engine, order.instrument_name)
+    return trades
+
+
+def _take(engine: Engine, order: OrderRecord, limit: Decimal) -> list[TradeRecord]:
+    market = engine.markets[order.instrument_name]
+    trades: list[TradeRecord] = []
+    while order.remaining:
+        _step_aside(engine, order, limit)
+        level = market.take(order.side, limit, order.remaining)
+        if level is None:
+            break
+        trades.append(fill(engine, order, level.contracts, level.price, is_maker=False))
+    return trades
+
+
+def _step_aside(engine: Engine, taker: OrderRecord, limit: Decimal) -> None:
+    """Self-trade protection, ``cancel_maker``: our own order at the best price is cancelled."""
+    best = engine.markets[taker.instrument_name].best(taker.side.opposite)
+    sign = taker.side.sign
+    for order in engine.ledger.resting(taker.instrument_name):
+        price = order.price or ZERO
+        in_front = best == ZERO or sign * (best - price) >= 0
+        if order.side is not taker.side and sign * (limit - price) >= 0 and in_front:
+            engine.cancel(order, reason=None)
+
+
+def fill_resting(engine: Engine, instrument_name: str) -> None:
+    """Fills resting orders the book has come to, at their own price, as far as it reaches."""
+    market = engine.markets[instrument_name]
+    for order in sorted(engine.ledger.resting(instrument_name), key=reduce_only.priority):
+        price = order.price or ZERO
+        # An order cut or cancelled by the fill before it is simply not there any more.
+        while order.is_resting and (level := market.take(order.side, price, order.remaining)):
+            fill(engine, order, level.contracts, price, is_maker=True)
+            reduce_only.clip(engine, instrument_name)
+
+
+def fill(
+    engine: Engine, order: OrderRecord, contracts: int, price: Decimal, *, is_maker: bool
+) -> TradeRecord:
+    """Books one fill everywhere it shows: order, account, tape."""
+    instrument, market = order.instrument, engine.markets[order.instrument_name]
+    rate = instrument.maker_commission if is_maker else instrument.taker_commission
+    charged = fee(instrument, contracts, price, rate)
+    realised = engine.account.fill(instrument, order.side, contracts, price, charged)
+    order.filled += contracts
+    order.fills, _ = apply_fill(instrument, order.fills, order.side, contracts, price)
+    if order.remaining == 0:
+        engine.finish(order, OrderState.FILLED)
+    else:
+        engine.note(order)
+    taker = order.side.opposite if is_maker else order.side
+    printed = market.print_trade(engine.ids.trade(instrument), taker, contracts, price)
+    engine.changes.tape.append((instrument.name, printed))
+    trade = TradeRecord(
+        trade_id=printed.trade_id,
+        trade_seq=printed.trade_seq,
+        order_id=order.order_id,
+        instrument_name=instrument.name,
+        side=order.side,
+        contracts=contracts,
+        price=price,
+        fee=charged,
+        is_maker=is_maker,
+        profit_loss=realised,
+        order_type=order.order_type,
+        state=order.state,
+        label=order.label,
+        reduce_only=order.reduce_only,
+        post_only=order.post_only,
+        risk_reducing=order.risk_reducing,
+        mark_price=market.mark,
+        index_price=market.index,
+        tick_direction=printed.tick_direction,
+        timestamp_ms=engine.now_ms,
+    )
+    engine.ledger.trades.append(trade)
+    engine.changes.trades.append(trade)
+    return trade

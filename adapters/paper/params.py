@@ -1,0 +1,104 @@
+"""Parameters of a call: coerced from query text or taken as JSON, and refused by name."""
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Any, TypeVar, cast
+
+from adapters.paper import catalogue
+from adapters.paper.errors import invalid
+from domain.instruments import Instrument
+
+E = TypeVar("E", bound=StrEnum)
+_BOOLEANS = {"true": True, "false": False}
+
+
+class Params:
+    """Named parameters; every getter raises -32602 with the parameter's name and a reason."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = {name: value for name, value in values.items() if value is not None}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+    def text(self, name: str, default: str | None = None, *, longest: int = 1000) -> str:
+        """A text without control characters."""
+        value = self._values.get(name, default)
+        if value is None:
+            raise invalid(name, "value is required")
+        text = str(value)
+        if len(text) > longest or not text.isprintable():
+            raise invalid(name, "invalid format")
+        return text
+
+    def number(self, name: str) -> Decimal | None:
+        """A finite number, None when it was not given."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        try:
+            number = Decimal(str(value))
+        except InvalidOperation:
+            raise invalid(name, "invalid number") from None
+        if isinstance(value, bool) or not number.is_finite():
+            raise invalid(name, "invalid number")
+        return number
+
+    def whole(self, name: str, default: int | None = None, *, most: int = 1 << 62) -> int:
+        """A whole number from 0, cut to ``most``; required unless there is a default."""
+        number = self.number(name)
+        if number is None:
+            if default is None:
+                raise invalid(name, "value is required")
+            return default
+        if number != number.to_integral_value() or number < 0:
+            raise invalid(name, "must be an integer")
+        return min(int(number), most)
+
+    def flag(self, name: str, *, default: bool = False) -> bool:
+        """A boolean, or the words true and false."""
+        value = self._values.get(name, default)
+        if isinstance(value, bool):
+            return value
+        try:
+            return _BOOLEANS[str(value).lower()]
+        except KeyError:
+            raise invalid(name, "must be a boolean") from None
+
+    def choice(self, name: str, options: type[E], default: E | None = None) -> E:
+        """One of the members of an enumeration, by value."""
+        try:
+            return options(self.text(name, default))
+        except ValueError:
+            raise invalid(name, "invalid value") from None
+
+    def one_of(self, name: str, options: frozenset[str], default: str | None = None) -> str:
+        """One of a set of words."""
+        word = self.text(name, default)
+        if word not in options:
+            raise invalid(name, "invalid value")
+        return word
+
+    def texts(self, name: str) -> list[str]:
+        """A list of texts; one text, or a JSON-like list in a query, counts as a list."""
+        value = self._values.get(name)
+        if value is None:
+            raise invalid(name, "value is required")
+        if isinstance(value, list):
+            return [str(each) for each in cast("list[object]", value)]
+        words = str(value).strip("[]").split(",")
+        return [stripped for word in words if (stripped := word.strip().strip('"'))]
+
+    def instrument(self) -> Instrument:
+        """The listed instrument ``instrument_name``."""
+        return catalogue.listed(self.text("instrument_name"))
+
+    def currency(self, name: str = "currency", *, default: str | None = None) -> str:
+        """A currency of the account in capitals, or ``any``."""
+        text = self.text(name, default).upper()
+        if text == "ANY":
+            return "any"
+        if text not in catalogue.CURRENCIES:
+            raise invalid(name, "invalid currency")
+        return text

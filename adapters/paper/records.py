@@ -1,0 +1,166 @@
+"""What the engine keeps: orders (mutable while they live), trades and the trigger history."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from adapters.paper.catalogue import INSTRUMENTS
+from domain.instruments import Instrument
+from domain.orders import (
+    TRIGGER_TYPES,
+    ZERO,
+    OrderState,
+    OrderType,
+    Side,
+    TimeInForce,
+    TriggerBy,
+)
+from domain.pnl import Holding, average_price
+
+# A market-style trigger that has not fired states no price but this text.
+MARKET_STYLE = frozenset(
+    {
+        OrderType.MARKET,
+        OrderType.MARKET_LIMIT,
+        OrderType.STOP_MARKET,
+        OrderType.TAKE_MARKET,
+        OrderType.TRAILING_STOP,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """An order as asked for, checked against the catalogue but not yet against the market."""
+
+    instrument: Instrument
+    side: Side
+    contracts: int
+    order_type: OrderType
+    price: Decimal | None = None
+    label: str = ""
+    time_in_force: TimeInForce = TimeInForce.GOOD_TIL_CANCELLED
+    reduce_only: bool = False
+    post_only: bool = False
+    reject_post_only: bool = False
+    trigger: TriggerBy | None = None
+    trigger_price: Decimal | None = None
+    trigger_offset: Decimal | None = None
+    session_id: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class OrderRecord:
+    """One order id. ``fills`` adds up what it traded; ``rank`` is its place in time.
+
+    ``peak`` is the best price a trailing stop has seen. ``session_id`` names the connection
+    that made it, for cancel-on-disconnect.
+    """
+
+    order_id: str
+    instrument_name: str
+    side: Side
+    contracts: int
+    order_type: OrderType
+    state: OrderState
+    price: Decimal | None
+    label: str
+    time_in_force: TimeInForce
+    reduce_only: bool
+    post_only: bool
+    reject_post_only: bool
+    created_ms: int
+    updated_ms: int
+    rank: int
+    session_id: str = ""
+    filled: int = 0
+    fills: Holding = field(default_factory=Holding)
+    original_order_type: OrderType | None = None
+    trigger: TriggerBy | None = None
+    trigger_price: Decimal | None = None
+    trigger_offset: Decimal | None = None
+    trigger_reference_price: Decimal | None = None
+    peak: Decimal | None = None
+    trigger_order_id: str | None = None
+    replaced: bool = False
+    risk_reducing: bool = False
+    cancel_reason: str | None = None
+    reject_reason: str | None = None
+
+    @property
+    def instrument(self) -> Instrument:
+        return INSTRUMENTS[self.instrument_name]
+
+    @property
+    def remaining(self) -> int:
+        return self.contracts - self.filled
+
+    @property
+    def is_trigger(self) -> bool:
+        """Whether this id is the trigger itself (its child carries an ordinary type)."""
+        return self.order_type in TRIGGER_TYPES
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether it stands in the book."""
+        return self.state is OrderState.OPEN
+
+    @property
+    def average(self) -> Decimal:
+        """The average fill price, 0 when nothing filled, as the venue says it."""
+        return average_price(self.instrument, self.fills) or ZERO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeRecord:
+    """One fill of ours; ``fee`` and ``profit_loss`` in the settlement currency, unrounded."""
+
+    trade_id: str
+    trade_seq: int
+    order_id: str
+    instrument_name: str
+    side: Side
+    contracts: int
+    price: Decimal
+    fee: Decimal
+    is_maker: bool
+    profit_loss: Decimal
+    order_type: OrderType
+    state: OrderState
+    label: str
+    reduce_only: bool
+    post_only: bool
+    risk_reducing: bool
+    mark_price: Decimal
+    index_price: Decimal
+    tick_direction: int
+    timestamp_ms: int
+
+    @property
+    def instrument(self) -> Instrument:
+        return INSTRUMENTS[self.instrument_name]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerEntry:
+    """One line of the trigger history: ``new``, ``triggered``, ``cancelled``, ``rejected:why``."""
+
+    trigger_order_id: str
+    order_id: str | None
+    instrument_name: str
+    side: Side
+    contracts: int
+    order_type: OrderType
+    price: Decimal | None
+    trigger: TriggerBy | None
+    trigger_price: Decimal | None
+    trigger_offset: Decimal | None
+    state: str
+    request: str
+    label: str
+    reduce_only: bool
+    post_only: bool
+    timestamp_ms: int
+
+    @property
+    def instrument(self) -> Instrument:
+        return INSTRUMENTS[self.instrument_name]

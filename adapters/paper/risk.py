@@ -1,0 +1,109 @@
+"""Equity, margin and whether an order can be paid for (segregated standard margin).
+
+Resting orders that may add to a position tie up initial margin as if the worse side filled
+whole; triggers tie up nothing until they fire.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from adapters.paper.catalogue import INSTRUMENTS
+from adapters.paper.engine import Engine
+from adapters.paper.errors import refusal
+from domain import margin
+from domain.instruments import Instrument
+from domain.margin import Margins
+from domain.orders import ZERO, Side
+from domain.pnl import fee, unrealised
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One currency of the account, all in that currency.
+
+    ``floating`` is unrealised PnL at mark; ``position`` the margins of positions alone,
+    ``initial`` with resting orders.
+    """
+
+    balance: Decimal
+    session_rpl: Decimal
+    floating: Decimal
+    initial: Decimal
+    position: Margins
+
+    @property
+    def equity(self) -> Decimal:
+        return self.balance + self.session_rpl + self.floating
+
+
+def floating(engine: Engine, name: str) -> Decimal:
+    """Unrealised PnL of one position at mark."""
+    holding = engine.account.stakes[name].holding
+    return unrealised(INSTRUMENTS[name], holding, engine.markets[name].mark)
+
+
+def position_margins(engine: Engine, name: str) -> Margins:
+    """Margins of the position alone."""
+    return _margins(engine, name, engine.account.contracts(name))
+
+
+def _margins(engine: Engine, name: str, contracts: int) -> Margins:
+    if contracts == 0:
+        return Margins(ZERO, ZERO)
+    market = engine.markets[name]
+    return margin.requirement(market.instrument, contracts, market.mark, market.index)
+
+
+def with_orders(engine: Engine, name: str, side: Side | None = None, more: int = 0) -> Decimal:
+    """Initial margin of position and resting orders, and of ``more`` contracts of a new one."""
+    resting = {Side.BUY: 0, Side.SELL: 0}
+    for order in engine.ledger.resting(name):
+        if not order.reduce_only:
+            resting[order.side] += order.remaining
+    if side is not None:
+        resting[side] += more
+    held = engine.account.contracts(name)
+    worst = max(abs(held + resting[Side.BUY]), abs(held - resting[Side.SELL]))
+    return _margins(engine, name, worst).initial
+
+
+def standing(engine: Engine, currency: str) -> Standing:
+    """The account in one currency now."""
+    names = [name for name, each in INSTRUMENTS.items() if each.settlement_currency == currency]
+    held = [position_margins(engine, name) for name in names]
+    return Standing(
+        balance=engine.account.balances[currency],
+        session_rpl=engine.account.session_rpl(currency),
+        floating=sum((floating(engine, name) for name in names), ZERO),
+        initial=sum((with_orders(engine, name) for name in names), ZERO),
+        position=Margins(
+            sum((each.initial for each in held), ZERO),
+            sum((each.maintenance for each in held), ZERO),
+        ),
+    )
+
+
+def check_funds(engine: Engine, instrument: Instrument, side: Side, contracts: int) -> None:
+    """Refuses what the account cannot carry: margin afterwards, and the taker fee.
+
+    Raises:
+        VenueError: 10009.
+    """
+    now = with_orders(engine, instrument.name)
+    after = with_orders(engine, instrument.name, side, contracts)
+    if after <= now:
+        return
+    mark = engine.markets[instrument.name].mark
+    cost = fee(instrument, contracts, mark, instrument.taker_commission)
+    account = standing(engine, instrument.settlement_currency)
+    if account.initial - now + after + cost > account.equity:
+        raise refusal(10009)
+
+
+def liquidation_price(engine: Engine, name: str) -> Decimal | None:
+    """Where the maintenance margin would eat the equity; None where no price does it."""
+    instrument = INSTRUMENTS[name]
+    account = standing(engine, instrument.settlement_currency)
+    equity = account.equity - floating(engine, name)
+    price = margin.liquidation_price(instrument, engine.account.stakes[name].holding, equity)
+    return None if price is None else price.quantize(Decimal("0.01"))

@@ -1,0 +1,257 @@
+"""The paper exchange as a process: loopback sockets, a feed, and a folder.
+
+This is the entry module of the exchange: the wall clock is read here and handed down.
+"""
+
+import asyncio
+import contextlib
+import errno
+import ipaddress
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvicorn
+from structlog.typing import FilteringBoundLogger
+
+from adapters.paper.desk import Desk
+from adapters.paper.exchange import Exchange
+from adapters.paper.feed import Feed, Tick, open_feed
+from adapters.paper.market import BookShape
+from adapters.paper.store import AccountStore
+from adapters.paper.web import application
+
+_log: FilteringBoundLogger = structlog.get_logger(actor="exchange")
+_DEFAULT_BALANCES = {"BTC": Decimal(10), "ETH": Decimal(100), "USDC": Decimal(100_000)}
+_SHUTDOWN_SECONDS = 2
+# A window of a replay is drawn together over this much wall time at least.
+_WALL_WINDOW_MS = 20
+_LONGEST_LAG_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperSettings:
+    """How to run a paper exchange. ``speed`` is market time over wall time; port 0 is any.
+
+    ``balances`` count only for a new account.
+    """
+
+    port: int
+    folder: Path
+    feed: str = "synthetic"
+    seed: int = 1
+    speed: Decimal = Decimal(1)
+    client_id: str = "paper"
+    client_secret: str = field(default="paper", repr=False)
+    balances: Mapping[str, Decimal] = field(default_factory=_DEFAULT_BALANCES.copy)
+    token_seconds: int = 900
+    rate_limits: bool = True
+    shape: BookShape = field(default_factory=BookShape)
+    host: str = "127.0.0.1"
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn without its signal handling: it would re-raise the signal after a clean stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+class PaperServer:
+    """A paper exchange on a port. `run` blocks; `stop` ends it from any thread."""
+
+    def __init__(self, settings: PaperSettings) -> None:
+        """Opens the folder, the recording and the port, so that what is wrong shows at once.
+
+        Raises:
+            ValueError: a setting, the recording or the account file is of no use.
+            OSError: the folder or the port cannot be had; the text says which.
+        """
+        self._settings = settings
+        _check(settings)
+        self._store = AccountStore(settings.folder)
+        try:
+            exchange = self._exchange()
+            self._feed = self._open_feed(exchange)
+            self._socket = _listen(settings.host, settings.port)
+        except BaseException:
+            self._store.close()
+            raise
+        self._desk = Desk(exchange, self._store, _now_us)
+        self._stop = threading.Event()
+        self._failure: OSError | None = None
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self._socket.getsockname()[1])
+
+    def _exchange(self) -> Exchange:
+        settings, kept = self._settings, self._store.load()
+        now_ms = _now_us() // 1000
+        common: dict[str, Any] = {
+            "client_id": settings.client_id,
+            "client_secret": settings.client_secret,
+            "token_seconds": settings.token_seconds,
+            "rate_limits": settings.rate_limits,
+            "shape": settings.shape,
+        }
+        if kept is None:
+            balances = settings.balances
+            return Exchange(seed=settings.seed, balances=balances, now_ms=now_ms, **common)
+        try:
+            return Exchange.restore(kept, seed=settings.seed, **common)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{settings.folder} holds no readable account: {error}") from error
+
+    def _open_feed(self, exchange: Exchange) -> Feed:
+        settings = self._settings
+        return open_feed(
+            settings.feed,
+            seed=settings.seed,
+            prices=exchange.index_prices(),
+            count=exchange.steps,
+            window_ms=max(100, int(_WALL_WINDOW_MS * settings.speed)),
+        )
+
+    def run(self, on_ready: Callable[[int], None] | None = None) -> int:
+        """Serves until stopped. Returns 0, or 1 when the account could not be saved."""
+        try:
+            self._desk.tick(self._feed.next_tick())
+            asyncio.run(self._serve(on_ready))
+        finally:
+            self._socket.close()
+            self._store.close()
+        if self._failure is not None:
+            _log.error("paper_account_not_saved", error=str(self._failure))
+            return 1
+        return 0
+
+    def stop(self) -> None:
+        """Asks the server to end; it saves first."""
+        self._stop.set()
+
+    def _fail(self, error: OSError) -> None:
+        self._failure = self._failure or error
+        self.stop()
+
+    async def _serve(self, on_ready: Callable[[int], None] | None) -> None:
+        self._catch_signals()
+        server = self._uvicorn()
+        serving = asyncio.create_task(server.serve(sockets=[self._socket]))
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.005)
+        settings = self._settings
+        _log.info("paper_exchange_listening", port=self.port, feed=settings.feed)
+        if on_ready is not None:
+            on_ready(self.port)
+        await self._run_feed()
+        self._log_feed("paper_exchange_stopping")
+        server.should_exit = True
+        await serving
+        self._save_last()
+
+    def _uvicorn(self) -> _Uvicorn:
+        return _Uvicorn(
+            uvicorn.Config(
+                application(self._desk, self._fail),
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                ws="websockets-sansio",
+                ws_ping_interval=None,
+                timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+            )
+        )
+
+    def _catch_signals(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self.stop)
+
+    def _save_last(self) -> None:
+        if self._failure is None:
+            try:
+                self._desk.save()
+            except OSError as error:
+                self._failure = error
+
+    async def _run_feed(self) -> None:
+        """Plays the feed against the wall clock until stopped."""
+        loop = asyncio.get_running_loop()
+        due, was_over = loop.time(), False
+        while not self._stop.is_set():
+            tick = self._feed.next_tick()
+            due = max(due, loop.time() - _LONGEST_LAG_SECONDS)
+            due += tick.wait_ms / 1000 / float(self._settings.speed)
+            await self._wait(due)
+            self._move(tick)
+            if self._feed.is_over and not was_over:
+                was_over = True
+                self._log_feed("paper_replay_ended")
+
+    async def _wait(self, due: float) -> None:
+        """Until ``due`` on the loop's clock, but no longer than it takes to notice a stop."""
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(0)
+        while (left := due - loop.time()) > 0 and not self._stop.is_set():
+            await asyncio.sleep(min(left, 0.1))
+
+    def _move(self, tick: Tick) -> None:
+        try:
+            self._desk.tick(tick)
+        except OSError as error:
+            self._fail(error)
+
+    def _log_feed(self, event: str) -> None:
+        _log.info(event, feed=self._settings.feed, **self._feed.report())
+
+
+def serve(settings: PaperSettings, on_ready: Callable[[int], None] | None = None) -> int:
+    """Runs a paper exchange until SIGTERM or SIGINT; ``on_ready`` gets the port.
+
+    Returns 0, or 1 when the account could not be saved.
+
+    Raises:
+        ValueError: a setting, the recording or the account file is of no use.
+        OSError: the folder or the port cannot be had; the text says which.
+    """
+    return PaperServer(settings).run(on_ready)
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
+
+
+def _check(settings: PaperSettings) -> None:
+    if settings.speed <= 0:
+        raise ValueError(f"the speed of the market must be positive, not {settings.speed}")
+    try:
+        is_loopback = ipaddress.ip_address(settings.host).is_loopback
+    except ValueError:
+        is_loopback = settings.host == "localhost"
+    if not is_loopback:
+        raise ValueError(f"the paper exchange listens on loopback only, not on {settings.host}")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror}"
+        raise OSError(error.errno, f"port {port} on {host} {why}") from error
+    listening.setblocking(False)
+    return listening

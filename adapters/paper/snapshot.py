@@ -1,0 +1,93 @@
+"""The whole exchange as plain JSON values and back: account, orders, ids, prices.
+
+Sessions and subscriptions are not part of it: after a restart everybody logs in again.
+Of the public tape only the latest trades are kept.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from adapters.paper.account import Stake
+from adapters.paper.codec import pack, unpack
+from adapters.paper.engine import Engine
+from adapters.paper.ids import Ids
+from adapters.paper.market import InterestSample, Market, PublicTrade
+from adapters.paper.records import OrderRecord, TradeRecord, TriggerEntry
+
+VERSION = 1
+_KEPT_TAPE = 20
+_NUMBERS = (
+    "index",
+    "premium_ema",
+    "band_ema",
+    "last_price",
+    "interest",
+)
+_COUNTS = ("now_ms", "steps", "change_id", "averaged_second", "last_tick", "trade_seq")
+
+
+def dump(engine: Engine) -> dict[str, Any]:
+    """Everything that has to be kept."""
+    ledger, account = engine.ledger, engine.account
+    return {
+        "version": VERSION,
+        "now_ms": engine.now_ms,
+        "revision": engine.revision,
+        "counters": dict(engine.ids.counters),
+        "balances": {name: pack(value) for name, value in account.balances.items()},
+        "cancel_on_disconnect": account.cancel_on_disconnect,
+        "stakes": {name: pack(stake) for name, stake in account.stakes.items()},
+        "live": [pack(order) for order in ledger.live.values()],
+        "closed": [pack(order) for order in ledger.closed.values()],
+        "trades": [pack(trade) for trade in ledger.trades],
+        "entries": [pack(entry) for entry in ledger.entries],
+        "markets": {name: _dump_market(market) for name, market in engine.markets.items()},
+    }
+
+
+def _dump_market(market: Market) -> dict[str, Any]:
+    return {
+        **{name: pack(getattr(market, name)) for name in (*_NUMBERS, *_COUNTS)},
+        "samples": [pack(sample) for sample in market.samples],
+        "tape": [pack(trade) for trade in list(market.trades)[-_KEPT_TAPE:]],
+    }
+
+
+def load(engine: Engine, kept: Mapping[str, Any]) -> None:
+    """Puts what was kept into a fresh engine.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is not such a record, or of another version.
+    """
+    if kept["version"] != VERSION:
+        raise ValueError(f"version {kept['version']}, not {VERSION}")
+    engine.now_ms, engine.revision = kept["now_ms"], kept["revision"]
+    engine.ids = Ids(engine.seed, kept["counters"])
+    _load_account(engine, kept)
+    for packed in kept["live"]:
+        engine.ledger.add(unpack(OrderRecord, packed))
+    for packed in kept["closed"]:
+        order = unpack(OrderRecord, packed)
+        engine.ledger.closed[order.order_id] = order
+    engine.ledger.trades.extend(unpack(TradeRecord, packed) for packed in kept["trades"])
+    engine.ledger.entries.extend(unpack(TriggerEntry, packed) for packed in kept["entries"])
+    for name, packed in kept["markets"].items():
+        _load_market(engine.markets[name], packed)
+
+
+def _load_account(engine: Engine, kept: Mapping[str, Any]) -> None:
+    account = engine.account
+    account.balances = {name: Decimal(text) for name, text in kept["balances"].items()}
+    account.cancel_on_disconnect = kept["cancel_on_disconnect"]
+    account.stakes = {name: unpack(Stake, packed) for name, packed in kept["stakes"].items()}
+
+
+def _load_market(market: Market, packed: Mapping[str, Any]) -> None:
+    for name in _NUMBERS:
+        setattr(market, name, Decimal(packed[name]))
+    for name in _COUNTS:
+        setattr(market, name, packed[name])
+    market.samples.extend(unpack(InterestSample, each) for each in packed["samples"])
+    market.trades.extend(unpack(PublicTrade, each) for each in packed["tape"])
+    market.resume()

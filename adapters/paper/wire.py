@@ -1,0 +1,286 @@
+"""The venue's JSON objects, made from records. Decimals stay decimals: `jsontext` writes them.
+
+Money is cut to twelve decimals and averages to eight, finer than the venue shows, so that a
+client can check its own arithmetic against ours.
+"""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from adapters.paper.account import Stake
+from adapters.paper.market import InterestSample, Level, Market, PublicTrade
+from adapters.paper.records import (
+    MARKET_STYLE,
+    OrderRecord,
+    TradeRecord,
+    TriggerEntry,
+)
+from domain.instruments import Instrument
+from domain.margin import Margins
+from domain.orders import ZERO, OrderState, Side
+from domain.pnl import average_price, unrealised
+
+USER_ID = 1000
+_MONEY = Decimal("1E-12")
+_AVERAGE = Decimal("1E-8")
+_LEVERAGE = 50
+Json = dict[str, Any]
+
+
+def money(value: Decimal) -> Decimal:
+    """An amount of money as it is shown."""
+    return value.quantize(_MONEY).normalize() + 0
+
+
+def average(value: Decimal) -> Decimal:
+    """An average price as it is shown."""
+    return value.quantize(_AVERAGE).normalize() + 0
+
+
+def order(record: OrderRecord) -> Json:
+    """An order object; a market-style trigger that has not fired has a text for a price."""
+    instrument = record.instrument
+    is_unpriced = record.is_trigger and record.order_type in MARKET_STYLE
+    shown: Json = {
+        "order_id": record.order_id,
+        "order_state": record.state.value,
+        "order_type": record.order_type.value,
+        "instrument_name": record.instrument_name,
+        "direction": record.side.value,
+        "amount": instrument.amount(record.contracts),
+        "contracts": record.contracts,
+        "price": "market_price" if is_unpriced else record.price,
+        "filled_amount": instrument.amount(record.filled),
+        "average_price": average(record.average),
+        "time_in_force": record.time_in_force.value,
+        "label": record.label,
+        "creation_timestamp": record.created_ms,
+        "last_update_timestamp": record.updated_ms,
+        "api": True,
+        "web": False,
+        "post_only": record.post_only,
+        "reject_post_only": record.reject_post_only,
+        "reduce_only": record.reduce_only,
+        "is_liquidation": False,
+        "replaced": record.replaced,
+        "mmp": False,
+        "risk_reducing": record.risk_reducing,
+        "user_id": USER_ID,
+    }
+    if record.is_trigger:
+        # The venue may leave fills out of trigger orders, so a client must not need them.
+        del shown["filled_amount"], shown["average_price"]
+        shown["triggered"] = record.state is OrderState.TRIGGERED
+    return shown | _optional(record)
+
+
+def _optional(record: OrderRecord) -> Json:
+    values: Json = {
+        "original_order_type": record.original_order_type,
+        "trigger": record.trigger,
+        "trigger_price": record.trigger_price,
+        "trigger_offset": record.trigger_offset,
+        "trigger_reference_price": record.trigger_reference_price,
+        "trigger_order_id": record.trigger_order_id,
+        "cancel_reason": record.cancel_reason,
+        "reject_reason": record.reject_reason,
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def user_trade(record: TradeRecord) -> Json:
+    """One of our fills."""
+    instrument = record.instrument
+    shown: Json = {
+        "trade_id": record.trade_id,
+        "trade_seq": record.trade_seq,
+        "instrument_name": record.instrument_name,
+        "timestamp": record.timestamp_ms,
+        "order_id": record.order_id,
+        "order_type": record.order_type.value,
+        "direction": record.side.value,
+        "price": record.price,
+        "amount": instrument.amount(record.contracts),
+        "contracts": record.contracts,
+        "tick_direction": record.tick_direction,
+        "index_price": record.index_price,
+        "mark_price": record.mark_price,
+        "fee": money(record.fee),
+        "fee_currency": instrument.settlement_currency,
+        "liquidity": "M" if record.is_maker else "T",
+        "state": record.state.value,
+        "matching_id": None,
+        "post_only": record.post_only,
+        "reduce_only": record.reduce_only,
+        "api": True,
+        "mmp": False,
+        "self_trade": False,
+        "risk_reducing": record.risk_reducing,
+        "profit_loss": money(record.profit_loss),
+        "user_id": USER_ID,
+    }
+    if record.label:
+        shown["label"] = record.label
+    return shown
+
+
+def trigger_entry(record: TriggerEntry) -> Json:
+    """One line of the trigger history."""
+    shown: Json = {
+        "timestamp": record.timestamp_ms,
+        "last_update_timestamp": record.timestamp_ms,
+        "trigger_order_id": record.trigger_order_id,
+        "order_state": record.state,
+        "request": record.request,
+        "instrument_name": record.instrument_name,
+        "direction": record.side.value,
+        "price": "market_price" if record.price is None else record.price,
+        "amount": record.instrument.amount(record.contracts),
+        "trigger": record.trigger,
+        "trigger_price": record.trigger_price,
+        "reduce_only": record.reduce_only,
+        "post_only": record.post_only,
+        "order_type": "market" if record.price is None else "limit",
+        "label": record.label,
+    }
+    if record.order_id is not None:
+        shown["order_id"] = record.order_id
+    if record.trigger_offset is not None:
+        shown["trigger_offset"] = record.trigger_offset
+    return shown
+
+
+def public_trade(instrument: Instrument, record: PublicTrade) -> Json:
+    """A trade on the tape."""
+    return {
+        "trade_id": record.trade_id,
+        "trade_seq": record.trade_seq,
+        "instrument_name": instrument.name,
+        "timestamp": record.timestamp_ms,
+        "direction": record.side.value,
+        "price": record.price,
+        "amount": instrument.amount(record.contracts),
+        "contracts": record.contracts,
+        "tick_direction": record.tick_direction,
+        "mark_price": record.mark_price,
+        "index_price": record.index_price,
+    }
+
+
+def position(market: Market, stake: Stake, margins: Margins, orders_margin: Decimal) -> Json:
+    """A position; flat ones have size 0 and direction ``zero``. A short's size is negative."""
+    instrument, held = market.instrument, stake.holding.contracts
+    amount = instrument.amount(held)
+    coins = money(amount / market.mark) if instrument.is_inverse else amount
+    gain = money(unrealised(instrument, stake.holding, market.mark))
+    side = stake.holding.side
+    return {
+        "instrument_name": instrument.name,
+        "kind": "future",
+        "direction": side.value if side else "zero",
+        "size": amount,
+        "size_currency": coins,
+        "delta": coins,
+        "average_price": average(average_price(instrument, stake.holding) or ZERO),
+        "mark_price": market.mark,
+        "index_price": market.index,
+        "settlement_price": market.index,
+        "initial_margin": money(margins.initial),
+        "maintenance_margin": money(margins.maintenance),
+        "open_orders_margin": money(orders_margin),
+        "leverage": _LEVERAGE,
+        "total_profit_loss": gain,
+        "floating_profit_loss": gain,
+        "realized_profit_loss": money(stake.realised + stake.funding),
+        "realized_funding": money(stake.funding),
+        "interest_value": money(market.interest),
+    }
+
+
+def levels(
+    instrument: Instrument, synthetic: Iterable[Level], own: Iterable[OrderRecord], side: Side
+) -> list[tuple[Decimal, Decimal]]:
+    """Price and amount of one side of the book, ours included, best first."""
+    sizes: dict[Decimal, int] = {}
+    for level in synthetic:
+        sizes[level.price] = sizes.get(level.price, 0) + level.contracts
+    for record in own:
+        if record.side is side and record.price is not None:
+            sizes[record.price] = sizes.get(record.price, 0) + record.remaining
+    ordered = sorted(sizes.items(), reverse=side is Side.BUY)
+    return [(price, instrument.amount(contracts)) for price, contracts in ordered]
+
+
+def touch(bids: list[tuple[Decimal, Decimal]], asks: list[tuple[Decimal, Decimal]]) -> Json:
+    """The best of both sides; zeros for an empty one."""
+    empty = (ZERO, ZERO)
+    bid, ask = (bids or [empty])[0], (asks or [empty])[0]
+    return {
+        "best_bid_price": bid[0],
+        "best_bid_amount": bid[1],
+        "best_ask_price": ask[0],
+        "best_ask_amount": ask[1],
+    }
+
+
+def ticker(market: Market, best: Mapping[str, Any]) -> Json:
+    """A ticker, without the statistics of the day."""
+    low, high = market.band()
+    instrument = market.instrument
+    return {
+        "instrument_name": instrument.name,
+        "timestamp": market.now_ms,
+        "state": "open",
+        "open_interest": instrument.amount(open_interest(market)),
+        **best,
+        "index_price": market.index,
+        "mark_price": market.mark,
+        "last_price": market.last_price,
+        "min_price": low,
+        "max_price": high,
+        "settlement_price": market.index,
+        "estimated_delivery_price": market.index,
+        "funding_8h": funding_8h(market),
+        "current_funding": money(market.rate),
+        "interest_value": money(market.interest),
+    }
+
+
+def open_interest(market: Market) -> int:
+    """Contracts outstanding: a plausible number that drifts, made of nothing else."""
+    return 100_000_000 + market.trade_seq % 9973 * 100 + market.steps % 1009
+
+
+def funding_8h(market: Market) -> Decimal:
+    """Funding over the eight hours before now."""
+    start = market.now_ms - 8 * 3_600_000
+    return money(market.interest - market.interest_at(start))
+
+
+def stats(market: Market) -> Json:
+    """The day's statistics."""
+    day = market.candles.day()
+    if day is None:
+        return {"high": None, "low": None, "volume": ZERO, "volume_usd": ZERO, "price_change": None}
+    change = (day.close / day.open - 1) * 100
+    return {
+        "high": day.high,
+        "low": day.low,
+        "volume": average(day.volume),
+        "volume_usd": average(day.cost),
+        "volume_notional": average(day.cost),
+        "price_change": change.quantize(Decimal("0.0001")),
+    }
+
+
+def funding_row(market: Market, sample: InterestSample, before: InterestSample) -> Json:
+    """One hour of the funding history."""
+    past = market.interest_at(sample.timestamp_ms - 8 * 3_600_000)
+    return {
+        "timestamp": sample.timestamp_ms,
+        "index_price": sample.index_price,
+        "prev_index_price": before.index_price,
+        "interest_1h": money(sample.interest - before.interest),
+        "interest_8h": money(sample.interest - past),
+    }
