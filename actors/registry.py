@@ -185,7 +185,7 @@ class Registry(Actor):
         for (table, key), document in self._unwritten.items():
             self._write(table, key, document)
 
-    # -- inside -------------------------------------------------------------------------------
+    # -- inside ------------------------------------------------------------
 
     def _answer_with(self, refusal: str) -> Recorded:
         return Recorded(at=self.clock.now(), ok=not refusal, refusal=refusal)

@@ -59,7 +59,7 @@ class Risk(Actor):
         self._day = self._book().day
         self.every(self._period, RiskDue)
 
-    # -- the gate ---------------------------------------------------------------------------
+    # -- the gate ------------------------------------------------------------
 
     def on_may_open(self, message: MayOpen) -> Allowed | Denied:
         try:
@@ -101,7 +101,7 @@ class Risk(Actor):
             requests_left=message.requests_left,
         )
 
-    # -- what it hears ------------------------------------------------------------------------
+    # -- what it hears ------------------------------------------------------------
 
     def on_ticker_report(self, message: TickerReport) -> None:
         ticker = message.ticker
@@ -123,7 +123,7 @@ class Risk(Actor):
         if account.currency in self._currencies:
             self._equity[account.currency] = account.equity
 
-    # -- the day --------------------------------------------------------------------------------
+    # -- the day ------------------------------------------------------------
 
     def on_risk_due(self, _: RiskDue) -> None:
         today = (self.clock.now().astimezone(self._timezone)).date().isoformat()

@@ -7,8 +7,10 @@ stops; `System` holds what they share.
 
 from actors.kernel.actor import Actor, HandlerTable
 from actors.kernel.address import Address, AskFailed
+from actors.kernel.children import ChildSpec, Family
+from actors.kernel.policy import SupervisorPolicy
 from actors.kernel.process import ExitCode, run
-from actors.kernel.supervisor import ChildSpec, Family, Supervisor, SupervisorPolicy
+from actors.kernel.supervisor import Supervisor
 from actors.kernel.system import Context, System
 
 __all__ = [

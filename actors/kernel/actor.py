@@ -27,9 +27,10 @@ E = TypeVar("E", bound=Event)
 
 @dataclass(frozen=True, slots=True)
 class _Wake:
-    """A timer's call: for one incarnation only, since it dies with whoever armed it."""
+    """A timer's call. It counts while it is the one armed for its kind: once replaced, disarmed
+    or armed by a dead incarnation it means nothing, even if it waits in the mailbox already.
+    """
 
-    incarnation: int
     kind: type[Due]
 
 
@@ -42,8 +43,10 @@ class _Schedule:
 
     def next_after(self, now: float) -> float:
         """The first scheduled moment after ``now``; missed ones are skipped."""
-        passed = max(0, int((now - self.first) // self.period) + 1)
-        return self.first + passed * self.period
+        number = max(0, int((now - self.first) // self.period) + 1)
+        if self.first + number * self.period <= now:
+            number += 1  # the quotient of the present tick itself may round down by one
+        return self.first + number * self.period
 
 
 class Actor(pykka.ThreadingActor):
@@ -60,11 +63,13 @@ class Actor(pykka.ThreadingActor):
         self.entropy = context.system.entropy
         self.log = structlog.get_logger().bind(actor=context.name)
         self.working_since: float | None = None
+        self.has_ended = False
         self._address = context.system.address(context.name)
         self._handling: object = None
         self._phase = Phase.STARTING
         self._schedules: dict[type[Due], _Schedule] = {}
-        self._armed: dict[type[Due], object] = {}
+        self._armed: dict[type[Due], tuple[_Wake, object]] = {}
+        self._has_said_so = False
         # The ref has taken the inbox pykka made; both must be the one behind the address.
         self.actor_inbox = Inbox(self._address.mailbox)
         self.actor_ref.actor_inbox = self.actor_inbox
@@ -107,9 +112,9 @@ class Actor(pykka.ThreadingActor):
     def disarm(self, kind: type[Due]) -> None:
         """Cancels a wake-up, if one is armed."""
         self._schedules.pop(kind, None)
-        handle = self._armed.pop(kind, None)
-        if handle is not None:
-            self.system.timers.cancel(handle)
+        armed = self._armed.pop(kind, None)
+        if armed is not None:
+            self.system.timers.cancel(armed[1])
 
     def retire(self) -> None:
         """Ends this actor for good, after the messages already waiting."""
@@ -122,7 +127,18 @@ class Actor(pykka.ThreadingActor):
     # -- pykka's hooks, all in the actor's own thread ---------------------------------------
 
     def _start_actor_loop(self) -> None:
-        self.system.runtime.launch(self.name, self._actor_loop)
+        # pykka's registry is one per process: it would keep dead systems and tie living ones.
+        pykka.ActorRegistry.unregister(self.actor_ref)
+        self.system.runtime.launch(self.name, self._live)
+
+    def _live(self) -> None:
+        """The whole life, in the actor's own thread. Nobody leaves it without a word."""
+        try:
+            self._actor_loop()
+        finally:
+            self.has_ended = True
+            if not self._has_said_so:
+                self._report_failure("it ended without a word")
 
     def on_start(self) -> None:
         self._work_begins(None)
@@ -131,7 +147,9 @@ class Actor(pykka.ThreadingActor):
         except BaseException as error:
             # pykka calls no hook when on_start fails, so it is reported here.
             self._died(error)
-            raise
+            if isinstance(error, Exception):
+                raise
+            raise _contained(error) from error
         finally:
             self.working_since = None
         self._phase = Phase.RUNNING
@@ -152,8 +170,7 @@ class Actor(pykka.ThreadingActor):
         except Exception:
             raise
         except BaseException as error:
-            # pykka would stop every actor of the process for a SystemExit; one failure is one.
-            raise RuntimeError(f"{type(error).__name__} in a handler: {error}") from error
+            raise _contained(error) from error
         finally:
             self.working_since = None
 
@@ -171,12 +188,12 @@ class Actor(pykka.ThreadingActor):
             self.disarm(kind)
         try:
             self.finish()
-        finally:
-            self._supervisor().tell(
-                ChildStopped(
-                    at=self.clock.now(), name=self.name, incarnation=self.context.incarnation
-                )
-            )
+        except BaseException:
+            self.log.exception("finish_failed")
+        self._supervisor().tell(
+            ChildStopped(at=self.clock.now(), name=self.name, incarnation=self.context.incarnation)
+        )
+        self._has_said_so = True
 
     # -- inside -----------------------------------------------------------------------------
 
@@ -217,25 +234,22 @@ class Actor(pykka.ThreadingActor):
         refusal = "the asker has given up" if late else self._refusal(message)
         if refusal:
             self.system.dead_letter(self.name, message, refusal)
-            self._reply_failed(question, AskFailed(f"{self.name}: {refusal}"))
+            question.refuse(AskFailed(f"{self.name}: {refusal}"))
             return
         try:
             answer = self._call(message)
         except BaseException as error:
             failure = AskFailed(f"{self.name} failed on {type(message).__name__}")
             failure.__cause__ = error
-            self._reply_failed(question, failure)
+            question.refuse(failure)
             raise
         question.reply.set(answer)
 
-    @staticmethod
-    def _reply_failed(question: Question, failure: AskFailed) -> None:
-        question.reply.set_exception((AskFailed, failure, None))
-
     def _wake(self, wake: _Wake) -> None:
-        if wake.incarnation != self.context.incarnation:
+        armed = self._armed.get(wake.kind)
+        if armed is None or armed[0] is not wake:
             return
-        self._armed.pop(wake.kind, None)
+        del self._armed[wake.kind]
         due = wake.kind(at=self.clock.now())
         self._handling = due
         try:
@@ -246,11 +260,12 @@ class Actor(pykka.ThreadingActor):
                 self._arm(wake.kind, schedule.next_after(self.clock.monotonic()))
 
     def _arm(self, kind: type[Due], when: float) -> None:
-        handle = self._armed.pop(kind, None)
-        if handle is not None:
-            self.system.timers.cancel(handle)
-        wake = _Wake(self.context.incarnation, kind)
-        self._armed[kind] = self.system.timers.at(when, lambda: self._address.put_raw(wake))
+        armed = self._armed.pop(kind, None)
+        if armed is not None:
+            self.system.timers.cancel(armed[1])
+        wake = _Wake(kind)
+        handle = self.system.timers.at(when, lambda: self._address.put_raw(wake))
+        self._armed[kind] = (wake, handle)
 
     def _died(self, error: BaseException) -> None:
         for kind in list(self._armed):
@@ -260,13 +275,22 @@ class Actor(pykka.ThreadingActor):
             self.system.dead_letter(self.name, self._handling, "its handler failed", trace)
         else:
             self.log.error("actor_start_failed", trace=trace)
+        self._report_failure(f"{type(error).__name__}: {error}")
+
+    def _report_failure(self, what: str) -> None:
         self._supervisor().tell(
             ChildFailed(
                 at=self.clock.now(),
                 name=self.name,
                 incarnation=self.context.incarnation,
                 phase=self._phase,
-                error=f"{type(error).__name__}: {error}",
+                error=what,
                 handling=type(self._handling).__name__ if self._handling is not None else "",
             )
         )
+        self._has_said_so = True
+
+
+def _contained(error: BaseException) -> RuntimeError:
+    """What pykka may see: for a `SystemExit` it would stop every actor of the process."""
+    return RuntimeError(f"{type(error).__name__} in an actor: {error}")

@@ -1,5 +1,6 @@
 """The stable reference to an actor: a restart changes what is behind it, never the address."""
 
+import queue
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,10 @@ class Question:
     reply: Future[Any]
     deadline: float
 
+    def refuse(self, failure: AskFailed) -> None:
+        """Tells the asker that there will be no answer."""
+        self.reply.set_exception((AskFailed, failure, None))
+
 
 class Address:
     """Where to reach an actor by name. ``tell`` never raises into the sender."""
@@ -49,15 +54,20 @@ class Address:
         self._undeliverable = undeliverable
 
     def tell(self, message: Message) -> None:
-        """Puts the message into the mailbox, or into the dead letters if nobody lives here."""
-        if isinstance(message, Report) and message.perishable:
-            if not self.is_open or self.mailbox.qsize() >= PERISHABLE_LIMIT:
+        """Puts the message into the mailbox, or into the dead letters if nobody lives here.
+
+        A report to somebody who has just retired is counted, not mourned: the venue tells late
+        and twice, and what it told is at the venue still.
+        """
+        if isinstance(message, Report):
+            is_full = message.perishable and self.mailbox.qsize() >= PERISHABLE_LIMIT
+            if is_full or not self.is_open:
                 self.dropped += 1
                 return
         elif not self.is_open:
             self._undeliverable(self.name, message, "nobody lives at this address")
             return
-        self.mailbox.put(Envelope(message))
+        self._post(message)
 
     def ask(self, message: Message, timeout: float) -> Any:
         """Waits for the handler's return value, at most ``timeout`` seconds.
@@ -70,8 +80,7 @@ class Address:
         if not self.is_open:
             raise AskFailed(f"{self.name} is not running")
         reply = self._future()
-        question = Question(message, reply, self._monotonic() + timeout)
-        self.mailbox.put(Envelope(question))
+        self._post(Question(message, reply, self._monotonic() + timeout))
         try:
             return reply.get(timeout=timeout)
         except Timeout as error:
@@ -80,6 +89,31 @@ class Address:
     def put_raw(self, item: object) -> None:
         """For the kernel's own signals (wake-ups, the stop pill)."""
         self.mailbox.put(Envelope(item))
+
+    def close(self) -> None:
+        """Takes no more. What still waits goes to the dead letters, and its askers are told."""
+        self.is_open = False
+        while True:
+            try:
+                waiting = self.mailbox.get(block=False).message
+            except queue.Empty:
+                return
+            self._give_back(waiting)
+
+    def _post(self, item: Message | Question) -> None:
+        self.mailbox.put(Envelope(item))
+        if not self.is_open:
+            self.close()  # it was closed in between, and nobody will look into it again
+
+    def _give_back(self, waiting: object) -> None:
+        why = f"{self.name} has ended"
+        if isinstance(waiting, Question):
+            waiting.refuse(AskFailed(why))
+            self._undeliverable(self.name, waiting.message, why)
+        elif isinstance(waiting, Report) and waiting.perishable:
+            self.dropped += 1
+        elif isinstance(waiting, Message):
+            self._undeliverable(self.name, waiting, why)
 
     def __repr__(self) -> str:
         return f"Address({self.name!r})"

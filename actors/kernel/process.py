@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 ROOT_HANG_SECONDS = 30.0
 """A root that works on one message for longer cannot watch anybody; the process ends."""
 
+POLL_SECONDS = 0.5
+
 
 class ExitCode(IntEnum):
     """What supervisord (and a person) learns from the end of the process."""
@@ -71,17 +73,33 @@ def run(
 ) -> int:
     """Keeps the main thread until the supervisor is finished; returns the exit code.
 
-    A root that hangs is left behind: threads are dumped and the process ends at once through
-    ``abandon``.
+    A root that hangs, or is gone without having finished, is left behind: threads are dumped
+    and the process ends at once through ``abandon``.
     """
     _install_signals(system, supervisor)
     while True:
         try:
-            return finished.get(timeout=0.5)
+            return finished.get(timeout=POLL_SECONDS)
         except Timeout:
-            root = system.incumbents.get(supervisor)
-            since = root.working_since if root else None
-            if since is not None and system.clock.monotonic() - since > ROOT_HANG_SECONDS:
-                dump_threads("the supervisor hangs")
-                abandon(int(ExitCode.HUNG))
-                return int(ExitCode.HUNG)
+            code = _fate_of_root(system, finished, supervisor)
+            if code is not None:
+                abandon(code)
+                return code
+
+
+def _fate_of_root(system: "System", finished: Future[int], supervisor: str) -> int | None:
+    """The exit code that is left when the root cannot give one; None while it is well."""
+    root = system.incumbents.get(supervisor)
+    if root is None:
+        return None
+    if root.has_ended:
+        try:
+            return finished.get(timeout=0)  # it finished and ended just now
+        except Timeout:
+            dump_threads("the supervisor is gone")
+            return int(ExitCode.GAVE_UP)
+    since = root.working_since
+    if since is not None and system.clock.monotonic() - since > ROOT_HANG_SECONDS:
+        dump_threads("the supervisor hangs")
+        return int(ExitCode.HUNG)
+    return None

@@ -1,5 +1,6 @@
 """What all actors of a process share: addresses, routes, time, chance and the event stream."""
 
+import traceback
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ class Incumbent(Protocol):
     """The living incarnation of an actor, as the supervisor looks at it."""
 
     working_since: float | None
+    has_ended: bool
 
     def request_stop(self) -> None: ...
 
@@ -78,7 +80,7 @@ class System:
         self.incumbents.pop(name, None)
         address = self._addresses.pop(name, None)
         if address is not None:
-            address.is_open = False
+            address.close()
 
     def addresses(self) -> tuple[Address, ...]:
         """Every address known, for health and metrics."""
@@ -86,10 +88,11 @@ class System:
 
     def publish(self, sender: str, event: Event) -> None:
         """Logs the event once and tells everyone routed to it. Never raises."""
-        fields = event.to_log()
-        # structlog's own first argument is called "event"; a field of that name would clash.
         log = self._log.bind(actor=sender)
-        getattr(log, event.level)(event_name(type(event)), **fields)
+        try:
+            getattr(log, event.level)(event_name(type(event)), **event.to_log())
+        except Exception:  # noqa: BLE001 (a log that fails must not keep the word from its hearers)
+            traceback.print_exc()
         self.route(event)
         for name in self.routes.every_event:
             self.address(name).tell(event)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar
 
-from actors.messages.base import Command, Due, Event, Message, Query
+from actors.messages.base import Command, Due, Event, Message, Query, Report
 from domain.instruments import Instrument
 from domain.orders import Fill, Order
 from domain.trade import Trade
@@ -70,14 +70,14 @@ class BeginTrade(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrderReport(Message):
+class OrderReport(Report):
     """The venue's word on one order, routed to the trade that owns it."""
 
     order: Order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FillReport(Message):
+class FillReport(Report):
     """A fill, routed to its trade. ``is_foreign``: not by an order of ours (hand, liquidation)."""
 
     fill: Fill
@@ -120,9 +120,10 @@ class TradeUpdated(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradeRecovered(Message):
-    """A resumed trade knows the venue's truth about itself again."""
+    """A trade has read the venue's truth about itself, or could not (yet)."""
 
     trade_id: str
+    is_synced: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,6 +308,17 @@ class PnlDiffers(Event):
     trade_id: str
     ours: Decimal
     venue: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseFailed(Event):
+    """A closing order was refused; the position is looked at and it is tried again."""
+
+    level: ClassVar[str] = "error"
+    trade_id: str
+    label: str
+    code: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from actors.messages.base import Due, Event, Message
+from actors.messages.base import Command, Due, Event, Message
 from domain.orders import Account, Order, Position
 
 
@@ -22,8 +22,18 @@ class PortfolioObserved(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LookAtAccount(Command):
+    """Asks the watcher to look now rather than at its next turn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LookDue(Due):
     """Time to look at the account."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondLookDue(Due):
+    """Time to confirm what the last look seemed to find."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,249 @@
+"""Alerter: turns events into words for a person, and delivers every one of them.
+
+One table says what is worth a person's attention, how it reads, and how often. An alert is in
+the outbox on disk before it is sent and leaves it only when it was delivered, so an outage or a
+restart loses none. What a limit holds back is counted and said with the next one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from actors.kernel import Actor, AskFailed, Context, HandlerTable
+from actors.messages import book, lifecycle, risk, session, trading, watch
+from actors.messages.alerts import AlertDelayed, AlertDelivered, DeliverDue
+from actors.messages.base import Event, event_name
+from actors.messages.book import DropAlert, GetBook, OutboxAlert, RecordAlert
+from actors.ports import Notifier
+
+ASK_SECONDS = 2.0
+RETRY_FIRST, RETRY_CAP = 1.0, 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How one kind of event is told. ``every`` is the limit in seconds, 0 for none."""
+
+    text: Callable[[Any], str]
+    every: float = 0.0
+    is_critical: bool = False
+
+
+ALERTS: dict[type[Event], _Kind] = {
+    trading.Ready: _Kind(
+        lambda e: f"Ready ({e.mode}): {e.trades} open trades, book and venue agree."
+    ),
+    trading.TradeOpened: _Kind(
+        lambda e: (
+            f"Opened {e.side} {e.instrument}, {e.contracts} contracts at "
+            f"{e.entry_price:.2f}; stop {e.stop_loss}, target {e.take_profit or 'none'}. "
+            f"Without stop for {e.unprotected_ms:.0f} ms."
+        )
+    ),
+    trading.TradeClosed: _Kind(
+        lambda e: (
+            f"Closed {e.side} {e.instrument} ({e.exit_reason}): "
+            f"{e.net_coin:+.8f} {e.currency} after fees, {e.pnl_usd:+.2f} USD before."
+        )
+    ),
+    trading.EmergencyBegan: _Kind(
+        lambda e: (
+            f"EMERGENCY: trade {e.trade_id} cannot have its stop ({e.reason}). "
+            f"Closing {e.contracts} contracts at market now."
+        ),
+        is_critical=True,
+    ),
+    trading.EmergencyClosed: _Kind(
+        lambda e: (
+            f"Emergency close done for trade {e.trade_id} ({e.reason}). "
+            f"It was without a stop for {e.unprotected_ms:.0f} ms. Nothing is left to do."
+        ),
+        is_critical=True,
+    ),
+    trading.KillSwitchActivated: _Kind(
+        lambda e: f"KILL by {e.by}: {e.reason}. No entries; closing everything.",
+        is_critical=True,
+    ),
+    trading.FlatVerified: _Kind(
+        lambda e: f"Verified flat after {e.seconds:.1f} s: no position, no order of ours.",
+        is_critical=True,
+    ),
+    trading.NotFlatYet: _Kind(
+        lambda e: (
+            f"NOT FLAT YET: {', '.join(e.positions) or 'orders remain'} ({e.reason}). "
+            "Still trying every second."
+        ),
+        is_critical=True,
+    ),
+    trading.KillSwitchReset: _Kind(lambda e: f"Kill ended by {e.reason}: entries are possible."),
+    trading.TradeQuarantined: _Kind(
+        lambda e: (
+            f"Trade {e.trade_id} on {e.instrument} closed more than it held "
+            f"({e.position:+d} contracts). Nothing is done by itself: please look."
+        ),
+        is_critical=True,
+    ),
+    trading.PnlDiffers: _Kind(
+        lambda e: f"PnL of trade {e.trade_id}: ours {e.ours}, the venue's {e.venue}.", every=60
+    ),
+    trading.ProtectOnlyBegan: _Kind(
+        lambda e: f"PROTECT-ONLY: {e.reason}. No entries; open positions stay guarded.",
+        is_critical=True,
+    ),
+    trading.ProtectOnlyEnded: _Kind(lambda e: f"Protect-only ended: {e.reason}."),
+    trading.StopFailed: _Kind(
+        lambda e: f"Stop {e.label} refused ({e.code} {e.reason}), failure {e.failures}.", every=60
+    ),
+    trading.EntryRejected: _Kind(
+        lambda e: f"The venue refused the entry of {e.trade_id}: {e.code} {e.reason}.", every=60
+    ),
+    watch.ProtectionMissing: _Kind(
+        lambda e: (
+            f"NO STOP: {e.instrument} {e.position:+d} contracts, only {e.cover} covered "
+            f"for {e.seconds:.1f} s. Its trade has been told to repair it."
+        ),
+        is_critical=True,
+    ),
+    watch.ProtectionRestored: _Kind(
+        lambda e: f"{e.instrument} is covered again, or flat, after {e.seconds:.1f} s."
+    ),
+    watch.PositionDrifted: _Kind(
+        lambda e: (
+            f"{e.instrument}: the venue has {e.venue:+d} contracts, our trades "
+            f"{e.ledger:+d}. {e.residual:+d} are not ours; they are left alone."
+        ),
+        every=60,
+    ),
+    watch.PositionAgreed: _Kind(lambda e: f"{e.instrument}: venue and trades agree again."),
+    watch.OrphanCancelled: _Kind(
+        lambda e: f"Cancelled orphan {e.label} on {e.instrument}.", every=60
+    ),
+    watch.OrphanKept: _Kind(
+        lambda e: f"Order {e.label} has no trade but is the last stop on {e.instrument}: kept."
+    ),
+    watch.LookFailed: _Kind(
+        lambda e: f"The account could not be read ({e.failures} times): {e.error}.", every=60
+    ),
+    session.SessionLost: _Kind(lambda e: f"Session lost: {e.reason}. Reconnecting.", every=60),
+    session.SessionRefused: _Kind(
+        lambda e: f"The venue session is refused: {e.reason}.", every=60, is_critical=True
+    ),
+    lifecycle.ChildFailed: _Kind(
+        lambda e: f"{e.name} failed ({e.error}) and is being restarted.", every=60
+    ),
+    lifecycle.GaveUp: _Kind(
+        lambda e: (
+            f"GIVING UP: {e.reason}. Stops stay on the venue; the process ends "
+            f"with code {e.exit_code}."
+        ),
+        is_critical=True,
+    ),
+    lifecycle.Stopping: _Kind(
+        lambda e: f"Stopping ({e.reason}). Stops and targets stay on the venue."
+    ),
+    book.RegistryRebuilt: _Kind(
+        lambda e: (
+            f"The registry was unreadable (kept as {e.kept_aside}); rebuilt {e.trades} "
+            "open trades from the journal. Undelivered alerts of before are lost."
+        ),
+        is_critical=True,
+    ),
+    book.DiskFailed: _Kind(
+        lambda e: (
+            f"DISK: {e.what} cannot be written ({e.error}). No entries; protection goes on. "
+            "Free some space."
+        ),
+        every=60,
+        is_critical=True,
+    ),
+    book.DiskRecovered: _Kind(lambda e: f"Disk: {e.what} can be written again."),
+    risk.DayBegan: _Kind(lambda e: f"Trading day {e.day} begins with {e.equity_usd} USD."),
+}
+"""What a person hears, and how. Everything else is in the log."""
+
+
+class Alerter(Actor):
+    """Owner of the way to the person."""
+
+    handlers: ClassVar[HandlerTable] = {}
+
+    def __init__(self, context: Context, *, notifier: Notifier) -> None:
+        super().__init__(context)
+        self._notifier = notifier
+        self._waiting: dict[int, OutboxAlert] = {}
+        self._next_number = 1
+        self._told_at: dict[type[Event], float] = {}
+        self._held_back: dict[type[Event], int] = {}
+        self._failures = 0
+
+    def recover(self) -> None:
+        snapshot = self.to("registry").ask(GetBook(at=self.clock.now()), timeout=ASK_SECONDS)
+        self._waiting = {alert.number: alert for alert in snapshot.outbox}
+        # The clock makes numbers that no predecessor has used, without asking for a counter.
+        self._next_number = round(self.clock.now().timestamp() * 1000)
+        if self._waiting:
+            self.after(0.0, DeliverDue)
+
+    def on_event(self, event: Event) -> None:
+        kind = ALERTS.get(type(event))
+        if kind is None or self._is_held_back(type(event), kind):
+            return
+        held_back = self._held_back.pop(type(event), 0)
+        more = f" (and {held_back} more since the last)" if held_back else ""
+        alert = OutboxAlert(
+            number=self._next_number,
+            kind=event_name(type(event)),
+            text=kind.text(event) + more,
+            is_critical=kind.is_critical,
+            raised_at=event.at,
+        )
+        self._next_number += 1
+        self._waiting[alert.number] = alert
+        try:
+            self.to("registry").ask(
+                RecordAlert(at=self.clock.now(), alert=alert), timeout=ASK_SECONDS
+            )
+        except AskFailed as error:
+            self.log.warning("alert_not_durable", alert=alert.kind, error=str(error))
+        self._deliver()
+
+    def _is_held_back(self, event: type[Event], kind: _Kind) -> bool:
+        now = self.clock.monotonic()
+        told_at = self._told_at.get(event)
+        if kind.every and told_at is not None and now - told_at < kind.every:
+            self._held_back[event] = self._held_back.get(event, 0) + 1
+            return True
+        self._told_at[event] = now
+        return False
+
+    def on_deliver_due(self, _: DeliverDue) -> None:
+        self._deliver()
+
+    def _deliver(self) -> None:
+        """Sends what waits, critical ones first; stops at the first that does not go through."""
+        order = sorted(self._waiting.values(), key=lambda x: (not x.is_critical, x.number))
+        for alert in order:
+            try:
+                self._notifier.send(alert.text, critical=alert.is_critical)
+            except OSError as error:
+                self._delay(alert, error)
+                return
+            del self._waiting[alert.number]
+            self.to("registry").tell(DropAlert(at=self.clock.now(), number=alert.number))
+            self.emit(AlertDelivered, number=alert.number, kind=alert.kind)
+        self._failures = 0
+        self.disarm(DeliverDue)
+
+    def _delay(self, alert: OutboxAlert, error: OSError) -> None:
+        self._failures += 1
+        if self._failures == 1:
+            waiting = len(self._waiting)
+            self.emit(AlertDelayed, number=alert.number, error=str(error), waiting=waiting)
+        wait = min(RETRY_CAP, RETRY_FIRST * 2 ** min(self._failures - 1, 10))
+        self.after(wait, DeliverDue)
+
+
+Alerter.handlers = {
+    DeliverDue: Alerter.on_deliver_due,
+    Event: Alerter.on_event,
+}

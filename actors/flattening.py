@@ -1,0 +1,120 @@
+"""Driving the account flat, whatever else is broken.
+
+The trades close themselves first. Each round then looks at the venue afresh and does what is
+still missing, in an order that never adds risk: entries and targets go, every position is closed
+at market, and only when the account is seen flat are the stops cancelled.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from actors.ports import Clock, NotSent, OutcomeUnknown, Rejected, Venue
+from domain import labels
+from domain.instruments import Instrument
+from domain.labels import Label, Role
+from domain.orders import Order, OrderRequest, OrderType, Position, Side
+from domain.watch import protects
+
+PAUSE = 1.0
+VALID_MS = 2_000
+NEWS_EVERY = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundOutcome:
+    """What a round found. ``is_news`` says whether a person should hear of it now."""
+
+    is_flat: bool
+    is_news: bool
+    positions: tuple[str, ...]
+    reason: str
+    seconds: float
+
+
+class Flattening:
+    """One kill being carried out. Rounds are ``pause`` seconds apart."""
+
+    pause = PAUSE
+
+    def __init__(self, venue: Venue, flat_id: str, clock: Clock, log: Any) -> None:
+        self._venue = venue
+        self._flat_id = f"flat-{flat_id}"
+        self._clock = clock
+        self._log = log
+        self._began = clock.monotonic()
+        self._rounds = 0
+        self._attempts = 0
+
+    def round(self, catalogue: Mapping[str, Instrument]) -> RoundOutcome:
+        """Looks, does what is missing, and says how it stands."""
+        self._rounds += 1
+        try:
+            positions, orders = self._venue.positions(), self._venue.open_orders()
+        except (Rejected, NotSent, OutcomeUnknown) as error:
+            return self._outcome((), f"the account cannot be read: {error}")
+        ours = [order for order in orders if labels.is_ours(order.label)]
+        problems = self._cancel([x for x in ours if not _is_stop(x, positions)])
+        for position in positions:
+            problems += self._close(position, catalogue)
+        if not positions:
+            problems += self._cancel([x for x in ours if _is_stop(x, positions)])
+        names = tuple(f"{x.instrument_name} {x.contracts:+d}" for x in positions)
+        if names or ours or problems:
+            reason = problems[0] if problems else "closing orders are on their way"
+            return self._outcome(names, reason)
+        return RoundOutcome(
+            is_flat=True, is_news=True, positions=(), reason="", seconds=self._seconds()
+        )
+
+    def _outcome(self, positions: tuple[str, ...], reason: str) -> RoundOutcome:
+        is_news = self._rounds % NEWS_EVERY == 0
+        return RoundOutcome(
+            is_flat=False,
+            is_news=is_news,
+            positions=positions,
+            reason=reason,
+            seconds=self._seconds(),
+        )
+
+    def _seconds(self) -> float:
+        return round(self._clock.monotonic() - self._began, 3)
+
+    def _cancel(self, orders: list[Order]) -> list[str]:
+        problems: list[str] = []
+        for order in orders:
+            try:
+                self._venue.cancel(order.order_id)
+            except (Rejected, NotSent, OutcomeUnknown) as error:
+                problems.append(f"cancel of {order.order_id}: {error}")
+        return problems
+
+    def _close(self, position: Position, catalogue: Mapping[str, Instrument]) -> list[str]:
+        """One closing order for the whole position; what hung from before was cancelled."""
+        instrument = catalogue.get(position.instrument_name)
+        if instrument is None:
+            return [f"{position.instrument_name} is not a perpetual we know"]
+        closing = Side.SELL if position.contracts > 0 else Side.BUY
+        self._attempts += 1
+        request = OrderRequest(
+            instrument=instrument,
+            side=closing,
+            contracts=abs(position.contracts),
+            order_type=OrderType.MARKET,
+            label=str(Label(self._flat_id, Role.CLOSE, self._attempts)),
+            reduce_only=True,
+            valid_until_ms=self._venue.server_now_ms() + VALID_MS,
+        )
+        try:
+            self._venue.place(request)
+        except (Rejected, NotSent, OutcomeUnknown) as error:
+            self._log.warning("flatten_close_failed", label=request.label, error=str(error))
+            return [f"closing {position.instrument_name}: {error}"]
+        return []
+
+
+def _is_stop(order: Order, positions: tuple[Position, ...]) -> bool:
+    """Whether an order of ours protects something, or may do so again before we are flat."""
+    label = labels.parse(order.label)
+    is_ours = label is not None and label.role is Role.STOP
+    return is_ours or any(protects(order, position.contracts) for position in positions)

@@ -1,0 +1,103 @@
+"""OrphanReaper: removes orders of ours whose trade is over or unknown.
+
+An order counts as an orphan when it is seen twice, on fresh data, without an owner. Orders are
+read before the book: an order is in the book before it is on the wire, so one that is seen
+first and not in the book afterwards has no owner. Foreign orders are never touched, nor is the
+last stop of a position.
+"""
+
+from typing import ClassVar
+
+from actors.kernel import Actor, AskFailed, Context, HandlerTable
+from actors.messages.book import BookSnapshot, GetBook
+from actors.messages.session import SessionOpened
+from actors.messages.watch import ConfirmDue, OrphanCancelled, OrphanKept, SweepDue
+from actors.ports import NotSent, OutcomeUnknown, Rejected, Venue
+from domain import labels, venue_codes, watch
+from domain.orders import Order, Position
+
+ASK_SECONDS = 2.0
+CONFIRM_SECONDS = 2.0
+FLATTENING = "flat-"
+"""Trade ids of Execution's own closing orders; Execution looks after them."""
+
+
+class OrphanReaper(Actor):
+    """Only ever cancels, and only what nobody owns."""
+
+    handlers: ClassVar[HandlerTable] = {}
+
+    def __init__(self, context: Context, *, venue: Venue, period: float) -> None:
+        super().__init__(context)
+        self._venue = venue
+        self._period = period
+        self._sighted: frozenset[str] = frozenset()
+        self._kept: set[str] = set()
+
+    def recover(self) -> None:
+        self.every(self._period, SweepDue)
+        self.after(CONFIRM_SECONDS, ConfirmDue)
+
+    def on_sweep_due(self, _: SweepDue) -> None:
+        self._sweep()
+
+    def on_confirm_due(self, _: ConfirmDue) -> None:
+        self._sweep()
+
+    def on_session_opened(self, _: SessionOpened) -> None:
+        self.after(CONFIRM_SECONDS, ConfirmDue)
+
+    def _sweep(self) -> None:
+        try:
+            orders, positions = self._venue.open_orders(), self._venue.positions()
+            book: BookSnapshot = self.to("registry").ask(
+                GetBook(at=self.clock.now()), timeout=ASK_SECONDS
+            )
+        except (Rejected, NotSent, OutcomeUnknown, AskFailed) as error:
+            self.log.warning("sweep_failed", error=str(error))
+            self._sighted = frozenset()
+            return
+        open_trades = frozenset(trade.id for trade in book.trades)
+        found = [x for x in watch.orphans(orders, open_trades) if not _is_flattening(x)]
+        confirmed = [order for order in found if order.order_id in self._sighted]
+        self._sighted = frozenset(order.order_id for order in found)
+        self._kept &= self._sighted
+        remaining = list(orders)
+        for order in confirmed:
+            if self._reap(order, remaining, positions):
+                remaining = [x for x in remaining if x.order_id != order.order_id]
+        if len(confirmed) < len(found):
+            self.after(CONFIRM_SECONDS, ConfirmDue)
+
+    def _reap(self, order: Order, orders: list[Order], positions: tuple[Position, ...]) -> bool:
+        """Cancels one orphan; True when it is gone."""
+        name, order_id, label = order.instrument_name, order.order_id, order.label
+        if not watch.may_cancel(order, orders, positions):
+            if order_id not in self._kept:
+                self._kept.add(order_id)
+                self.emit(OrphanKept, instrument=name, order_id=order_id, label=label)
+            return False
+        try:
+            self._venue.cancel(order_id)
+        except Rejected as error:
+            if error.code not in venue_codes.GONE_ALREADY:
+                self.log.warning("orphan_cancel_refused", order_id=order_id, error=str(error))
+                return False
+            return True
+        except (NotSent, OutcomeUnknown) as error:
+            self.log.warning("orphan_cancel_unknown", order_id=order_id, error=str(error))
+            return False
+        self.emit(OrphanCancelled, instrument=name, order_id=order_id, label=label)
+        return True
+
+
+def _is_flattening(order: Order) -> bool:
+    label = labels.parse(order.label)
+    return label is not None and label.trade_id.startswith(FLATTENING)
+
+
+OrphanReaper.handlers = {
+    SweepDue: OrphanReaper.on_sweep_due,
+    ConfirmDue: OrphanReaper.on_confirm_due,
+    SessionOpened: OrphanReaper.on_session_opened,
+}

@@ -1,0 +1,182 @@
+"""What a trade says of itself: events told from the difference of two records.
+
+Kept apart from the actor so that every announcement stands in one place and is made once,
+whatever path led to the change.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from actors.messages import trading as say
+from actors.ports import Rejected
+from domain.instruments import Instrument
+from domain.labels import Role
+from domain.orders import ZERO, Order, OrderRequest
+from domain.pnl import to_usd
+from domain.trade import (
+    EMERGENCIES,
+    LineStatus,
+    Trade,
+    TradeState,
+    exit_reason_of,
+    result_of,
+    state_of,
+)
+
+PNL_TOLERANCE = Decimal("1e-9")
+
+
+class Announcer:
+    """Publishes a trade's events. Times in milliseconds are how long stops were missing."""
+
+    def __init__(self, emit: Callable[..., Any], instrument: Instrument) -> None:
+        self._emit = emit
+        self._instrument = instrument
+
+    def entry_sent(self, trade: Trade, request: OrderRequest) -> None:
+        self._emit(
+            say.EntrySent,
+            trade_id=trade.id,
+            label=request.label,
+            instrument=request.instrument.name,
+            side=request.side.value,
+            contracts=request.contracts,
+            entry_type=request.order_type.value,
+        )
+
+    def changed(self, before: Trade, after: Trade) -> Trade:
+        """Announces what the change means; returns the record with what was announced noted."""
+        if after.entered > before.entered:
+            self._entry_filled(after)
+        if after.exit_reason in EMERGENCIES and before.exit_reason not in EMERGENCIES:
+            self._emit(
+                say.EmergencyBegan,
+                trade_id=after.id,
+                reason=str(after.exit_reason),
+                contracts=after.position,
+            )
+        was, now = state_of(before), state_of(after)
+        if now is TradeState.QUARANTINED and was is not TradeState.QUARANTINED:
+            self._emit(
+                say.TradeQuarantined,
+                trade_id=after.id,
+                instrument=after.plan.instrument_name,
+                position=after.signed_position,
+            )
+        if now is TradeState.PROTECTED and not after.is_announced:
+            return self._opened(after)
+        return after
+
+    def _entry_filled(self, trade: Trade) -> None:
+        self._emit(
+            say.EntryFilled,
+            trade_id=trade.id,
+            instrument=trade.plan.instrument_name,
+            side=trade.plan.side.value,
+            contracts=trade.entered,
+            of_contracts=trade.plan.contracts,
+            average_price=result_of(trade, self._instrument).entry_price,
+        )
+
+    def _opened(self, trade: Trade) -> Trade:
+        self._emit(
+            say.TradeOpened,
+            trade_id=trade.id,
+            instrument=trade.plan.instrument_name,
+            side=trade.plan.side.value,
+            contracts=trade.position,
+            entry_price=result_of(trade, self._instrument).entry_price,
+            stop_loss=trade.plan.stop_price,
+            take_profit=trade.plan.target_price,
+            unprotected_ms=unprotected_ms(trade),
+        )
+        return replace(trade, is_announced=True)
+
+    def placed(self, trade: Trade, order: Order, role: Role) -> None:
+        """The venue acknowledged a stop or a target as asked."""
+        if role is Role.STOP:
+            self._emit(
+                say.StopPlaced,
+                trade_id=trade.id,
+                label=order.label,
+                order_id=order.order_id,
+                contracts=order.contracts,
+                trigger_price=order.trigger_price,
+                unprotected_ms=unprotected_ms(trade),
+            )
+        elif role is Role.TARGET:
+            self._emit(
+                say.TargetPlaced,
+                trade_id=trade.id,
+                label=order.label,
+                order_id=order.order_id,
+                contracts=order.contracts,
+                price=order.price,
+            )
+
+    def rejected(self, trade: Trade, role: Role, label: str, error: Rejected) -> None:
+        """The venue refused an order of this role."""
+        common: dict[str, Any] = {
+            "trade_id": trade.id,
+            "code": error.code,
+            "reason": f"{error.reason} {error.data}".strip(),
+        }
+        if role is Role.ENTRY:
+            self._emit(say.EntryRejected, **common)
+        elif role is Role.STOP:
+            self._emit(say.StopFailed, label=label, failures=trade.stop_failures, **common)
+        elif role is Role.TARGET:
+            self._emit(say.TargetFailed, label=label, **common)
+        else:
+            self._emit(say.CloseFailed, label=label, **common)
+
+    def finished(self, trade: Trade, now: datetime) -> None:
+        """The last words: what the trade made, and why it ended."""
+        reason = exit_reason_of(trade)
+        if trade.entered == 0:
+            self._emit(
+                say.TradeAbandoned,
+                trade_id=trade.id,
+                instrument=trade.plan.instrument_name,
+                reason=reason.value,
+            )
+            return
+        result = result_of(trade, self._instrument)
+        if any(x.role is Role.EMERGENCY and x.status is LineStatus.FILLED for x in trade.lines):
+            self._emit(
+                say.EmergencyClosed,
+                trade_id=trade.id,
+                reason=str(trade.exit_reason),
+                unprotected_ms=unprotected_ms(trade),
+            )
+        self._emit(
+            say.TradeClosed,
+            trade_id=trade.id,
+            instrument=trade.plan.instrument_name,
+            side=trade.plan.side.value,
+            contracts=result.contracts,
+            entry_price=result.entry_price,
+            exit_price=result.exit_price,
+            exit_reason=reason.value,
+            pnl_coin=result.pnl_coin,
+            pnl_usd=to_usd(self._instrument, result.pnl_coin, result.exit_price or ZERO),
+            fees_coin=result.fees_coin,
+            net_coin=result.net_coin,
+            currency=self._instrument.settlement_currency,
+            unprotected_ms=unprotected_ms(trade),
+            seconds=round((now - trade.plan.created_at).total_seconds(), 3),
+            note=trade.plan.note,
+        )
+        self._compare(trade, result.pnl_coin, result.venue_pnl_coin)
+
+    def _compare(self, trade: Trade, ours: Decimal, venue: Decimal | None) -> None:
+        if venue is not None and abs(ours - venue) > PNL_TOLERANCE:
+            self._emit(say.PnlDiffers, trade_id=trade.id, ours=ours, venue=venue)
+
+
+def unprotected_ms(trade: Trade) -> float:
+    """How long the position was without its stop, in milliseconds, all gaps added."""
+    return trade.unprotected_us / 1000

@@ -1,0 +1,149 @@
+"""PositionWatcher: looks at the whole account again and again, and judges it.
+
+Protection (I1) is judged from venue data alone; the ledger (I5) against the Registry's book. It
+only observes: what it finds goes to the owner, who repairs, and to the Alerter. A failed look is
+never read as "flat", and one look alone proves nothing: fills move between its reads, so a
+finding counts when the next look, half a second later, finds the same.
+"""
+
+from typing import ClassVar
+
+from actors.kernel import Actor, AskFailed, Context, HandlerTable
+from actors.messages.book import BookSnapshot, GetBook
+from actors.messages.session import SessionOpened
+from actors.messages.watch import (
+    LookAtAccount,
+    LookDue,
+    LookFailed,
+    PortfolioObserved,
+    PositionAgreed,
+    PositionDrifted,
+    ProtectionMissing,
+    ProtectionRestored,
+    SecondLookDue,
+)
+from actors.ports import NotSent, OutcomeUnknown, Rejected, Venue
+from domain import watch
+from domain.watch import Drift, Shortfall
+
+ASK_SECONDS = 2.0
+SECOND_LOOK_SECONDS = 0.5
+NEWS_EVERY = 30
+
+
+class PositionWatcher(Actor):
+    """Observes and judges; never acts."""
+
+    handlers: ClassVar[HandlerTable] = {}
+
+    def __init__(self, context: Context, *, venue: Venue, period: float) -> None:
+        super().__init__(context)
+        self._venue = venue
+        self._period = period
+        self._failures = 0
+        self._suspected: dict[str, tuple[float, Shortfall]] = {}
+        self._missing: dict[str, float] = {}
+        self._drifting: dict[str, Drift] = {}
+        self._drifted: dict[str, Drift] = {}
+
+    def recover(self) -> None:
+        self.every(self._period, LookDue)
+
+    def on_look_at_account(self, _: LookAtAccount) -> None:
+        self._look()
+
+    def on_look_due(self, _: LookDue) -> None:
+        self._look()
+
+    def on_second_look_due(self, _: SecondLookDue) -> None:
+        self._look()
+
+    def on_session_opened(self, _: SessionOpened) -> None:
+        self._look()
+
+    def _look(self) -> None:
+        began = self.clock.monotonic()
+        try:
+            before = self._ledger()
+            positions = self._venue.positions()
+            orders = self._venue.open_orders()
+            accounts = self._venue.accounts()
+            after = self._ledger()
+        except (Rejected, NotSent, OutcomeUnknown, AskFailed) as error:
+            self._failures += 1
+            if self._failures == 1 or self._failures % NEWS_EVERY == 0:
+                self.emit(LookFailed, error=str(error), failures=self._failures)
+            return
+        self._failures = 0
+        self._judge_protection(watch.shortfalls(positions, orders))
+        if before == after:
+            # A trade that filled while we looked makes the comparison meaningless.
+            self._judge_ledger(watch.drifts(positions, after))
+        self.system.route(
+            PortfolioObserved(
+                at=self.clock.now(),
+                positions=positions,
+                orders=orders,
+                accounts=accounts,
+                began_monotonic=began,
+            )
+        )
+
+    def _ledger(self) -> dict[str, int]:
+        book: BookSnapshot = self.to("registry").ask(
+            GetBook(at=self.clock.now()), timeout=ASK_SECONDS
+        )
+        ledger: dict[str, int] = {}
+        for trade in book.trades:
+            name = trade.plan.instrument_name
+            ledger[name] = ledger.get(name, 0) + trade.signed_position
+        return ledger
+
+    def _judge_protection(self, found: tuple[Shortfall, ...]) -> None:
+        now = self.clock.monotonic()
+        by_name = {shortfall.instrument_name: shortfall for shortfall in found}
+        for name, shortfall in by_name.items():
+            since, _ = self._suspected.setdefault(name, (now, shortfall))
+            if now - since < SECOND_LOOK_SECONDS:
+                self.after(SECOND_LOOK_SECONDS, SecondLookDue)
+            elif name not in self._missing:
+                self._missing[name] = since
+                self.emit(
+                    ProtectionMissing,
+                    instrument=name,
+                    position=shortfall.position,
+                    cover=shortfall.cover,
+                    seconds=round(now - since, 3),
+                )
+        for name in [x for x in self._suspected if x not in by_name]:
+            del self._suspected[name]
+        for name in [x for x in self._missing if x not in by_name]:
+            seconds = round(now - self._missing.pop(name), 3)
+            self.emit(ProtectionRestored, instrument=name, seconds=seconds)
+
+    def _judge_ledger(self, found: tuple[Drift, ...]) -> None:
+        by_name = {drift.instrument_name: drift for drift in found}
+        for name, drift in by_name.items():
+            if self._drifting.get(name) != drift:
+                self.after(SECOND_LOOK_SECONDS, SecondLookDue)
+            elif self._drifted.get(name) != drift:
+                self._drifted[name] = drift
+                self.emit(
+                    PositionDrifted,
+                    instrument=name,
+                    venue=drift.venue,
+                    ledger=drift.ledger,
+                    residual=drift.residual,
+                )
+        self._drifting = by_name
+        for name in [x for x in self._drifted if x not in by_name]:
+            del self._drifted[name]
+            self.emit(PositionAgreed, instrument=name)
+
+
+PositionWatcher.handlers = {
+    LookAtAccount: PositionWatcher.on_look_at_account,
+    LookDue: PositionWatcher.on_look_due,
+    SecondLookDue: PositionWatcher.on_second_look_due,
+    SessionOpened: PositionWatcher.on_session_opened,
+}
