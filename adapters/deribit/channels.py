@@ -134,7 +134,7 @@ class Channels:
         state = wire.as_object(data)
         index = str(state.get("price_index") or "")
         maintenance = state.get("maintenance") is True
-        locked = state.get("locked") not in {None, False, "false"}
+        locked = state.get("locked", False) not in (None, False, "false")
         if "maintenance" not in state and self._locked.get(index, False) == locked:
             return None
         self._locked[index] = locked

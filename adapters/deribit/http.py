@@ -16,6 +16,9 @@ SPEAKS_FOR_THE_VENUE = frozenset({200, 400})
 """Statuses under which the venue itself answers; others come from an edge in front of it."""
 
 
+LOG_IN = "public/auth"
+
+
 class HttpRpc:
     """A few keep-alive connections, lent to one caller at a time.
 
@@ -47,7 +50,7 @@ class HttpRpc:
     def call(self, method: str, params: Mapping[str, Any], *, timeout: float) -> Any:
         """See `Rpc.call`; ``timeout`` bounds connecting and each wait for data."""
         request_id = next(self._ids)
-        request = self._request(codec.encode(request_id, method, params))
+        request = self._request(method, codec.encode(request_id, method, params))
         try:
             session = self._idle.get(timeout=timeout)
         except queue.Empty:
@@ -60,11 +63,12 @@ class HttpRpc:
             self._idle.put(session)
         return _result(method, request_id, response)
 
-    def _request(self, body: bytes) -> requests.PreparedRequest:
+    def _request(self, method: str, body: bytes) -> requests.PreparedRequest:
         request = self._template.copy()
         request.body = body
         request.headers["Content-Length"] = str(len(body))
-        if self._authorization is not None:
+        # An expired token beside a refresh token could refuse the very call that renews it.
+        if self._authorization is not None and method != LOG_IN:
             request.headers["Authorization"] = self._authorization
         return request
 

@@ -10,6 +10,7 @@ from adapters.deribit.catalogue import Catalogue
 from adapters.deribit.errors import Unreadable
 from adapters.deribit.limits import Limiter
 from adapters.deribit.router import Router
+from adapters.deribit.server_clock import ServerClock
 from adapters.deribit.tally import Tally
 from domain.instruments import Instrument
 from domain.orders import Account, Fill, Order, OrderBook, Position, Ticker, TriggerRecord
@@ -27,11 +28,17 @@ class VenueReads:
     """Reads are retried over both transports; see `Router.repeat`."""
 
     def __init__(
-        self, router: Router, catalogue: Catalogue, clock: Clock, limiter: Limiter
+        self,
+        router: Router,
+        catalogue: Catalogue,
+        clock: Clock,
+        server_clock: ServerClock,
+        limiter: Limiter,
     ) -> None:
         self._router = router
         self._catalogue = catalogue
         self._clock = clock
+        self._server_clock = server_clock
         self._limiter = limiter
         self._refreshed_at: float | None = None
         self.skipped = Tally("venue_object_skipped", clock)
@@ -122,7 +129,7 @@ class VenueReads:
         self, merged: dict[str, Fill], instrument_name: str, since_ms: int, *, historical: bool
     ) -> None:
         """Reads page after page; the next one starts at the last one's final millisecond."""
-        start_ms, end_ms = since_ms, self._now_ms() + CLOCK_SKEW_MS
+        start_ms, end_ms = since_ms, self._server_clock.now_ms() + CLOCK_SKEW_MS
         while True:
             result = self._read(
                 "private/get_user_trades_by_instrument_and_time",
@@ -189,9 +196,6 @@ class VenueReads:
         if result is None:
             raise Unreadable(f"{method}: the result is no list")
         return result
-
-    def _now_ms(self) -> int:
-        return int(self._clock.now().timestamp() * 1000)
 
     def _instrument(self, name: str) -> Instrument:
         """Contract data, reading the catalogue when it is empty or does not have the name.

@@ -1,12 +1,14 @@
 """The logged-in connection: log-in, refresh, heartbeat, subscriptions. Its only user is Auth."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from actors.ports import Credentials, NotSent, OutcomeUnknown, Rejected
 from adapters.deribit import wire
 from adapters.deribit.errors import Unreadable
 from adapters.deribit.http import HttpRpc
+from adapters.deribit.server_clock import ServerClock
 from adapters.deribit.websocket import WebSocketRpc
 
 MIN_HEARTBEAT_SECONDS = 10
@@ -25,6 +27,7 @@ class DeribitSession:
         self,
         stream: WebSocketRpc,
         http: HttpRpc,
+        server_clock: ServerClock,
         client_id: str,
         client_secret: str,
         *,
@@ -36,6 +39,7 @@ class DeribitSession:
             raise ValueError(f"the heartbeat must be at least {MIN_HEARTBEAT_SECONDS} s")
         self._stream = stream
         self._http = http
+        self._server_clock = server_clock
         self._client_id = client_id
         self._client_secret = client_secret
         self._heartbeat_seconds = heartbeat_seconds
@@ -43,7 +47,7 @@ class DeribitSession:
         self._timeout = timeout
 
     def open(self, channels: Sequence[str]) -> Credentials:
-        """Connects, logs in, sets the heartbeat and subscribes.
+        """Connects, logs in, sets the heartbeat, subscribes and compares the clocks.
 
         Raises:
             NotSent: no connection.
@@ -55,19 +59,26 @@ class DeribitSession:
             credentials = self._log_in()
             self._call("public/set_heartbeat", {"interval": self._heartbeat_seconds})
             self._subscribe(channels)
+            self.server_time_ms()
         except BaseException:
             self._stream.close()
             raise
         return credentials
 
     def refresh(self, credentials: Credentials) -> Credentials:
-        """Spends the refresh token, which works once: an unknown outcome means a new log-in."""
+        """Spends the refresh token, which works once: an unknown outcome means a new log-in.
+
+        Compares the clocks again on the way: they drift apart over days.
+        """
         token = credentials.refresh_token
         grant = {"grant_type": "refresh_token", "refresh_token": token}
         try:
-            return self._authenticate(self._stream, grant, token)
+            renewed = self._authenticate(self._stream, grant, token)
         except NotSent:
             return self._authenticate(self._http, grant, token)
+        with suppress(NotSent, Rejected, OutcomeUnknown):  # the tokens are what counts
+            self.server_time_ms()
+        return renewed
 
     def close(self) -> None:
         self._stream.close()
@@ -82,10 +93,15 @@ class DeribitSession:
             self._call("private/disable_cancel_on_disconnect", {"scope": scope})
 
     def server_time_ms(self) -> int:
+        """The venue's time; the server clock is set by it."""
+        sent_ms = self._server_clock.local_ms()
+        reply = self._call("public/get_time", {})
         try:
-            return wire.integer(self._call("public/get_time", {}))
+            server_ms = wire.integer(reply)
         except ValueError as exc:
             raise Unreadable(f"public/get_time: {exc}") from exc
+        self._server_clock.measured(server_ms, sent_ms, self._server_clock.local_ms())
+        return server_ms
 
     def _call(self, method: str, params: Mapping[str, Any]) -> Any:
         return self._stream.call(method, params, timeout=self._timeout)

@@ -12,6 +12,7 @@ from adapters.deribit.limits import Limiter
 from adapters.deribit.reads import VenueReads
 from adapters.deribit.router import Router
 from adapters.deribit.rpc import Rpc
+from adapters.deribit.server_clock import ServerClock
 from domain.instruments import Instrument
 from domain.orders import Order, OrderRequest, Placement, Side
 
@@ -33,10 +34,12 @@ class DeribitVenue(VenueReads):
         clock: Clock,
         limiter: Limiter,
         *,
+        server_clock: ServerClock | None = None,
         timeout: float = 2.0,
     ) -> None:
+        server_clock = server_clock or ServerClock(clock)
         router = Router(stream, fallback, clock, limiter, timeout=timeout)
-        super().__init__(router, catalogue, clock, limiter)
+        super().__init__(router, catalogue, clock, server_clock, limiter)
         self._gate = EntryGate()
 
     def place(self, request: OrderRequest) -> Placement:
@@ -104,6 +107,10 @@ class DeribitVenue(VenueReads):
 
     def unlock_entries(self) -> None:
         self._gate.unlock()
+
+    def server_now_ms(self) -> int:
+        """The venue's clock in milliseconds, as the session last measured it."""
+        return self._server_clock.now_ms()
 
     def budget_left(self) -> int:
         return self._limiter.left()

@@ -1,0 +1,174 @@
+"""JSON-RPC over a real local HTTP server: the body speaks first, and what failures prove."""
+
+import json
+import socket
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from actors.ports import NotSent, OutcomeUnknown, Rejected
+from adapters.deribit.http import HttpRpc
+from tests.adapters.deribit.fakes import WAIT, HttpServer, error, reply
+
+Answer = tuple[int, bytes, dict[str, str]]
+
+
+def echo(request: dict[str, Any], headers: Mapping[str, str]) -> Answer:
+    return 200, reply(request, request["params"]).encode(), {}
+
+
+def call(server: HttpServer, method: str = "public/test", **params: Any) -> Any:
+    rpc = HttpRpc(server.url)
+    try:
+        return rpc.call(method, params, timeout=WAIT)
+    finally:
+        rpc.close()
+
+
+def test_figures_are_exact_both_ways() -> None:
+    """Decimals leave as JSON numbers and come back as they were."""
+    with HttpServer(echo) as server:
+        assert call(server, amount=Decimal("0.000366076123")) == {
+            "amount": Decimal("0.000366076123")
+        }
+
+
+def test_the_connection_is_kept() -> None:
+    """Calls one after the other use one connection."""
+    with HttpServer(echo) as server:
+        rpc = HttpRpc(server.url)
+        for number in range(5):
+            assert rpc.call("m", {"n": number}, timeout=WAIT) == {"n": number}
+        rpc.close()
+        assert len(server.ports) == 1
+
+
+def test_many_callers_share_a_few_connections() -> None:
+    """Sixteen threads are served by at most four connections."""
+    with HttpServer(echo) as server:
+        rpc = HttpRpc(server.url, max_connections=4)
+        with ThreadPoolExecutor(16) as pool:
+            calls = [pool.submit(rpc.call, "m", {"n": n}, timeout=WAIT) for n in range(64)]
+            assert [each.result() for each in calls] == [{"n": n} for n in range(64)]
+        rpc.close()
+        assert len(server.ports) <= 4
+
+
+def test_no_free_connection_in_time_is_not_sent() -> None:
+    """A call that found every connection busy proves that nothing left."""
+    arrived, release = threading.Event(), threading.Event()
+
+    def slow(request: dict[str, Any], headers: Mapping[str, str]) -> Answer:
+        arrived.set()
+        release.wait(WAIT)
+        return echo(request, headers)
+
+    with HttpServer(slow) as server:
+        rpc = HttpRpc(server.url, max_connections=1)
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(rpc.call, "m", {}, timeout=WAIT)
+            arrived.wait(WAIT)
+            with pytest.raises(NotSent, match="busy"):
+                rpc.call("m", {}, timeout=0.01)
+            release.set()
+            assert first.result() == {}
+        rpc.close()
+
+
+def test_the_token_is_sent_except_to_log_in() -> None:
+    """Once installed the token goes with every call; a log-in stands on its own."""
+    with HttpServer(echo) as server:
+        rpc = HttpRpc(server.url)
+        rpc.call("public/test", {}, timeout=WAIT)
+        rpc.authorize("token-1")
+        rpc.call("private/test", {}, timeout=WAIT)
+        rpc.call("public/auth", {}, timeout=WAIT)
+        rpc.close()
+        assert [each.get("Authorization") for each in server.headers] == [
+            None,
+            "Bearer token-1",
+            None,
+        ]
+
+
+def test_an_error_body_speaks_before_the_status() -> None:
+    """The venue sends its refusals with status 400."""
+    with (
+        HttpServer(
+            lambda request, _: (400, error(request, 13009, "unauthorized").encode(), {})
+        ) as server,
+        pytest.raises(Rejected) as caught,
+    ):
+        call(server)
+    assert caught.value.code == 13009
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, b"<html>ok</html>"),
+        (502, b"<html>bad gateway</html>"),
+        (429, b""),
+        (503, b'{"error":{"code":10009,"message":"x"}}'),
+        (429, b'{"error":{"code":10009,"message":"x"}}'),
+        (302, b'{"result":1}'),
+        (200, b"{}"),
+        (200, b'{"id":"another","result":1}'),
+        (200, b'{"id":1,"error":{"code":10040,"message":"retry"}}'),
+        (500, b'{"id":1,"result":1}'),
+    ],
+)
+def test_everything_else_is_unknown(status: int, body: bytes) -> None:
+    """Edges, gateways and other requests' answers prove nothing."""
+    with (
+        HttpServer(lambda *_: (status, body, {"Location": "http://127.0.0.1:1/"})) as server,
+        pytest.raises(OutcomeUnknown),
+    ):
+        call(server)
+
+
+def test_a_truncated_body_is_unknown() -> None:
+    """Fewer bytes than announced: the request was taken, the answer is lost."""
+    cut = {"Content-Length": "500", "Connection": "close"}
+    with (
+        HttpServer(lambda *_: (200, b'{"id":1,', dict(cut))) as server,
+        pytest.raises(OutcomeUnknown),
+    ):
+        call(server)
+
+
+def test_a_timeout_is_unknown() -> None:
+    """No answer in time proves nothing."""
+    release = threading.Event()
+
+    def stuck(request: dict[str, Any], headers: Mapping[str, str]) -> Answer:
+        release.wait(WAIT)
+        return echo(request, headers)
+
+    with HttpServer(stuck) as server:
+        rpc = HttpRpc(server.url)
+        with pytest.raises(OutcomeUnknown, match="ReadTimeout"):
+            rpc.call("m", {}, timeout=0.02)
+        release.set()
+        rpc.close()
+
+
+def test_a_refused_connection_is_not_sent() -> None:
+    """Nobody listens, so nothing was sent."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        rpc = HttpRpc(f"http://127.0.0.1:{unused.getsockname()[1]}/api/v2")
+        with pytest.raises(NotSent):
+            rpc.call("m", {}, timeout=WAIT)
+
+
+def test_the_environment_does_not_choose_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy set in the environment is not asked."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    with HttpServer(echo) as server:
+        assert call(server, n=1) == {"n": 1}
+        assert json.loads(json.dumps(server.requests[0]))["method"] == "public/test"

@@ -1,0 +1,236 @@
+"""The session on real sockets: log-in, refresh, subscriptions, and secrets that stay inside."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from actors.ports import Credentials, NotSent, OutcomeUnknown, Rejected, Session
+from adapters.deribit.http import HttpRpc
+from adapters.deribit.server_clock import ServerClock
+from adapters.deribit.session import DeribitSession
+from adapters.deribit.websocket import WebSocketRpc
+from tests.adapters.deribit.fakes import HttpServer, ManualClock, SocketServer, drop, error, reply
+
+SECRET = "canary-secret-7f3a"
+TOKENS = ("canary-access", "canary-refresh")
+CHANNELS = ("user.changes.any.any.raw", "user.portfolio.any")
+
+
+class Exchange:
+    """Answers the session's methods over both transports; ``answers`` overrides."""
+
+    def __init__(self) -> None:
+        self.log: list[tuple[str, dict[str, Any]]] = []
+        self.answers: dict[str, Any] = {}
+        self.logins = 0
+        self.lost: list[str] = []
+        self.server = SocketServer(lambda request: [self.respond(request)])
+        self.http_server = HttpServer(lambda request, _: (200, self.respond(request).encode(), {}))
+        self.clock = ManualClock()
+        self.server_clock = ServerClock(self.clock)
+        self.stream = WebSocketRpc(
+            self.server.url,
+            self.clock,
+            on_notification=lambda *_: None,
+            on_lost=self.lost.append,
+            tick_seconds=0.01,
+        )
+        self.http = HttpRpc(self.http_server.url)
+        self.session = DeribitSession(
+            self.stream, self.http, self.server_clock, "client-id", SECRET
+        )
+
+    def respond(self, request: dict[str, Any]) -> str:
+        method, params = request["method"], request["params"]
+        self.log.append((method, params))
+        answer = self.answers.get(method, self.default(method, params))
+        if isinstance(answer, tuple):
+            return error(request, *answer)
+        return reply(request, answer)
+
+    def default(self, method: str, params: dict[str, Any]) -> Any:
+        if method == "public/auth":
+            self.logins += 1
+            access, refresh = (f"{token}-{self.logins}" for token in TOKENS)
+            return {
+                "access_token": access,
+                "refresh_token": refresh,
+                "expires_in": 900,
+                "scope": "trade:read_write session:bulwark",
+            }
+        if method == "private/subscribe":
+            return [name.upper() for name in reversed(params["channels"])]
+        if method == "private/get_cancel_on_disconnect":
+            return {"scope": params["scope"], "enabled": params["scope"] == "connection"}
+        return {"public/get_time": 1767225600000}.get(method, "ok")
+
+    def methods(self) -> list[str]:
+        return [method for method, _ in self.log]
+
+
+@pytest.fixture
+def exchange() -> Iterator[Exchange]:
+    made = Exchange()
+    with made.server, made.http_server:
+        yield made
+        made.session.close()
+
+
+def test_opening_logs_in_sets_the_heartbeat_and_subscribes(exchange: Exchange) -> None:
+    """In that order, with a session scope; HTTP then carries the token."""
+    session: Session = exchange.session
+    credentials = session.open(CHANNELS)
+    assert exchange.methods() == [
+        "public/auth",
+        "public/set_heartbeat",
+        "private/subscribe",
+        "public/get_time",
+    ]
+    assert exchange.log[0][1]["grant_type"] == "client_credentials"
+    assert exchange.log[0][1]["scope"] == "session:bulwark"
+    assert exchange.log[1][1] == {"interval": 30}
+    assert exchange.log[2][1] == {"channels": list(CHANNELS)}
+    assert (credentials.expires_in, credentials.access_token) == (900, "canary-access-1")
+    assert "trade:read_write" in credentials.scope
+    exchange.http.call("private/x", {}, timeout=5)
+    assert exchange.http_server.headers[-1]["Authorization"] == "Bearer canary-access-1"
+
+
+@pytest.mark.parametrize("accepted", [[CHANNELS[0]], [], None, "ok"])
+def test_a_channel_left_out_is_an_error(exchange: Exchange, accepted: Any) -> None:
+    """The venue drops unknown channels without a word; we do not go on without them."""
+    exchange.answers["private/subscribe"] = accepted
+    with pytest.raises(OutcomeUnknown, match=r"user\.portfolio\.any"):
+        exchange.session.open(CHANNELS)
+    assert not exchange.stream.is_connected
+    assert exchange.lost == []
+
+
+def test_refreshing_spends_the_token_over_the_stream(exchange: Exchange) -> None:
+    """While connected the renewal goes over the websocket, and HTTP gets the new token."""
+    first = exchange.session.open(())
+    second = exchange.session.refresh(first)
+    assert exchange.log[-2] == (
+        "public/auth",
+        {"grant_type": "refresh_token", "refresh_token": first.refresh_token},
+    )
+    assert second.access_token == "canary-access-2"
+    exchange.answers["public/get_time"] = "noon"
+    assert exchange.session.refresh(second).access_token == "canary-access-3"
+    exchange.http.call("private/x", {}, timeout=5)
+    assert exchange.http_server.headers[-1]["Authorization"] == "Bearer canary-access-3"
+
+
+def test_refreshing_without_a_stream_goes_over_http(exchange: Exchange) -> None:
+    """A connection that is down does not let the token expire."""
+    first = exchange.session.open(())
+    drop(exchange.server.connection())
+    exchange.server.closed.wait(5)
+    exchange.stream.close()
+    assert exchange.session.refresh(first).access_token == "canary-access-2"
+    assert "Authorization" not in exchange.http_server.headers[-1]
+
+
+def test_a_refresh_of_unknown_outcome_is_not_repeated(exchange: Exchange) -> None:
+    """The token works once: whoever does not know whether it was spent logs in anew."""
+    first = exchange.session.open(())
+    exchange.answers["public/auth"] = (10040, "retry")
+    with pytest.raises(OutcomeUnknown):
+        exchange.session.refresh(first)
+    assert exchange.methods().count("public/auth") == 2
+
+
+def test_cancel_on_disconnect_in_either_scope_counts(exchange: Exchange) -> None:
+    """On for the connection or for the account is on."""
+    exchange.session.open(())
+    assert exchange.session.cancel_on_disconnect()
+    exchange.answers["private/get_cancel_on_disconnect"] = {"enabled": False}
+    assert not exchange.session.cancel_on_disconnect()
+    exchange.answers["private/get_cancel_on_disconnect"] = {"enabled": "no"}
+    with pytest.raises(OutcomeUnknown):
+        exchange.session.cancel_on_disconnect()
+    exchange.session.disable_cancel_on_disconnect()
+    scopes = [
+        params["scope"]
+        for method, params in exchange.log
+        if method == "private/disable_cancel_on_disconnect"
+    ]
+    assert scopes == ["account", "connection"]
+
+
+def test_the_servers_time(exchange: Exchange) -> None:
+    """Milliseconds, or unknown; the shared clock runs on from the last one."""
+    exchange.session.open(())
+    assert exchange.session.server_time_ms() == 1767225600000
+    exchange.clock.seconds += 1.5
+    assert exchange.server_clock.now_ms() == 1767225601500
+    exchange.answers["public/get_time"] = "noon"
+    with pytest.raises(OutcomeUnknown):
+        exchange.session.server_time_ms()
+
+
+def test_a_heartbeat_the_venue_refuses_is_refused_here() -> None:
+    """Shorter than ten seconds is a mistake in the settings."""
+    clock = ManualClock()
+    stream = WebSocketRpc("ws://x", clock, on_notification=print, on_lost=print)
+    with pytest.raises(ValueError, match="heartbeat"):
+        DeribitSession(
+            stream, HttpRpc("http://x"), ServerClock(clock), "id", "s", heartbeat_seconds=9
+        )
+
+
+BAD_REPLIES = [
+    (13004, f"invalid_credentials {SECRET}", {"reason": f"secret {SECRET} is wrong"}),
+    (10040, f"retry {SECRET}"),
+    {"access_token": "canary-access-1"},
+    {"access_token": "canary-access\r\nX: y", "refresh_token": "canary-refresh", "expires_in": 1},
+    {"access_token": "canary-access", "refresh_token": "canary-refresh", "expires_in": "soon"},
+    ["canary-access"],
+    "canary-access",
+    None,
+]
+
+
+@pytest.mark.parametrize("answer", BAD_REPLIES)
+def test_no_secret_in_any_failure(exchange: Exchange, answer: Any) -> None:
+    """Whatever the venue answers, neither the error nor the log shows a secret or a token."""
+    exchange.answers["public/auth"] = answer
+    with (
+        structlog.testing.capture_logs() as logs,
+        pytest.raises((Rejected, OutcomeUnknown)) as caught,
+    ):
+        exchange.session.open(())
+    shown = json.dumps(logs) + str(caught.value) + repr(caught.value) + repr(vars(caught.value))
+    assert "canary" not in shown
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_no_secret_in_any_repr(exchange: Exchange) -> None:
+    """Printing the parts shows nothing."""
+    credentials = exchange.session.open(())
+    shown = f"{exchange.session!r} {exchange.stream!r} {exchange.http!r} {credentials!r}"
+    assert "canary" not in shown
+
+
+def test_no_connection_is_not_sent(exchange: Exchange) -> None:
+    """Neither opening nor refreshing hides that nobody answered."""
+    session = DeribitSession(
+        WebSocketRpc(
+            "ws://127.0.0.1:1/", ManualClock(), on_notification=print, on_lost=exchange.lost.append
+        ),
+        HttpRpc("http://127.0.0.1:1/"),
+        exchange.server_clock,
+        "id",
+        SECRET,
+    )
+    tokens = Credentials(
+        access_token=TOKENS[0], refresh_token=TOKENS[1], expires_in=1, scope="trade:read"
+    )
+    with pytest.raises(NotSent) as opening:
+        session.open(())
+    with pytest.raises(NotSent) as refreshing:
+        session.refresh(tokens)
+    assert "canary" not in f"{opening.value} {refreshing.value}"

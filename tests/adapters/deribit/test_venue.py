@@ -1,0 +1,542 @@
+"""The typed venue: what is sent, how often, over which transport, and what is made of it."""
+
+from collections import deque
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from actors.ports import NotSent, OutcomeUnknown, Rejected, Venue
+from adapters.deribit.catalogue import Catalogue
+from adapters.deribit.errors import Throttled
+from adapters.deribit.limits import Limiter
+from adapters.deribit.venue import DeribitVenue
+from domain.orders import OrderRequest, OrderType, Side, TimeInForce, TriggerBy
+from tests.adapters.deribit import wires
+from tests.adapters.deribit.fakes import GatedScriptedRpc, ManualClock, ScriptedRpc
+from tests.adapters.deribit.wires import BTC, LINEAR
+
+UNKNOWN = OutcomeUnknown("no reply")
+
+
+class Bench:
+    """A venue on two scripted transports."""
+
+    def __init__(self, *, gated: bool = False) -> None:
+        self.stream = GatedScriptedRpc() if gated else ScriptedRpc()
+        self.http = ScriptedRpc()
+        self.clock = ManualClock()
+        self.limiter = Limiter(self.clock)
+        self.venue = DeribitVenue(
+            self.stream, self.http, Catalogue([BTC, LINEAR]), self.clock, self.limiter
+        )
+
+    def both(self, method: str, answer: Any) -> None:
+        self.stream.answer(method, answer)
+        self.http.answer(method, answer)
+
+    def sent(self) -> list[tuple[str, dict[str, Any]]]:
+        return self.stream.calls + self.http.calls
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def entry(**changes: Any) -> OrderRequest:
+    fields: dict[str, Any] = {
+        "instrument": BTC,
+        "side": Side.BUY,
+        "contracts": 10,
+        "order_type": OrderType.LIMIT,
+        "label": "bw.abc.entry.1",
+        "price": Decimal("97000.5"),
+        "valid_until_ms": 1767225603000,
+    }
+    return OrderRequest(**(fields | changes))
+
+
+def stop(**changes: Any) -> OrderRequest:
+    fields: dict[str, Any] = {
+        "side": Side.SELL,
+        "order_type": OrderType.STOP_MARKET,
+        "label": "bw.abc.sl.1",
+        "price": None,
+        "trigger_price": Decimal(95000),
+        "trigger": TriggerBy.MARK_PRICE,
+        "reduce_only": True,
+    }
+    return entry(**(fields | changes))
+
+
+def placed(**changes: Any) -> dict[str, Any]:
+    return {"order": wires.order(**changes), "trades": [wires.trade()]}
+
+
+def test_it_has_every_method_of_the_port(bench: Bench) -> None:
+    """The client can stand wherever the actors ask for a venue."""
+    venue: Venue = bench.venue
+    names = [name for name in vars(Venue) if not name.startswith("_")]
+    assert all(callable(getattr(venue, name)) for name in names)
+    assert venue.server_now_ms() == int(bench.clock.now().timestamp() * 1000)
+
+
+def test_a_limit_entry_on_the_wire(bench: Bench) -> None:
+    """Amounts in the venue's unit, exact; the post-only flag always said."""
+    bench.stream.answer("private/buy", placed())
+    placement = bench.venue.place(entry(time_in_force=TimeInForce.GOOD_TIL_CANCELLED))
+    assert bench.stream.calls == [
+        (
+            "private/buy",
+            {
+                "instrument_name": "BTC-PERPETUAL",
+                "amount": Decimal(100),
+                "type": "limit",
+                "label": "bw.abc.entry.1",
+                "post_only": False,
+                "reduce_only": False,
+                "price": Decimal("97000.5"),
+                "time_in_force": "good_til_cancelled",
+                "valid_until": 1767225603000,
+            },
+        )
+    ]
+    assert (placement.order.contracts, len(placement.fills)) == (10, 1)
+
+
+@pytest.mark.parametrize(
+    "kind", [OrderType.MARKET, OrderType.MARKET_LIMIT, OrderType.STOP_MARKET, OrderType.TAKE_MARKET]
+)
+def test_market_style_orders_have_no_price_and_no_time_in_force(
+    bench: Bench, kind: OrderType
+) -> None:
+    """The venue refuses a time in force on them."""
+    bench.stream.answer("private/sell", placed())
+    bench.venue.place(
+        stop(order_type=kind, price=Decimal(1), time_in_force=TimeInForce.FILL_OR_KILL)
+    )
+    params = bench.stream.calls[0][1]
+    assert params.keys().isdisjoint({"price", "time_in_force"})
+    assert ("trigger" in params) is (kind in {OrderType.STOP_MARKET, OrderType.TAKE_MARKET})
+
+
+def test_trigger_orders_say_what_they_watch(bench: Bench) -> None:
+    """Every trigger order carries the watched price, and its trigger price or offset."""
+    bench.stream.answer("private/sell", placed())
+    bench.venue.place(stop())
+    bench.venue.place(stop(order_type=OrderType.TAKE_LIMIT, price=Decimal(99000)))
+    bench.venue.place(
+        stop(
+            order_type=OrderType.TRAILING_STOP, trigger_price=None, trigger_offset=Decimal("150.5")
+        )
+    )
+    first, second, third = (params for _, params in bench.stream.calls)
+    assert (first["trigger"], first["trigger_price"]) == ("mark_price", Decimal(95000))
+    assert second["price"] == Decimal(99000)
+    assert third["trigger_offset"] == Decimal("150.5")
+    assert "trigger_price" not in third
+
+
+def test_linear_amounts_are_coins(bench: Bench) -> None:
+    """Contracts times contract size, without a binary trace."""
+    bench.stream.answer("private/buy", placed(instrument_name=LINEAR.name))
+    bench.venue.place(entry(instrument=LINEAR, contracts=3, post_only=True, reject_post_only=True))
+    params = bench.stream.calls[0][1]
+    assert params["amount"] == Decimal("0.0003")
+    assert (params["post_only"], params["reject_post_only"]) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        stop(reduce_only=False),
+        entry(label="by-hand"),
+        entry(label="bw.abc.close.1"),
+        entry(contracts=0),
+        entry(price=None),
+        stop(trigger=None),
+        stop(trigger_price=None),
+        stop(order_type=OrderType.TRAILING_STOP),
+    ],
+)
+def test_what_must_never_be_sent_is_not(bench: Bench, request_: OrderRequest) -> None:
+    """No order but an entry may add risk, and no order goes out half-specified."""
+    with pytest.raises(ValueError, match=r"reduce-only|contracts|needs"):
+        bench.venue.place(request_)
+    assert bench.sent() == []
+
+
+@pytest.mark.parametrize("gated", [True, False])
+def test_locked_entries_are_not_sent_and_protection_is(gated: bool) -> None:
+    """The lock holds back what adds risk on every transport, and nothing else."""
+    bench = Bench(gated=gated)
+    bench.both("private/buy", placed())
+    bench.both("private/sell", placed())
+    bench.venue.lock_entries("kill switch")
+    with pytest.raises(NotSent, match="kill switch"):
+        bench.venue.place(entry())
+    bench.venue.place(stop())
+    bench.venue.unlock_entries()
+    bench.venue.place(entry())
+    assert [method for method, _ in bench.sent()] == ["private/sell", "private/buy"]
+
+
+@pytest.mark.parametrize("gated", [True, False])
+def test_a_lock_between_check_and_write_still_holds(gated: bool) -> None:
+    """An entry already past the first check is stopped at the wire, on both transports."""
+    bench = Bench(gated=gated)
+    bench.both("private/buy", placed())
+    limiter = bench.limiter
+    admit = limiter.entry
+
+    def lock_meanwhile() -> None:
+        admit()
+        bench.venue.lock_entries("kill switch")
+
+    limiter.entry = lock_meanwhile  # type: ignore[method-assign]
+    with pytest.raises(NotSent, match="kill switch"):
+        bench.venue.place(entry())
+    assert bench.sent() == []
+
+
+@pytest.mark.parametrize("failure", [UNKNOWN, Throttled("10028"), Rejected(10009, "funds")])
+def test_an_order_is_sent_once(bench: Bench, failure: Exception) -> None:
+    """Neither an unknown outcome nor a refusal makes a second order, on either transport."""
+    bench.both("private/buy", failure)
+    bench.both("private/edit", failure)
+    bench.both("private/close_position", failure)
+    for send in (
+        lambda: bench.venue.place(entry()),
+        lambda: bench.venue.edit("1", BTC, contracts=1),
+        lambda: bench.venue.close_position(BTC.name),
+    ):
+        with pytest.raises(type(failure)):
+            send()
+    assert [method for method, _ in bench.sent()] == [
+        "private/buy",
+        "private/edit",
+        "private/close_position",
+    ]
+
+
+def test_an_order_goes_over_http_only_when_nothing_left_over_the_stream(bench: Bench) -> None:
+    """A stream that is down proves that nothing was sent."""
+    bench.stream.answer("private/buy", NotSent("down"))
+    bench.http.answer("private/buy", placed())
+    assert bench.venue.place(entry()).order.contracts == 10
+    assert bench.http.methods() == ["private/buy"]
+
+
+def test_an_unreadable_reply_to_an_order_is_unknown(bench: Bench) -> None:
+    """The order may exist; only a look-up can tell."""
+    bench.stream.answer("private/buy", {"order": {}})
+    with pytest.raises(OutcomeUnknown):
+        bench.venue.place(entry())
+
+
+def test_the_budget_keeps_room_for_protection(bench: Bench) -> None:
+    """Entries stop at the reserved share; stops still go."""
+    bench.both("private/buy", placed())
+    bench.both("private/sell", placed())
+    for _ in range(14):
+        bench.venue.place(entry())
+    with pytest.raises(NotSent):
+        bench.venue.place(entry())
+    bench.venue.place(stop())
+    assert bench.venue.budget_left() == 5
+
+
+def test_being_throttled_empties_the_budget(bench: Bench) -> None:
+    """After 10028 our own count is not believed any more."""
+    bench.stream.answer("private/buy", Throttled("10028"))
+    with pytest.raises(OutcomeUnknown):
+        bench.venue.place(entry())
+    assert bench.venue.budget_left() == 0
+
+
+def test_an_edit_sets_absolute_values(bench: Bench) -> None:
+    """Total amount and new prices; nothing a waiting child would refuse."""
+    bench.stream.answer("private/edit", placed())
+    bench.venue.edit("SLMS-1", BTC, contracts=12, trigger_price=Decimal(95500), price=Decimal(1))
+    bench.venue.edit("SLMS-1", BTC, contracts=13)
+    assert [params for _, params in bench.stream.calls] == [
+        {
+            "order_id": "SLMS-1",
+            "amount": Decimal(120),
+            "price": Decimal(1),
+            "trigger_price": Decimal(95500),
+        },
+        {"order_id": "SLMS-1", "amount": Decimal(130)},
+    ]
+
+
+def test_reads_and_cancels_fall_back_and_are_repeated(bench: Bench) -> None:
+    """Stream, HTTP, a pause, and both again."""
+    bench.stream.answer("private/cancel", deque([UNKNOWN, NotSent("down")]))
+    bench.http.answer("private/cancel", deque([UNKNOWN, wires.order(order_state="cancelled")]))
+    assert bench.venue.cancel("4008699030").order_id == "4008699030"
+    assert len(bench.sent()) == 4
+    assert bench.clock.slept == [0.25]
+
+
+def test_repeats_are_bounded(bench: Bench) -> None:
+    """A venue that never answers makes the read fail, and never look empty."""
+    bench.both("private/get_positions", UNKNOWN)
+    with pytest.raises(OutcomeUnknown):
+        bench.venue.positions()
+    assert len(bench.sent()) == 4
+
+
+def test_a_refusal_is_not_repeated_unless_it_says_busy(bench: Bench) -> None:
+    """Gone is an answer; a full queue is worth another try."""
+    bench.stream.answer("private/cancel", Rejected(11044, "not_open_order"))
+    with pytest.raises(Rejected):
+        bench.venue.cancel("1")
+    bench.stream.answer("private/cancel", deque([Rejected(10047, "queue"), wires.order()]))
+    bench.venue.cancel("1")
+    assert bench.stream.methods() == ["private/cancel"] * 3
+    assert bench.http.calls == []
+
+
+def test_a_throttled_read_does_not_hit_the_other_transport(bench: Bench) -> None:
+    """The limit is the account's, not the connection's."""
+    bench.stream.answer("private/get_positions", deque([Throttled("10028"), []]))
+    assert bench.venue.positions() == ()
+    assert bench.http.calls == []
+
+
+def test_look_ups_after_an_unknown_outcome_start_over_http(bench: Bench) -> None:
+    """A stream that swallowed an order is not asked first about it, for a while."""
+    bench.stream.answer("private/buy", UNKNOWN)
+    bench.both("private/get_order_state_by_label", [])
+    with pytest.raises(OutcomeUnknown):
+        bench.venue.place(entry())
+    bench.venue.orders_by_label("bw.abc.entry.1", "BTC")
+    assert bench.http.methods() == ["private/get_order_state_by_label"]
+    bench.clock.seconds += 6
+    bench.venue.orders_by_label("bw.abc.entry.1", "BTC")
+    assert bench.stream.methods() == ["private/buy", "private/get_order_state_by_label"]
+
+
+def test_orders_by_label_are_exactly_those(bench: Bench) -> None:
+    """The settlement currency is asked for; a longer label is not ours; none found is empty."""
+    rows = [wires.order(), wires.order(order_id="2", label="bw.abc.entry.11")]
+    bench.stream.answer("private/get_order_state_by_label", deque([rows]))
+    found = bench.venue.orders_by_label("bw.abc.entry.1", "BTC")
+    assert [one.order_id for one in found] == ["4008699030"]
+    assert bench.stream.calls[0][1] == {"currency": "BTC", "label": "bw.abc.entry.1"}
+    bench.stream.answer("private/get_order_state_by_label", Rejected(10004, "order_not_found"))
+    assert bench.venue.orders_by_label("bw.abc.entry.1", "BTC") == ()
+    bench.stream.answer("private/get_order_state_by_label", Rejected(13009, "unauthorized"))
+    with pytest.raises(Rejected):
+        bench.venue.orders_by_label("bw.abc.entry.1", "BTC")
+
+
+def test_open_orders_include_triggers_and_skip_dated_futures(bench: Bench) -> None:
+    """A person's dated future is counted and left out; everything on a perpetual is there."""
+    bench.stream.answer(
+        "private/get_open_orders",
+        [wires.order(), wires.stop(), wires.order(instrument_name="BTC-27MAR26")],
+    )
+    bench.stream.answer("public/get_instruments", [wires.instrument()])
+    assert [one.order_id for one in bench.venue.open_orders()] == ["4008699030", "SLMS-370"]
+    assert bench.stream.calls[0][1] == {"kind": "future", "type": "all"}
+    assert bench.venue.skipped.counts == {"not_a_perpetual": 1}
+    bench.venue.open_orders()
+    assert bench.stream.methods().count("public/get_instruments") == 1
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [[wires.order(order_state="odd")], [{}], ["x"], "x", None, {"orders": []}],
+)
+def test_one_unreadable_order_makes_the_whole_read_fail(bench: Bench, rows: Any) -> None:
+    """An order we know of is never silently left out."""
+    bench.stream.answer("private/get_open_orders", rows)
+    with pytest.raises(OutcomeUnknown):
+        bench.venue.open_orders()
+
+
+def test_a_perpetual_listed_today_is_looked_up(bench: Bench) -> None:
+    """An unknown name makes the catalogue be read once; then the order is readable."""
+    row = wires.instrument("SOL_USDC-PERPETUAL", instrument_type="linear", contract_size=1)
+    bench.stream.answer("public/get_instruments", [row])
+    bench.stream.answer(
+        "private/get_open_orders", [wires.order(instrument_name="SOL_USDC-PERPETUAL", amount=3)]
+    )
+    assert bench.venue.open_orders()[0].contracts == 3
+
+
+def test_positions_are_signed_and_flat_ones_left_out(bench: Bench) -> None:
+    """All currencies in one read."""
+    bench.stream.answer(
+        "private/get_positions", [wires.position(), wires.position(size=0, direction="zero")]
+    )
+    assert [one.contracts for one in bench.venue.positions()] == [-10]
+    assert bench.stream.calls[0][1] == {"currency": "any", "kind": "future"}
+
+
+def test_fills_of_all_pages_and_both_stores_are_merged(bench: Bench) -> None:
+    """Pages overlap by one millisecond; each trade counts once; oldest first."""
+    pages = {
+        True: deque([{"trades": [wires.trade(trade_id="1", timestamp=10)], "has_more": False}]),
+        False: deque(
+            [
+                {
+                    "trades": [
+                        wires.trade(trade_id="3", trade_seq=3, timestamp=20),
+                        wires.trade(trade_id="2", trade_seq=2, timestamp=20),
+                        wires.trade(trade_id="1", trade_seq=1, timestamp=10),
+                    ],
+                    "has_more": True,
+                },
+                {
+                    "trades": [
+                        wires.trade(trade_id="3", trade_seq=3, timestamp=20),
+                        wires.trade(trade_id="4", trade_seq=4, timestamp=30),
+                    ],
+                    "has_more": False,
+                },
+            ]
+        ),
+    }
+
+    def page(params: dict[str, Any]) -> Any:
+        return pages[params["historical"]].popleft()
+
+    bench.stream.answer("private/get_user_trades_by_instrument_and_time", page)
+    found = bench.venue.fills(BTC.name, 5)
+    assert [one.trade_id for one in found] == ["1", "2", "3", "4"]
+    assert [params["start_timestamp"] for _, params in bench.stream.calls] == [5, 5, 20]
+    assert all(params["count"] == 1000 for _, params in bench.stream.calls)
+
+
+def test_fills_that_do_not_move_on_are_unknown(bench: Bench) -> None:
+    """A venue that announces more and sends none cannot hold us for ever."""
+    page = {"trades": [], "has_more": True}
+    bench.stream.answer("private/get_user_trades_by_instrument_and_time", page)
+    with pytest.raises(OutcomeUnknown, match="none follow"):
+        bench.venue.fills(BTC.name, 5)
+
+
+def test_order_history_merges_by_id_and_the_later_update_wins(bench: Bench) -> None:
+    """Unfilled and old ones are asked for, in both stores."""
+    old = wires.order(last_update_timestamp=1767225600000)
+    new = wires.order(order_state="filled", last_update_timestamp=1767225609000)
+    other = wires.order(order_id="1", creation_timestamp=1)
+
+    def rows(params: dict[str, Any]) -> Any:
+        assert params["include_old"] is True
+        assert params["include_unfilled"] is True
+        return [new, other] if params["historical"] else [old]
+
+    bench.stream.answer("private/get_order_history_by_instrument", rows)
+    history = bench.venue.order_history(BTC.name)
+    assert [(one.order_id, one.state.value) for one in history] == [
+        ("1", "open"),
+        ("4008699030", "filled"),
+    ]
+
+
+def test_accounts_without_equity_are_left_out_and_limits_adopted(bench: Bench) -> None:
+    """Every row is readable or the read fails; the account's own rate limits count."""
+    rows = [wires.account(limits=wires.LIMITS), wires.account("ETH", equity=0)]
+    bench.stream.answer("private/get_account_summaries", {"summaries": rows})
+    assert [one.currency for one in bench.venue.accounts()] == ["BTC"]
+    bench.clock.seconds += 100
+    assert bench.venue.budget_left() == 30
+
+
+@pytest.mark.parametrize("limits", [None, {}, {"limits_per_currency": True}, 7])
+def test_odd_limits_leave_the_present_ones(bench: Bench, limits: Any) -> None:
+    """Limits we cannot read never make the account unreadable."""
+    rows = [wires.account(limits=limits)]
+    bench.stream.answer("private/get_account_summaries", {"summaries": rows})
+    assert len(bench.venue.accounts()) == 1
+    assert bench.venue.budget_left() == 20
+
+
+def test_the_catalogue_keeps_perpetuals_and_forgets_none(bench: Bench) -> None:
+    """Dated rows and one exotic row do not matter; a delisted perpetual stays readable."""
+    bench.stream.answer(
+        "public/get_instruments",
+        [
+            wires.instrument(is_active=False),
+            wires.instrument("BTC-27MAR26", settlement_period="month"),
+            wires.instrument("NEW-PERPETUAL", instrument_type="quanto"),
+        ],
+    )
+    assert list(bench.venue.instruments()) == [LINEAR.name]
+    assert bench.venue.skipped.counts == {"instrument": 1}
+    bench.stream.answer("private/get_open_orders", [wires.order()])
+    assert len(bench.venue.open_orders()) == 1
+    bench.stream.answer("public/get_instruments", [])
+    with pytest.raises(OutcomeUnknown, match="no perpetual"):
+        bench.venue.instruments()
+
+
+def test_prices(bench: Bench) -> None:
+    """Ticker, book and funding of one instrument."""
+    bench.stream.answer("public/ticker", wires.ticker())
+    bench.stream.answer(
+        "public/get_order_book",
+        {"timestamp": 1, "change_id": 2, "bids": [[97000, 10]], "asks": []},
+    )
+    bench.stream.answer("public/get_funding_rate_value", Decimal("-2.5e-4"))
+    assert bench.venue.ticker(BTC.name).mark_price == Decimal("97000.13")
+    assert bench.venue.order_book(BTC.name).bids[0].contracts == 1
+    assert bench.venue.funding_rate(BTC.name, 1, 2) == Decimal("-0.00025")
+    bench.stream.answer("public/get_funding_rate_value", "x")
+    with pytest.raises(OutcomeUnknown):
+        bench.venue.funding_rate(BTC.name, 1, 2)
+
+
+def test_a_book_of_an_unknown_instrument_is_unknown(bench: Bench) -> None:
+    """Without contract data no amount can be read."""
+    bench.stream.answer("public/get_order_book", {})
+    bench.stream.answer("public/get_instruments", [wires.instrument()])
+    with pytest.raises(OutcomeUnknown, match="catalogue"):
+        bench.venue.order_book("X-PERPETUAL")
+
+
+def test_one_order_and_the_trigger_history(bench: Bench) -> None:
+    """The two look-ups by id."""
+    bench.stream.answer("private/get_order_state", wires.stop())
+    assert bench.venue.order("SLMS-370").trigger_price == 95000
+    entry_ = {
+        "trigger_order_id": "SLMS-370",
+        "order_state": "triggered",
+        "order_id": "9",
+        "instrument_name": BTC.name,
+        "direction": "sell",
+        "amount": 100,
+        "timestamp": 5,
+    }
+    bench.stream.answer("private/get_trigger_order_history", {"entries": [entry_]})
+    assert [one.order_id for one in bench.venue.trigger_history("BTC", BTC.name)] == ["9"]
+    bench.stream.answer("private/get_trigger_order_history", [])
+    with pytest.raises(OutcomeUnknown):
+        bench.venue.trigger_history("BTC", BTC.name)
+
+
+@pytest.mark.parametrize(
+    ("method", "send"),
+    [
+        ("private/cancel_all", lambda venue: venue.cancel_all()),
+        (
+            "private/cancel_all_by_instrument",
+            lambda venue: venue.cancel_all_by_instrument("BTC-PERPETUAL"),
+        ),
+        ("private/cancel_by_label", lambda venue: venue.cancel_by_label("bw.a.sl.1", "BTC")),
+    ],
+)
+def test_mass_cancels_count(bench: Bench, method: str, send: Callable[[DeribitVenue], int]) -> None:
+    """They say how many; anything but a number is unknown; they cost no order budget."""
+    bench.stream.answer(method, 3)
+    assert send(bench.venue) == 3
+    assert bench.venue.budget_left() == 20
+    bench.stream.answer(method, "ok")
+    with pytest.raises(OutcomeUnknown):
+        send(bench.venue)
