@@ -1,6 +1,7 @@
 """Any value as one that JSON has a form for: the last resort of whoever must not fail to write."""
 
 from collections.abc import Mapping
+from datetime import date
 from enum import Enum
 from typing import cast
 
@@ -11,8 +12,8 @@ _LARGEST = 2**63
 def plain(value: object, depth: int = 0) -> object:
     """``value`` made of str, int, float, bool, None, list and dict only. Never raises.
 
-    Numbers JSON readers disagree on (beyond 64 bits) become text, as do decimals, times and
-    everything unknown; text that is no valid Unicode keeps a ``?`` for what is broken.
+    Numbers JSON readers disagree on (beyond 64 bits) become text, as do decimals, times (ISO)
+    and everything unknown; text that is no valid Unicode keeps a ``?`` for what is broken.
     """
     if value is None or isinstance(value, bool | float):
         return value
@@ -22,6 +23,8 @@ def plain(value: object, depth: int = 0) -> object:
         return int(value) if -_LARGEST <= value < _LARGEST else str(value)
     if isinstance(value, str):
         return _text(value)
+    if isinstance(value, date):
+        return value.isoformat()
     if depth < _DEEPEST:
         if isinstance(value, Mapping):
             pairs = cast("Mapping[object, object]", value).items()

@@ -1,0 +1,207 @@
+"""The journal on disk: one file a day, append-only, hash-chained (format: `chain`)."""
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from actors.ports import Clock
+from adapters.storage.chain import GENESIS, RESERVED, days, read, read_line, seal
+
+_log: FilteringBoundLogger = structlog.get_logger(actor="journal")
+
+_TAIL = 1 << 16
+
+
+class AppendFile:
+    """A file that grows by whole lines: what could not be written leaves no trace."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._size = os.fstat(self._descriptor).st_size
+        self._soiled = False
+
+    def append(self, line: bytes, *, durable: bool) -> None:
+        """Adds ``line``; ``durable`` waits for the disk.
+
+        Raises:
+            OSError: the file is what it was (or will be, before the next line is added).
+        """
+        if self._soiled:
+            self._truncate(self._size)
+            self._soiled = False
+        try:
+            self._write(line)
+            if durable:
+                self.sync()
+        except OSError:
+            self._restore()
+            raise
+        self._size += len(line)
+
+    def sync(self) -> None:
+        """Brings everything added so far to disk."""
+        os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+    def _restore(self) -> None:
+        try:
+            self._truncate(self._size)
+        except OSError:
+            self._soiled = True
+
+    def _write(self, line: bytes) -> None:
+        left = memoryview(line)
+        while left:  # a nearly full disk takes a part, then refuses
+            left = left[os.write(self._descriptor, left) :]
+
+    def _truncate(self, size: int) -> None:
+        os.ftruncate(self._descriptor, size)
+
+
+class DayJournal:
+    """`actors.ports.Journal` in ``folder/YYYY-MM-DD.jsonl``, days in UTC.
+
+    The day is that of the entry's own ``ts`` (ISO text or datetime; the clock's where it has
+    none). It never goes back: an entry that is late for its day stands in the file of the day
+    it arrived, so that the order of lines is the order of the chain. A torn tail left by a
+    crash is moved to ``YYYY-MM-DD.torn`` on opening.
+    """
+
+    def __init__(
+        self, folder: Path, clock: Clock, open_file: Callable[[Path], AppendFile] = AppendFile
+    ) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._open_file = open_file
+        self._lock = threading.Lock()
+        self._file: AppendFile | None = None
+        self._day = ""
+        self._seq, self._head = 0, GENESIS
+        folder.mkdir(parents=True, exist_ok=True)
+        self._recover()
+
+    def append(self, entry: Mapping[str, Any], *, durable: bool) -> None:
+        """Adds one entry; with ``durable`` it, and all before it, are on disk on return.
+
+        Values JSON has no form for become text (a Decimal its digits).
+
+        Raises:
+            OSError: it was not added.
+            ValueError: it uses a name of the chain (``seq``, ``prev``, ``hash``).
+        """
+        if not RESERVED.isdisjoint(entry):
+            raise ValueError(f"{sorted(RESERVED)} belong to the chain")
+        with self._lock:
+            now = self._time_of(entry)
+            if "ts" not in entry:
+                entry = {"ts": now, **entry}
+            file = self._file_for(now)
+            line, digest = seal(self._seq + 1, self._head, entry)
+            file.append(line, durable=durable)
+            self._seq += 1
+            self._head = digest
+
+    def entries(self) -> Sequence[Mapping[str, Any]]:
+        """Everything readable, oldest first; a torn last line is left out."""
+        return list(read(self._folder))
+
+    def close(self) -> None:
+        """Brings the last entries to disk and lets go of the file."""
+        with self._lock:
+            if self._file is not None:
+                file, self._file = self._file, None
+                try:
+                    file.sync()
+                finally:
+                    file.close()
+
+    def _time_of(self, entry: Mapping[str, Any]) -> datetime:
+        moment = entry.get("ts")
+        if isinstance(moment, str):
+            try:
+                moment = datetime.fromisoformat(moment)
+            except ValueError:
+                moment = None
+        if not isinstance(moment, datetime):
+            return self._clock.now()
+        return moment.astimezone(UTC) if moment.tzinfo else moment
+
+    def _file_for(self, moment: datetime) -> AppendFile:
+        day = max(self._day, moment.date().isoformat())
+        if self._file is not None and day == self._day:
+            return self._file
+        opened = self._open_file(self._folder / f"{day}.jsonl")
+        try:
+            _sync_folder(self._folder)
+            if self._file is not None:
+                self._file.sync()  # the chain leads from there: no later entry may outlive it
+        except OSError:
+            opened.close()
+            raise
+        if self._file is not None:
+            self._file.close()
+        self._file, self._day = opened, day
+        return opened
+
+    def _recover(self) -> None:
+        """Finds the end of the chain, and moves what a crash left behind it out of the way."""
+        files = days(self._folder)
+        for path in reversed(files):
+            with path.open("rb+") as file:
+                end, last = _last_sealed(file)
+                if end < file.seek(0, os.SEEK_END):
+                    _set_aside(file, end, path.with_suffix(".torn"))
+            if last is not None:
+                self._seq, self._head = last["seq"], last["hash"]
+                break
+        self._day = files[-1].stem if files else ""
+
+
+def _last_sealed(file: BinaryIO) -> tuple[int, dict[str, Any] | None]:
+    """Where the last sealed line of ``file`` ends, and that line; 0 and None without one."""
+    size = file.seek(0, os.SEEK_END)
+    span = _TAIL
+    while True:
+        start = max(0, size - span)
+        file.seek(start)
+        tail = file.read(size - start)
+        newline = tail.rfind(b"\n")
+        while newline >= 0:
+            begin = tail.rfind(b"\n", 0, newline) + 1
+            whole = begin > 0 or start == 0
+            if whole and (entry := read_line(tail[begin:newline])) is not None:
+                return start + newline + 1, entry
+            newline = begin - 1
+        if start == 0:
+            return 0, None
+        span *= 4
+
+
+def _set_aside(file: BinaryIO, end: int, torn: Path) -> None:
+    file.seek(end)
+    tail = file.read()
+    with torn.open("ab") as aside:
+        aside.write(tail + b"\n")
+        aside.flush()
+        os.fsync(aside.fileno())
+    _sync_folder(torn.parent)
+    file.truncate(end)
+    file.flush()
+    os.fsync(file.fileno())
+    _log.warning("journal_tail_set_aside", file=torn.name, size=len(tail))
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
