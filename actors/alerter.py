@@ -230,7 +230,7 @@ class Alerter(Actor):
                 return
             del self._waiting[alert.number]
             self.to("registry").tell(DropAlert(at=self.clock.now(), number=alert.number))
-            self.emit(AlertDelivered, number=alert.number, kind=alert.kind)
+            self.emit(AlertDelivered, number=alert.number, alert=alert.kind)
         self._failures = 0
         self.disarm(DeliverDue)
 

@@ -219,6 +219,8 @@ class Execution(Actor):
         except (Rejected, NotSent, OutcomeUnknown) as error:
             self.log.warning("catalogue_unreadable", error=str(error))
             return False
+        traded = tuple(self._catalogue[x] for x in sorted(self._traded & self._catalogue.keys()))
+        self.system.route(say.CatalogueRead(at=self.clock.now(), instruments=traded))
         missing = sorted(self._traded - self._catalogue.keys())
         if missing:
             self.log.error("instruments_not_listed_at_venue", instruments=missing)

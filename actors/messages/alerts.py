@@ -12,7 +12,7 @@ class AlertDelivered(Event):
 
     level: ClassVar[str] = "debug"
     number: int
-    kind: str
+    alert: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

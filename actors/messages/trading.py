@@ -112,6 +112,13 @@ class CatalogueDue(Due):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueRead(Message):
+    """The venue's contract data, read afresh (told, not logged)."""
+
+    instruments: tuple[Instrument, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TradeUpdated(Message):
     """A trade's record has changed (told, not logged)."""
 

@@ -1,0 +1,290 @@
+"""Strategist: hosts the strategies, sizes their signals, and asks Execution for the trade.
+
+It is one of the doors: it may ask Execution, always with a timeout, and takes no for an answer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import ClassVar
+
+from actors.kernel import Actor, Address, AskFailed, Context, HandlerTable
+from actors.messages.book import IntentRecorded
+from actors.messages.signals import ScriptDue, SignalRaised
+from actors.messages.trading import (
+    CatalogueRead,
+    OpenTrade,
+    Ready,
+    TradeAbandoned,
+    TradeAccepted,
+    TradeClosed,
+)
+from actors.messages.venue import TickerReport
+from actors.messages.watch import PortfolioObserved
+from actors.ports import Clock
+from domain.bars import BarBuilder
+from domain.instruments import Instrument
+from domain.orders import ZERO, Side, Ticker
+from domain.sizing import Coins, Contracts, Quantity, Usd, contracts_for, contracts_for_risk
+from domain.strategies import (
+    Breakout,
+    BreakoutSettings,
+    ScriptLine,
+    Signal,
+    Strategy,
+    resolve_price,
+)
+
+OPEN_SECONDS = 5.0
+COMMAND_LIFE = timedelta(seconds=5)
+MAX_LEVERAGE = Decimal(2)
+"""A signal's size never exceeds this many times the equity, however near its stop."""
+
+
+class TradeDoor:
+    """The entry point strategies call, in the shape its users know."""
+
+    def __init__(self, execution: Address, clock: Clock) -> None:
+        self._execution = execution
+        self._clock = clock
+
+    def execute_generic_trade(  # noqa: PLR0917 (the shape its users know)
+        self,
+        instrument_name: str,
+        direction: str,
+        quantity: Quantity | Decimal | float | str,
+        entry_type: str = "market",
+        price: Decimal | None = None,
+        stop_loss: Decimal | None = None,
+        take_profit: Decimal | None = None,
+        label: str = "",
+    ) -> tuple[bool, str]:
+        """Opens a bracketed trade: ``(True, trade id)``, or ``(False, "")`` when refused.
+
+        ``quantity`` is in base coin unless its type says otherwise (`Usd`, `Contracts`). A
+        trade without ``stop_loss`` is refused. Why, is in the log: ``entry_denied``.
+        """
+        number, unit = _in_unit(quantity)
+        now = self._clock.now()
+        command = OpenTrade(
+            at=now,
+            expires_at=now + COMMAND_LIFE,
+            instrument=instrument_name,
+            side=direction,
+            quantity=number,
+            unit=unit,
+            entry_type=entry_type,
+            price=price,
+            stop_loss=stop_loss,
+            take_profit=take_profit,
+            note=label,
+        )
+        try:
+            answer = self._execution.ask(command, timeout=OPEN_SECONDS)
+        except AskFailed:
+            return False, ""
+        return (True, answer.trade_id) if isinstance(answer, TradeAccepted) else (False, "")
+
+
+def _in_unit(quantity: Quantity | Decimal | float | str) -> tuple[Decimal, str]:
+    match quantity:
+        case Contracts(number):
+            return Decimal(number), "contracts"
+        case Usd(value):
+            return value, "usd"
+        case Coins(value):
+            return value, "coin"
+        case _:
+            try:
+                return Decimal(str(quantity)), "coin"
+            except ArithmeticError:
+                return Decimal("NaN"), "coin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizing:
+    """How signals are sized: a fraction of the equity at risk, within a notional limit (USD)."""
+
+    risk_per_trade_pct: Decimal
+    max_notional_usd: Decimal
+
+
+class Strategist(Actor):
+    """Hosts one strategy per instrument, or plays a script, or trades nothing."""
+
+    handlers: ClassVar[HandlerTable] = {}
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        instruments: Sequence[str],
+        breakout: BreakoutSettings | None,
+        script: Sequence[ScriptLine],
+        sizing: Sizing,
+    ) -> None:
+        super().__init__(context)
+        self._door = TradeDoor(self.to("execution"), self.clock)
+        self._sizing = sizing
+        self._script = sorted(script, key=lambda line: line.after)
+        self._ready_at: float | None = None
+        self._catalogue: dict[str, Instrument] = {}
+        self._tickers: dict[str, Ticker] = {}
+        self._equity_usd = ZERO
+        self._busy: dict[str, str] = {}
+        self._strategies: dict[str, Strategy] = {}
+        self._bars: dict[str, BarBuilder] = {}
+        if breakout is not None:
+            self._strategies = {name: Breakout(breakout) for name in instruments}
+            self._bars = {name: BarBuilder(breakout.bar_ms) for name in instruments}
+
+    def recover(self) -> None:
+        # A successor missed `Ready`; breakouts only ever act on new bars, and Risk still gates.
+        if self.context.incarnation > 1:
+            self._ready_at = self.clock.monotonic()
+            self._script = []
+
+    # -- the world --------------------------------------------------------------------------
+
+    def on_ready(self, _: Ready) -> None:
+        if self._ready_at is None:
+            self._ready_at = self.clock.monotonic()
+            self._arm_script()
+
+    def on_catalogue_read(self, message: CatalogueRead) -> None:
+        self._catalogue = {x.name: x for x in message.instruments}
+
+    def on_portfolio_observed(self, message: PortfolioObserved) -> None:
+        index = {x.instrument_name: x.index_price for x in self._tickers.values()}
+        total = ZERO
+        for account in message.accounts:
+            price = index.get(f"{account.currency}-PERPETUAL")
+            is_stable = account.currency in {"USDC", "USDT"}
+            total += account.equity * (Decimal(1) if is_stable else price or ZERO)
+        self._equity_usd = total
+
+    def on_intent_recorded(self, message: IntentRecorded) -> None:
+        self._busy[message.trade_id] = message.instrument
+
+    def on_trade_ended(self, message: TradeClosed | TradeAbandoned) -> None:
+        self._busy.pop(message.trade_id, None)
+
+    # -- signals ----------------------------------------------------------------------------
+
+    def on_ticker_report(self, message: TickerReport) -> None:
+        ticker = message.ticker
+        name = ticker.instrument_name
+        self._tickers[name] = ticker
+        builder = self._bars.get(name)
+        bar = builder.add(ticker.timestamp_ms, ticker.mark_price) if builder else None
+        if bar is None:
+            return
+        signal = self._strategies[name].on_bar(bar)
+        if signal and self._ready_at is not None and name not in self._busy.values():
+            self._act(name, self._strategies[name].name, signal)
+
+    def _act(self, name: str, strategy: str, signal: Signal) -> None:
+        instrument = self._catalogue.get(name)
+        if instrument is None or self._equity_usd <= 0:
+            return
+        is_buy = signal.side is Side.BUY
+        stop = instrument.floor_price(signal.stop) if is_buy else instrument.ceil_price(signal.stop)
+        target = (
+            instrument.floor_price(signal.target)
+            if is_buy
+            else instrument.ceil_price(signal.target)
+        )
+        contracts = self._contracts(instrument, signal.entry, stop)
+        self.emit(
+            SignalRaised,
+            strategy=strategy,
+            instrument=name,
+            side=signal.side.value,
+            quantity=Decimal(contracts),
+            unit="contracts",
+            stop_loss=stop,
+            take_profit=target,
+            why=signal.why,
+        )
+        self._door.execute_generic_trade(
+            name,
+            signal.side.value,
+            Contracts(contracts),
+            stop_loss=stop,
+            take_profit=target,
+            label=strategy,
+        )
+
+    def _contracts(self, instrument: Instrument, entry: Decimal, stop: Decimal) -> int:
+        risk_usd = self._equity_usd * self._sizing.risk_per_trade_pct
+        by_risk = contracts_for_risk(instrument, risk_usd, entry, stop)
+        limit = min(self._sizing.max_notional_usd, self._equity_usd * MAX_LEVERAGE)
+        return min(by_risk, contracts_for(instrument, Usd(limit), entry))
+
+    # -- the script -------------------------------------------------------------------------
+
+    def _arm_script(self) -> None:
+        if self._script and self._ready_at is not None:
+            due_at = self._ready_at + self._script[0].after
+            self.after(max(0.0, due_at - self.clock.monotonic()), ScriptDue)
+
+    def on_script_due(self, _: ScriptDue) -> None:
+        line = self._script[0]
+        ticker = self._tickers.get(line.instrument_name)
+        if ticker is None and line.instrument_name in self._catalogue:
+            self.after(0.2, ScriptDue)
+            return
+        self._script = self._script[1:]
+        self._play(line, ticker.mark_price if ticker else ZERO)
+        self._arm_script()
+
+    def _play(self, line: ScriptLine, mark: Decimal) -> None:
+        instrument = self._catalogue.get(line.instrument_name)
+
+        def price(text: str | None) -> Decimal | None:
+            if text is None:
+                return None
+            try:
+                value = resolve_price(text, mark)
+            except ArithmeticError:
+                return Decimal("NaN")
+            # An offset lands between ticks and is put on one; a price is left as it was given.
+            is_offset = text.strip().endswith("%") and instrument is not None
+            return instrument.floor_price(value) if is_offset and instrument else value
+
+        stop, target = price(line.stop_loss), price(line.take_profit)
+        number, unit = _in_unit(line.quantity)
+        self.emit(
+            SignalRaised,
+            strategy="script",
+            instrument=line.instrument_name,
+            side=line.direction,
+            quantity=number,
+            unit=unit,
+            stop_loss=stop,
+            take_profit=target,
+            why=f"{line.after:g} s after ready",
+        )
+        self._door.execute_generic_trade(
+            line.instrument_name,
+            line.direction,
+            line.quantity,
+            entry_type=line.entry_type,
+            price=price(line.price),
+            stop_loss=stop,
+            take_profit=target,
+            label=line.label or "script",
+        )
+
+
+Strategist.handlers = {
+    Ready: Strategist.on_ready,
+    CatalogueRead: Strategist.on_catalogue_read,
+    PortfolioObserved: Strategist.on_portfolio_observed,
+    IntentRecorded: Strategist.on_intent_recorded,
+    TradeClosed: Strategist.on_trade_ended,
+    TradeAbandoned: Strategist.on_trade_ended,
+    TickerReport: Strategist.on_ticker_report,
+    ScriptDue: Strategist.on_script_due,
+}
