@@ -37,7 +37,11 @@ class _VirtualMailbox:
         if reader is not None:
             self._world.make_ready(reader)
 
-    def get(self) -> Envelope[Any]:
+    def get(self, block: bool = True) -> Envelope[Any]:
+        if not block:
+            if not self._waiting:
+                raise queue.Empty
+            return self._waiting.popleft()
         self._world.give_way()
         while not self._waiting:
             self._reader = getcurrent()

@@ -110,7 +110,7 @@ class Address:
         if isinstance(waiting, Question):
             waiting.refuse(AskFailed(why))
             self._undeliverable(self.name, waiting.message, why)
-        elif isinstance(waiting, Report) and waiting.perishable:
+        elif isinstance(waiting, Report):
             self.dropped += 1
         elif isinstance(waiting, Message):
             self._undeliverable(self.name, waiting, why)
