@@ -47,6 +47,7 @@ class Link:
         self._waiting: dict[int, _Waiter] = {}
         self._ending = threading.Lock()
         self.ended = False
+        self.is_authorized = False
 
     def call(
         self,

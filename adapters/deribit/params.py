@@ -18,9 +18,7 @@ def check(request: OrderRequest) -> None:
         ValueError: an order that is no entry by its label and could add risk, or a request
             without what its type needs. Both are mistakes in the code, not market conditions.
     """
-    label = labels.parse(request.label)
-    is_entry = label is not None and label.role is labels.Role.ENTRY
-    if not is_entry and not request.reduce_only:
+    if not request.reduce_only and not _is_entry(request.label):
         raise ValueError(f"{request.label!r} is no entry and must be reduce-only")
     if request.contracts < 1:
         raise ValueError(f"{request.label!r} has no contracts")
@@ -28,6 +26,11 @@ def check(request: OrderRequest) -> None:
         raise ValueError(f"{request.order_type} needs a price")
     if request.order_type in TRIGGER_TYPES:
         _check_trigger(request)
+
+
+def _is_entry(text: str) -> bool:
+    label = labels.parse(text)
+    return label is not None and label.role is labels.Role.ENTRY
 
 
 def _check_trigger(request: OrderRequest) -> None:

@@ -54,7 +54,7 @@ def order(wire: Wire, instrument: Instrument) -> Order:
     trigger = get("trigger")
     return Order(
         order_id=str(wire["order_id"]),
-        label=get("label") or "",
+        label=str(get("label") or ""),
         instrument_name=instrument.name,
         side=one_of(SIDES, wire["direction"]),
         order_type=one_of(TYPES, get("original_order_type") or wire["order_type"]),
@@ -89,7 +89,7 @@ def fill(wire: Wire, instrument: Instrument) -> Fill:
         trade_id=str(wire["trade_id"]),
         trade_seq=integer(wire["trade_seq"]),
         order_id=str(wire["order_id"]),
-        label=get("label") or "",
+        label=str(get("label") or ""),
         instrument_name=instrument.name,
         side=one_of(SIDES, wire["direction"]),
         contracts=contracts(instrument, wire["amount"]),
@@ -169,7 +169,7 @@ def trigger_record(wire: Wire, instrument: Instrument) -> TriggerRecord:
         trigger_order_id=str(wire["trigger_order_id"]),
         order_id=text(get("order_id")),
         instrument_name=instrument.name,
-        label=get("label") or "",
+        label=str(get("label") or ""),
         side=one_of(SIDES, wire["direction"]),
         state=str(wire["order_state"]),
         contracts=contracts(instrument, wire["amount"]),

@@ -6,6 +6,7 @@ stream is suspect, and look-ups start over HTTP until it has had time to prove i
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixed
@@ -22,6 +23,29 @@ Params = Mapping[str, Any]
 SUSPECT_SECONDS = 5.0
 
 
+class _CheckedRpc:
+    """A transport that cannot hold a gate: it is checked just before the call."""
+
+    def __init__(self, rpc: Rpc) -> None:
+        self.call = rpc.call
+
+    def call_through(
+        self,
+        gate: AbstractContextManager[None],
+        method: str,
+        params: Params,
+        *,
+        timeout: float,
+    ) -> Any:
+        with gate:
+            pass
+        return self.call(method, params, timeout=timeout)
+
+
+def _gated(rpc: Rpc) -> GatedRpc:
+    return rpc if isinstance(rpc, GatedRpc) else _CheckedRpc(rpc)
+
+
 class Router:
     """Two transports as one. ``timeout`` is in seconds and per attempt."""
 
@@ -36,8 +60,8 @@ class Router:
         attempts: int = 2,
         pause: float = 0.25,
     ) -> None:
-        self._stream = stream
-        self._fallback = fallback
+        self._stream = _gated(stream)
+        self._fallback = _gated(fallback)
         self._clock = clock
         self._limiter = limiter
         self._timeout = timeout
@@ -90,15 +114,13 @@ class Router:
             admit()
             return self._call(second, method, params)
 
-    def _call(self, rpc: Rpc, method: str, params: Params, gate: EntryGate | None = None) -> Any:
+    def _call(
+        self, rpc: GatedRpc, method: str, params: Params, gate: EntryGate | None = None
+    ) -> Any:
         try:
             if gate is None:
                 return rpc.call(method, params, timeout=self._timeout)
-            if isinstance(rpc, GatedRpc):
-                return rpc.call_through(gate, method, params, timeout=self._timeout)
-            with gate:
-                pass
-            return rpc.call(method, params, timeout=self._timeout)
+            return rpc.call_through(gate, method, params, timeout=self._timeout)
         except Throttled:
             self._limiter.drain()
             raise

@@ -127,6 +127,8 @@ class DeribitSession:
         except OutcomeUnknown as exc:
             raise OutcomeUnknown(str(exc).replace(secret, "***")) from None
         credentials = _credentials(reply)
+        if rpc is self._stream:
+            self._stream.authorize()
         self._http.authorize(credentials.access_token)
         return credentials
 

@@ -105,10 +105,21 @@ class WebSocketRpc:
         """See `GatedRpc.call_through`."""
         return self._connected(method).call(method, params, timeout, gate)
 
+    def authorize(self) -> None:
+        """Opens the present connection to private methods: a log-in succeeded on it.
+
+        Between connecting and logging in an order would only be refused as unauthorized; not
+        sending it lets it go over HTTP, whose token still holds.
+        """
+        if self._link is not None:
+            self._link.is_authorized = True
+
     def _connected(self, method: str) -> Link:
         link = self._link
         if link is None or link.ended:
             raise NotSent(f"{method}: websocket is not connected")
+        if not link.is_authorized and method.startswith("private/"):
+            raise NotSent(f"{method}: websocket is not logged in yet")
         return link
 
     def _ended(self, reason: str) -> None:

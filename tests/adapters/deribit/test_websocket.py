@@ -131,8 +131,19 @@ def test_a_refusal_is_raised_with_its_code(bench: Callable[..., Bench]) -> None:
     """A proven refusal comes out as such."""
     made = bench(lambda request: [error(request, 10009, "not_enough_funds")])
     with pytest.raises(Rejected) as caught:
-        made.rpc.call("private/buy", {}, timeout=WAIT)
+        made.rpc.call("m", {}, timeout=WAIT)
     assert caught.value.code == 10009
+
+
+def test_private_methods_wait_for_the_log_in(bench: Callable[..., Bench]) -> None:
+    """Before the log-in they are not sent, so they can go another way; each connection anew."""
+    made = bench()
+    for _ in range(2):
+        with pytest.raises(NotSent, match="logged in"):
+            made.rpc.call("private/buy", {}, timeout=WAIT)
+        made.rpc.authorize()
+        assert made.rpc.call("private/buy", {"n": 1}, timeout=WAIT) == {"n": 1}
+        made.rpc.connect()
 
 
 def test_no_reply_in_time_is_unknown_and_a_late_one_is_ignored(
