@@ -15,9 +15,6 @@ class Catalogue:
         self._by_name: Mapping[str, Instrument] = {}
         self.merge(instruments)
 
-    def __len__(self) -> int:
-        return len(self._by_name)
-
     def get(self, name: str) -> Instrument | None:
         return self._by_name.get(name)
 

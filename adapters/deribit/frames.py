@@ -58,6 +58,10 @@ class Frames(websocket.WebSocket):
         self.settimeout(connect_timeout)
         self.connect(url, http_no_proxy=["*"], redirect_limit=0)
         self.settimeout(write_timeout)
+        self.attach()
+
+    def attach(self) -> None:
+        """Starts to watch the socket for data."""
         self._poll.register(self.fileno(), select.POLLIN)
 
     def receive(self) -> bytes | None:

@@ -3,7 +3,7 @@
 import itertools
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 from websocket import WebSocketException
@@ -103,10 +103,7 @@ class Link:
                 return
             self.ended = True
         self.frames.abort()
-        while self._waiting:
-            try:
-                _, waiter = self._waiting.popitem()
-            except KeyError:
-                break
-            waiter.deliver(None)
+        with suppress(KeyError):  # empty: everybody was told
+            while True:
+                self._waiting.popitem()[1].deliver(None)
         self._on_end(reason)

@@ -126,7 +126,7 @@ class WebSocketRpc:
         if self._link is None:
             return
         self._log.warning("venue_connection_lost", reason=reason)
-        self._on_lost(reason)
+        self._tell(self._on_lost, reason)
 
     def _read(self, link: Link) -> None:
         reason = "reader stopped"
@@ -185,9 +185,12 @@ class WebSocketRpc:
         if not isinstance(channel, str):
             self.oddities.note("bad_notification")
             return
+        self._tell(self._on_notification, channel, told.get("data"))
+
+    def _tell(self, listener: Callable[..., None], *news: Any) -> None:
         try:
-            self._on_notification(channel, told.get("data"))
-        except Exception as exc:  # noqa: BLE001 - the reader outlives any listener
+            listener(*news)
+        except Exception as exc:  # noqa: BLE001 - the connection outlives any listener
             self.oddities.note("listener_failed", type(exc).__name__)
 
 

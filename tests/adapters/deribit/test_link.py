@@ -1,0 +1,99 @@
+"""One connection's end, forced where a real socket cannot be made to fail on cue."""
+
+import socket
+from typing import Any, cast
+
+import pytest
+
+from actors.ports import NotSent, OutcomeUnknown
+from adapters.deribit.frames import Frames
+from adapters.deribit.link import Link
+
+
+class BrokenFrames:
+    """A socket that fails while writing."""
+
+    def __init__(self) -> None:
+        self.aborted = 0
+        self.during_write: Any = None
+
+    def send_whole(self, payload: bytes) -> None:
+        if self.during_write is not None:
+            self.during_write()
+        raise BrokenPipeError("gone")
+
+    def abort(self) -> None:
+        self.aborted += 1
+
+
+def link_on(frames: BrokenFrames) -> tuple[Link, list[str]]:
+    ends: list[str] = []
+    return Link(cast(Frames, frames), ends.append), ends
+
+
+def test_a_failed_write_is_unknown_and_ends_the_connection() -> None:
+    """Part of the frame may have left, so the order may exist and nothing can follow it."""
+    frames = BrokenFrames()
+    link, ends = link_on(frames)
+    with pytest.raises(OutcomeUnknown, match="while sending"):
+        link.call("private/buy", {}, 1.0)
+    assert ends == ["write failed: BrokenPipeError"]
+    with pytest.raises(NotSent):
+        link.call("private/buy", {}, 1.0)
+    link.end("again")
+    assert (len(ends), frames.aborted) == (1, 1)
+
+
+def test_a_connection_that_ends_under_a_write_is_unknown() -> None:
+    """A caller whose bytes may have left never hears that they were not sent."""
+    frames = BrokenFrames()
+    link, ends = link_on(frames)
+    frames.during_write = lambda: link.end("closed by the venue with code 4000")
+    with pytest.raises(OutcomeUnknown):
+        link.call("private/buy", {}, 1.0)
+    assert ends == ["closed by the venue with code 4000"]
+
+
+def test_frames_without_a_socket_are_closed() -> None:
+    """Reading after the end is the end, not a crash."""
+    with pytest.raises(Exception, match="socket is closed"):
+        Frames(tick_seconds=1).receive()
+
+
+def test_every_way_a_frame_can_arrive() -> None:
+    """Byte by byte, several at once, with every length form, fragments and empty ones."""
+    ours, theirs = socket.socketpair()
+    frames = Frames(tick_seconds=0.001)
+    frames.sock = ours
+    frames.attach()
+    long = b"x" * 70_000
+    stream = b"".join(
+        [
+            b"\x81\x02{}",
+            b"\x81\x00",
+            b"\x81\x7e\x00\xc8" + b"m" * 200,
+            b"\x81\x7f" + len(long).to_bytes(8, "big") + long,
+            b"\x01\x01a\x80\x01b",
+            b"\x81\x03end",
+        ]
+    )
+    expected = [b"{}", b"", b"m" * 200, long, b"ab", b"end"]
+    try:
+        for step in (len(stream), 1000, 7, 1):
+            got: list[bytes] = []
+            head = (
+                stream
+                if step > 7
+                else stream.replace(long, b"y" * 130).replace(
+                    len(long).to_bytes(8, "big"), (130).to_bytes(8, "big")
+                )
+            )
+            for start in range(0, len(head), step):
+                theirs.sendall(head[start : start + step])
+                while (message := frames.receive()) is not None:
+                    got.append(message)
+            wanted = expected if step > 7 else [each.replace(long, b"y" * 130) for each in expected]
+            assert got == wanted
+    finally:
+        ours.close()
+        theirs.close()
