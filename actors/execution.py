@@ -7,7 +7,6 @@ it flattens itself, so that no stuck trade can hold that up (`actors.flattening`
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -54,13 +53,10 @@ from actors.messages.watch import (
     ProtectionMissing,
 )
 from actors.ports import NotSent, OutcomeUnknown, Rejected, Venue
-from domain import labels, watch
-from domain.attribution import ClosedBy, attribute
-from domain.attribution import OpenTrade as HeldTrade
+from actors.routing import ReportRouter
+from domain import watch
 from domain.instruments import Instrument
 from domain.intake import Accepted, Wish, accept
-from domain.labels import Label
-from domain.orders import Fill, Order
 from domain.risk import Candidate, Reason
 from domain.trade import ExitReason, Trade, TradePlan
 
@@ -96,9 +92,7 @@ class Execution(Actor):
         self._catalogue: Mapping[str, Instrument] = {}
         self._trades: dict[str, Trade] = {}
         self._unverified: set[str] = set()
-        self._labels: dict[str, Label] = {}
-        self._parents: dict[str, str] = {}
-        self._seen: dict[str, None] = {}
+        self._home = ReportRouter(self.log)
         self._marks: dict[str, Decimal] = {}
         self._external: dict[str, int] = {}
         self._has_session = False
@@ -328,54 +322,18 @@ class Execution(Actor):
         self.to(trade_address(message.trade_id)).tell(message)
         return True
 
-    # -- reports, home by label ------------------------------------------------------------
+    # -- reports, home by label ---------------------------------------------------------------
 
     def on_changes_report(self, message: ChangesReport) -> None:
+        now = self.clock.now()
         for order in message.orders:
-            self._route_order(order)
+            trade_id = self._home.of_order(order)
+            if trade_id in self._trades:
+                self._tell_trade(trade_id, OrderReport(at=now, order=order))
         for fill in message.fills:
-            if fill.trade_id not in self._seen:
-                self._route_fill(fill)
-
-    def _route_order(self, order: Order) -> None:
-        if order.trigger_order_id is not None:
-            self._parents[order.order_id] = order.trigger_order_id
-        label = labels.parse(order.label) or self._inherited(order.order_id)
-        if label is None:
-            return
-        self._labels[order.order_id] = label
-        if label.trade_id in self._trades:
-            self._tell_trade(label.trade_id, OrderReport(at=self.clock.now(), order=order))
-
-    def _inherited(self, order_id: str) -> Label | None:
-        parent = self._parents.get(order_id)
-        return self._labels.get(parent) if parent else None
-
-    def _route_fill(self, fill: Fill) -> None:
-        label = self._labels.get(fill.order_id) or labels.parse(fill.label)
-        if label is not None and label.trade_id in self._trades:
-            self._tell_trade(label.trade_id, FillReport(at=self.clock.now(), fill=fill))
-            return
-        self._seen[fill.trade_id] = None
-        held = [
-            HeldTrade(x.id, x.plan.instrument_name, x.plan.side, max(0, x.position))
-            for x in self._trades.values()
-        ]
-        external = self._external.get(fill.instrument_name, 0)
-        for part in attribute(fill, self._labels, self._parents, held, external=external):
-            if part.trade_id is not None and part.trade_id in self._trades:
-                share = replace(
-                    fill,
-                    contracts=part.contracts,
-                    fee=fill.fee * part.contracts / fill.contracts,
-                )
-                is_foreign = part.closed_by is not ClosedBy.ORDER
-                report = FillReport(at=self.clock.now(), fill=share, is_foreign=is_foreign)
-                self._tell_trade(part.trade_id, report)
-            else:
-                signed = part.contracts * fill.side.sign
-                self._external[fill.instrument_name] = external = external + signed
-                self.log.warning("external_fill", instrument=fill.instrument_name, contracts=signed)
+            for share in self._home.of_fill(fill, self._trades, self._external):
+                report = FillReport(at=now, fill=share.fill, is_foreign=share.is_foreign)
+                self._tell_trade(share.trade_id, report)
 
     def _tell_trade(self, trade_id: str, message: Message) -> None:
         self.to(trade_address(trade_id)).tell(message)
@@ -390,13 +348,7 @@ class Execution(Actor):
     def _forget(self, trade: Trade) -> None:
         self._trades.pop(trade.id, None)
         self._unverified.discard(trade.id)
-        self._seen.update(dict.fromkeys(fill.trade_id for fill in trade.fills))
-        for stale in list(self._seen)[:-10_000]:
-            del self._seen[stale]
-        gone = [x for x, label in self._labels.items() if label.trade_id == trade.id]
-        for order_id in gone:
-            del self._labels[order_id]
-            self._parents.pop(order_id, None)
+        self._home.forget(trade)
 
     def on_ticker_report(self, message: TickerReport) -> None:
         self._marks[message.ticker.instrument_name] = message.ticker.mark_price

@@ -27,6 +27,8 @@ from domain.trade import (
 )
 
 PNL_TOLERANCE = Decimal("1e-9")
+PRICE_DIGITS, COIN_DIGITS, USD_DIGITS = 8, 12, 4
+"""What a person and a journal need; the record itself is exact."""
 
 
 class Announcer:
@@ -78,7 +80,7 @@ class Announcer:
             side=trade.plan.side.value,
             contracts=trade.entered,
             of_contracts=trade.plan.contracts,
-            average_price=result_of(trade, self._instrument).entry_price,
+            average_price=_price(result_of(trade, self._instrument).entry_price),
         )
 
     def _opened(self, trade: Trade) -> Trade:
@@ -88,7 +90,7 @@ class Announcer:
             instrument=trade.plan.instrument_name,
             side=trade.plan.side.value,
             contracts=trade.position,
-            entry_price=result_of(trade, self._instrument).entry_price,
+            entry_price=_price(result_of(trade, self._instrument).entry_price),
             stop_loss=trade.plan.stop_price,
             take_profit=trade.plan.target_price,
             unprotected_ms=unprotected_ms(trade),
@@ -158,13 +160,15 @@ class Announcer:
             instrument=trade.plan.instrument_name,
             side=trade.plan.side.value,
             contracts=result.contracts,
-            entry_price=result.entry_price,
-            exit_price=result.exit_price,
+            entry_price=_price(result.entry_price),
+            exit_price=_price(result.exit_price),
             exit_reason=reason.value,
-            pnl_coin=result.pnl_coin,
-            pnl_usd=to_usd(self._instrument, result.pnl_coin, result.exit_price or ZERO),
-            fees_coin=result.fees_coin,
-            net_coin=result.net_coin,
+            pnl_coin=round(result.pnl_coin, COIN_DIGITS),
+            pnl_usd=round(
+                to_usd(self._instrument, result.pnl_coin, result.exit_price or ZERO), USD_DIGITS
+            ),
+            fees_coin=round(result.fees_coin, COIN_DIGITS),
+            net_coin=round(result.net_coin, COIN_DIGITS),
             currency=self._instrument.settlement_currency,
             unprotected_ms=unprotected_ms(trade),
             seconds=round((now - trade.plan.created_at).total_seconds(), 3),
@@ -175,6 +179,10 @@ class Announcer:
     def _compare(self, trade: Trade, ours: Decimal, venue: Decimal | None) -> None:
         if venue is not None and abs(ours - venue) > PNL_TOLERANCE:
             self._emit(say.PnlDiffers, trade_id=trade.id, ours=ours, venue=venue)
+
+
+def _price(price: Decimal | None) -> Decimal | None:
+    return None if price is None else round(price, PRICE_DIGITS)
 
 
 def unprotected_ms(trade: Trade) -> float:

@@ -1,0 +1,176 @@
+"""The tree on one page: who is started in which order, and who hears what.
+
+Start order is recovery order: what others ask comes first. Stop is the reverse, so that nobody
+loses whom it asks. The routes are the whole map of published messages; direct commands and asks
+stand in the actors that send them, and `docs/messages.md` draws both.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import tzinfo
+
+from actors.alerter import ALERTS, Alerter
+from actors.auth import Auth
+from actors.execution import Execution
+from actors.historian import Historian
+from actors.kernel import ChildSpec, Family
+from actors.kernel.system import Routes
+from actors.messages import book, session, trading, venue, watch
+from actors.messages.base import Message
+from actors.messages.risk import KillRequested
+from actors.ports import Book, Journal, Notifier, Session, Venue
+from actors.reaper import OrphanReaper
+from actors.registry import Registry
+from actors.risk import Risk, base_currency
+from actors.strategist import Sizing, Strategist
+from actors.trade import TradeActor
+from actors.watcher import PositionWatcher
+from domain.bracket import BracketPolicy
+from domain.orders import TriggerBy
+from domain.risk import Limits
+from domain.strategies import BreakoutSettings, ScriptLine
+
+SUPERVISOR = "supervisor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """The outside world, as adapters (or the simulation) provide it."""
+
+    venue: Venue
+    session: Session
+    book: Book
+    journal: Journal
+    notifier: Notifier
+    kept_aside: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything the actors are told at birth. Durations in seconds."""
+
+    instruments: tuple[str, ...]
+    channels: tuple[str, ...]
+    limits: Limits
+    sizing: Sizing
+    timezone: tzinfo
+    policy: BracketPolicy = field(default_factory=BracketPolicy)
+    stop_trigger: TriggerBy = TriggerBy.MARK_PRICE
+    breakout: BreakoutSettings | None = None
+    script: tuple[ScriptLine, ...] = ()
+    position_poll: float = 2.0
+    orphan_sweep: float = 30.0
+    reconcile_limit: float = 20.0
+    forbid_wallet_write: bool = False
+
+
+def children(plan: Plan, ports: Ports) -> Sequence[ChildSpec | Family]:
+    """The children of the supervisor, in start order."""
+    traded = frozenset(plan.instruments)
+    currencies = frozenset(_settlement_currency(name) for name in traded)
+    return (
+        ChildSpec(
+            name="historian",
+            actor=Historian,
+            arguments={"journal": ports.journal},
+            hang_after=60.0,
+        ),
+        ChildSpec(
+            name="registry",
+            actor=Registry,
+            arguments={
+                "book": ports.book,
+                "journal": ports.journal,
+                "kept_aside": ports.kept_aside,
+            },
+        ),
+        ChildSpec(name="alerter", actor=Alerter, arguments={"notifier": ports.notifier}),
+        ChildSpec(
+            name="risk",
+            actor=Risk,
+            arguments={
+                "limits": plan.limits,
+                "currencies": currencies,
+                "timezone": plan.timezone,
+            },
+        ),
+        ChildSpec(
+            name="auth",
+            actor=Auth,
+            arguments={
+                "session": ports.session,
+                "channels": plan.channels,
+                "forbid_wallet_write": plan.forbid_wallet_write,
+            },
+        ),
+        ChildSpec(
+            name="watcher",
+            actor=PositionWatcher,
+            arguments={"venue": ports.venue, "period": plan.position_poll},
+        ),
+        ChildSpec(
+            name="execution",
+            actor=Execution,
+            arguments={
+                "venue": ports.venue,
+                "traded": traded,
+                "reconcile_limit": plan.reconcile_limit,
+            },
+        ),
+        Family(
+            name="trade",
+            actor=TradeActor,
+            arguments={
+                "venue": ports.venue,
+                "policy": plan.policy,
+                "stop_trigger": plan.stop_trigger,
+            },
+        ),
+        ChildSpec(
+            name="reaper",
+            actor=OrphanReaper,
+            arguments={"venue": ports.venue, "period": plan.orphan_sweep},
+        ),
+        ChildSpec(
+            name="strategist",
+            actor=Strategist,
+            arguments={
+                "instruments": plan.instruments,
+                "breakout": plan.breakout,
+                "script": plan.script,
+                "sizing": plan.sizing,
+            },
+        ),
+    )
+
+
+def routes() -> Routes:
+    """Who hears each published message. Every event goes to the journal besides."""
+    table: dict[type[Message], tuple[str, ...]] = {
+        venue.ConnectionLost: ("auth",),
+        venue.ChangesReport: ("execution",),
+        venue.TickerReport: ("risk", "execution", "strategist"),
+        venue.AccountReport: ("risk",),
+        venue.PlatformReport: ("risk",),
+        watch.PortfolioObserved: ("execution", "risk", "strategist"),
+        watch.ProtectionMissing: ("execution",),
+        watch.PositionDrifted: ("execution",),
+        watch.PositionAgreed: ("execution",),
+        session.SessionOpened: ("execution", "watcher", "reaper"),
+        session.SessionLost: ("execution",),
+        KillRequested: ("execution",),
+        book.IntentRecorded: ("strategist",),
+        trading.Ready: ("strategist",),
+        trading.CatalogueRead: ("strategist",),
+        trading.TradeClosed: ("strategist",),
+        trading.TradeAbandoned: ("strategist",),
+    }
+    for alert in ALERTS:
+        table[alert] = (*table.get(alert, ()), "alerter")
+    return Routes(by_type=table, every_event=("historian",))
+
+
+def _settlement_currency(instrument_name: str) -> str:
+    """``BTC-PERPETUAL`` settles in BTC, ``BTC_USDC-PERPETUAL`` in USDC."""
+    pair = instrument_name.split("-", 1)[0]
+    return pair.split("_", 1)[1] if "_" in pair else base_currency(instrument_name)

@@ -1,0 +1,194 @@
+"""One incarnation of the whole daemon on virtual time: the production tree, a disk, a venue.
+
+`Disk` outlives the daemon, as the venue does; everything else is born and dies with it.
+"""
+
+import copy
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC
+from decimal import Decimal
+from typing import Any
+
+from actors.kernel import Context, Supervisor, SupervisorPolicy, System
+from actors.messages.base import Event, Message
+from actors.messages.lifecycle import StopAll
+from actors.strategist import Sizing
+from actors.tree import SUPERVISOR, Plan, Ports, children, routes
+from adapters.deribit.channels import account_channels, market_channels
+from domain.risk import Limits
+from simulation.runtime import VirtualWorld
+from simulation.venue import VirtualMarket
+
+logging.getLogger("pykka").setLevel(logging.CRITICAL + 1)
+
+
+@dataclass
+class Disk:
+    """What survives: the book's tables, the journal's lines. ``is_full`` refuses writes."""
+
+    tables: dict[str, dict[str, dict[str, Any]]] = field(
+        default_factory=dict[str, dict[str, dict[str, Any]]]
+    )
+    lines: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])
+    is_full: bool = False
+
+    def check(self) -> None:
+        if self.is_full:
+            raise OSError(28, "No space left on device")
+
+
+class DiskBook:
+    """`Book` on a `Disk`."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+
+    def put(self, table: str, key: str, document: Mapping[str, Any]) -> None:
+        self._disk.check()
+        self._disk.tables.setdefault(table, {})[key] = copy.deepcopy(dict(document))
+
+    def remove(self, table: str, key: str) -> None:
+        self._disk.check()
+        self._disk.tables.get(table, {}).pop(key, None)
+
+    def load(self) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+        return copy.deepcopy(self._disk.tables)
+
+
+class DiskJournal:
+    """`Journal` on a `Disk`."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+
+    def append(self, entry: Mapping[str, Any], *, durable: bool) -> None:
+        del durable
+        self._disk.check()
+        self._disk.lines.append(dict(entry))
+
+    def entries(self) -> Sequence[Mapping[str, Any]]:
+        return list(self._disk.lines)
+
+
+@dataclass
+class Phone:
+    """`Notifier` into a list. ``is_off`` refuses."""
+
+    heard: list[str] = field(default_factory=list[str])
+    is_off: bool = False
+
+    def send(self, text: str, *, critical: bool) -> None:
+        if self.is_off:
+            raise ConnectionError("the network is unreachable")
+        self.heard.append(f"! {text}" if critical else text)
+
+
+class RecordingSystem(System):
+    """A system that keeps every published event, for judges."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.events: list[Event] = []
+
+    def publish(self, sender: str, event: Event) -> None:
+        self.events.append(event)
+        super().publish(sender, event)
+
+
+DEFAULT_LIMITS = Limits(
+    max_daily_loss_pct=Decimal("0.5"),
+    max_open_trades=5,
+    max_trades_per_instrument=1,
+    max_notional_usd=Decimal(1_000_000),
+    initial_equity_usd=None,
+)
+
+
+def default_plan(**changes: Any) -> Plan:
+    """A plan on BTC and ETH inverse and BTC linear, without strategies."""
+    instruments = ("BTC-PERPETUAL", "ETH-PERPETUAL", "BTC_USDC-PERPETUAL")
+    markets = tuple(x for name in instruments for x in market_channels(name))
+    settings: dict[str, Any] = {
+        "instruments": instruments,
+        "channels": (*account_channels(), *markets),
+        "limits": DEFAULT_LIMITS,
+        "sizing": Sizing(risk_per_trade_pct=Decimal("0.005"), max_notional_usd=Decimal(100_000)),
+        "timezone": UTC,
+    }
+    return Plan(**(settings | changes))
+
+
+class VirtualDaemon:
+    """A running daemon. Ending the process without a word is `crash`; in order is `stop`."""
+
+    def __init__(
+        self,
+        world: VirtualWorld,
+        market: VirtualMarket,
+        disk: Disk,
+        *,
+        plan: Plan | None = None,
+        phone: Phone | None = None,
+        policy: SupervisorPolicy | None = None,
+        kept_aside: str = "",
+    ) -> None:
+        self.world = world
+        self.market = market
+        self.phone = phone or Phone()
+        self.escalations: list[str] = []
+        self.system = RecordingSystem(
+            runtime=world, clock=world, timers=world, entropy=world, routes=routes()
+        )
+        venue, session = market.client(self._publish)
+        self.venue, self._session = venue, session
+        self._is_gone = False
+        ports = Ports(
+            venue=venue,
+            session=session,
+            book=DiskBook(disk),
+            journal=DiskJournal(disk),
+            notifier=self.phone,
+            kept_aside=kept_aside,
+        )
+        self.finished = world.future()
+        self.system.address(SUPERVISOR).is_open = True
+        Supervisor.start(
+            Context(SUPERVISOR, 1, self.system),
+            children=children(plan or default_plan(), ports),
+            policy=policy or SupervisorPolicy(),
+            escalate=self.escalations.append,
+            finished=self.finished,
+        )
+
+    def _publish(self, report: Message) -> None:
+        if not self._is_gone:
+            self.system.route(report)
+
+    # -- for tests --------------------------------------------------------------------------
+
+    def events(self, kind: type[Event]) -> list[Any]:
+        """Every event of this class so far."""
+        return [event for event in self.system.events if type(event) is kind]
+
+    def wait_for(self, kind: type[Event], count: int = 1, limit: float = 60.0) -> Any:
+        """Runs the world until that many such events exist; returns the last of them.
+
+        Raises:
+            AssertionError: they did not come within ``limit`` virtual seconds.
+        """
+        if not self.world.run_until(lambda: len(self.events(kind)) >= count, limit):
+            tail = "\n".join(repr(event) for event in self.system.events[-12:])
+            raise AssertionError(f"no {kind.__name__} within {limit:g} s; last:\n{tail}")
+        return self.events(kind)[count - 1]
+
+    def ask(self, name: str, message: Message, timeout: float = 30.0) -> Any:
+        """Asks an actor from the hub."""
+        return self.system.address(name).ask(message, timeout)
+
+    def stop(self) -> int:
+        """The ordered end; returns the exit code."""
+        stop = StopAll(at=self.world.now(), reason="test")
+        self.system.address(SUPERVISOR).tell(stop)
+        return self.finished.get(timeout=120)

@@ -1,0 +1,240 @@
+"""The paper exchange's engine in process: the venue of scenarios and of the simulation.
+
+The production client (`adapters.deribit`) runs on top, unchanged; only its two transports are
+replaced by `EngineRpc`, which calls the engine after a latency in virtual time and does to a
+request whatever the test or the seed wants done: lose it, lose its reply, refuse it, break the
+line.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from typing import Any, cast
+
+from actors.messages.base import Report
+from actors.ports import NotSent, OutcomeUnknown
+from adapters.deribit import codec
+from adapters.deribit.catalogue import Catalogue
+from adapters.deribit.channels import Channels
+from adapters.deribit.http import HttpRpc
+from adapters.deribit.limits import Limiter
+from adapters.deribit.server_clock import ServerClock
+from adapters.deribit.session import DeribitSession
+from adapters.deribit.venue import DeribitVenue
+from adapters.deribit.websocket import WebSocketRpc
+from adapters.paper import jsontext
+from adapters.paper.errors import VenueError
+from adapters.paper.exchange import Exchange
+from simulation.runtime import VirtualWorld
+
+
+class Fate(Enum):
+    """What happens to one request."""
+
+    REQUEST_LOST = "request lost"
+    REPLY_LOST = "reply lost"
+    NOT_SENT = "not sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The venue refuses with this code, without looking."""
+
+    code: int
+    message: str = "refused on purpose"
+
+
+Faults = Callable[[str, Mapping[str, Any]], Fate | Refusal | None]
+"""Decides the fate of each request by method and parameters; None lets it through."""
+
+
+def no_faults(method: str, params: Mapping[str, Any]) -> None:
+    """A kind world."""
+    del method, params
+
+
+class EngineRpc:
+    """One transport: the stream (a connection with subscriptions) or plain requests."""
+
+    def __init__(self, market: "VirtualMarket", *, is_stream: bool) -> None:
+        self._market = market
+        self._is_stream = is_stream
+        self._token = ""
+        self._line = market.exchange.open_session(is_websocket=is_stream)
+        self.is_connected = not is_stream
+
+    def connect(self) -> None:
+        if self._market.is_partitioned:
+            raise NotSent("the venue cannot be reached")
+        self._line = self._market.exchange.open_session(is_websocket=True)
+        self.is_connected = True
+        self._market.streams.append(self)
+
+    def authorize(self, access_token: str = "") -> None:
+        self._token = access_token
+
+    def close(self) -> None:
+        if self._is_stream and self.is_connected:
+            self.is_connected = False
+            self._market.streams.remove(self)
+            self._market.exchange.close_session(self._line, self._market.world.now_ms())
+
+    def drop(self, reason: str) -> None:
+        """The connection breaks."""
+        self.close()
+        self._market.channels.on_lost(reason)
+
+    def call(self, method: str, params: Mapping[str, Any], *, timeout: float) -> Any:
+        market = self._market
+        if not self.is_connected or market.is_partitioned:
+            raise NotSent(f"{method}: not connected")
+        fate = market.faults(method, params)
+        if fate is Fate.NOT_SENT:
+            raise NotSent(f"{method}: not sent on purpose")
+        if not self._is_stream:
+            self._line.access_token = self._token
+        market.world.sleep(market.latency())
+        if fate is Fate.REQUEST_LOST:
+            return self._silence(method, timeout)
+        reply = self._reply(method, params, fate)
+        market.deliver()
+        market.world.sleep(market.latency())
+        if fate is Fate.REPLY_LOST:
+            return self._silence(method, timeout)
+        return codec.result(reply, method)
+
+    def _reply(self, method: str, params: Mapping[str, Any], fate: Fate | Refusal | None) -> bytes:
+        market = self._market
+        market.calls.append((method, dict(params)))
+        sent = codec.decode(codec.encode(1, method, params))["params"]
+        if isinstance(fate, Refusal):
+            return _error(VenueError(fate.code, fate.message))
+        try:
+            result = market.exchange.request(self._line, method, sent, market.world.now_ms())
+        except VenueError as error:
+            return _error(error)
+        return jsontext.encode({"jsonrpc": "2.0", "id": 1, "result": result})
+
+    def _silence(self, method: str, timeout: float) -> Any:
+        self._market.world.sleep(timeout)
+        raise OutcomeUnknown(f"{method}: no reply within {timeout} s")
+
+
+def _error(error: VenueError) -> bytes:
+    told = {"code": error.code, "message": error.message, "data": error.data}
+    return jsontext.encode({"jsonrpc": "2.0", "id": 1, "error": told})
+
+
+def _unheard(report: Report) -> None:
+    """Before anybody listens."""
+    del report
+
+
+class VirtualMarket:
+    """An engine, its prices, and every connection to it, in one virtual world.
+
+    ``one_way_seconds`` is the latency of half a round trip. Prices stand still until `move`.
+    """
+
+    def __init__(
+        self,
+        world: VirtualWorld,
+        *,
+        seed: int = 1,
+        balances: Mapping[str, Decimal] | None = None,
+        prices: Mapping[str, Decimal] | None = None,
+        one_way_seconds: float = 0.005,
+    ) -> None:
+        self.world = world
+        self.exchange = Exchange(
+            seed=seed,
+            balances=balances or {"BTC": Decimal(10), "ETH": Decimal(100), "USDC": Decimal(10**5)},
+            now_ms=world.now_ms(),
+        )
+        self.prices = dict(prices or {"btc_usd": Decimal(100_000), "eth_usd": Decimal(3_200)})
+        self.faults: Faults = no_faults
+        self.is_partitioned = False
+        self.streams: list[EngineRpc] = []
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.lost_notifications = False
+        self._one_way = one_way_seconds
+        self._publish: Callable[[Report], None] = _unheard
+        self.catalogue = Catalogue()
+        self.channels = Channels(self.catalogue, world, self._told)
+        self.advance()
+
+    def latency(self) -> float:
+        """Seconds one way, a little different each time."""
+        return self._one_way * self.world.uniform(0.8, 1.2)
+
+    # -- for the daemon -----------------------------------------------------------------------
+
+    def client(self, publish: Callable[[Report], None]) -> tuple[DeribitVenue, DeribitSession]:
+        """The production client over this market; a new one for each process."""
+        self._publish = publish
+        stream = EngineRpc(self, is_stream=True)
+        plain = EngineRpc(self, is_stream=False)
+        clock = ServerClock(self.world)
+        venue = DeribitVenue(
+            stream, plain, self.catalogue, self.world, Limiter(self.world), server_clock=clock
+        )
+        session = DeribitSession(
+            cast(WebSocketRpc, stream), cast(HttpRpc, plain), clock, "paper", "paper"
+        )
+        return venue, session
+
+    def _told(self, report: Report) -> None:
+        self._publish(report)
+
+    def hang_up(self, reason: str = "connection reset") -> None:
+        """Breaks every stream."""
+        for stream in list(self.streams):
+            stream.drop(reason)
+
+    # -- for the test ---------------------------------------------------------------------------
+
+    def move(self, **prices: str | int | Decimal) -> None:
+        """Sets index prices (``btc_usd=99_000``) and lets the engine follow."""
+        self.prices |= {name: Decimal(price) for name, price in prices.items()}
+        self.advance()
+
+    def advance(self) -> None:
+        """One tick at today's prices and the world's time."""
+        self.exchange.advance(self.world.now_ms(), self.prices)
+        self.deliver()
+
+    def tick_every(self, seconds: float) -> None:
+        """Ticks for ever, as a living market does."""
+
+        def tick() -> None:
+            self.advance()
+            self.world.at(self.world.monotonic() + seconds, tick)
+
+        self.world.at(self.world.monotonic() + seconds, tick)
+
+    def deliver(self) -> None:
+        """Sends what the engine has to say to its subscribers, half a round trip later."""
+        notifications = self.exchange.drain()
+        if not notifications or not self.streams or self.lost_notifications:
+            return
+        frames = [(x.channel, codec.decode(jsontext.encode({"d": x.data}))) for x in notifications]
+
+        def arrive() -> None:
+            if self.streams:
+                for channel, frame in frames:
+                    self.channels.on_notification(channel, frame["d"])
+
+        self.world.at(self.world.monotonic() + self.latency(), arrive)
+
+    def ask(self, method: str, **params: Any) -> Any:
+        """A request by somebody else with the same keys: a person in the web interface."""
+        line = self.exchange.open_session()
+        line.is_trusted = True
+        reply = self.exchange.request(line, method, params, self.world.now_ms())
+        self.deliver()
+        return codec.decode(jsontext.encode({"r": reply}))["r"]
+
+    def sent(self, *methods: str) -> Sequence[dict[str, Any]]:
+        """The parameters of every request of these methods that reached the engine."""
+        return [params for method, params in self.calls if method in methods]
