@@ -135,7 +135,7 @@ class Desk:
 
     def save(self) -> None:
         """Puts the account on disk. Raises `OSError`."""
-        self._store.save(self.exchange.snapshot())
+        self._store.save(self.exchange.present(), self.exchange.take_past())
         self._saved = self.exchange.revision
         self._saved_at_ms = self.now_ms()
 

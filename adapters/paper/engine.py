@@ -85,7 +85,7 @@ class Engine:
         child_id: str | None = None,
     ) -> None:
         """Adds a line to the trigger history."""
-        self.ledger.entries.append(
+        self.ledger.add_entry(
             TriggerEntry(
                 trigger_order_id=order.order_id,
                 order_id=child_id,

@@ -48,6 +48,7 @@ class Exchange:
             raise ValueError(f"no account in {', '.join(unknown)}")
         self._engine = Engine(seed=seed, shape=shape, balances=balances, now_ms=now_ms)
         self._hub = Hub(self._engine)
+        self._counted = dict(self._engine.ledger.past)
         self._sessions = Sessions(
             seed=seed, client_id=client_id, client_secret=client_secret, seconds=token_seconds
         )
@@ -145,6 +146,16 @@ class Exchange:
     def snapshot(self) -> dict[str, Any]:
         """Account, orders, ids and prices as plain JSON values."""
         return snapshot.dump(self._engine)
+
+    def present(self) -> dict[str, Any]:
+        """The part of the snapshot that changes from moment to moment; small at any age."""
+        return snapshot.present(self._engine)
+
+    def take_past(self) -> list[tuple[str, dict[str, Any]]]:
+        """Rows of the past that are new since the last call, each with its kind."""
+        rows = snapshot.past_since(self._engine, self._counted)
+        self._counted = dict(self._engine.ledger.past)
+        return rows
 
     @classmethod
     def restore(cls, kept: Mapping[str, Any], *, seed: int, **settings: Any) -> Self:

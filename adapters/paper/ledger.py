@@ -12,15 +12,20 @@ from adapters.paper.records import OrderRecord, TradeRecord, TriggerEntry
 
 ORDER_WINDOW_MS = 30 * 60_000
 TRADE_WINDOW_MS = 24 * 3_600_000
-_MOST_CLOSED = 1000
+MOST_CLOSED = 1000
 _MOST_TRADES = 5000
 _MOST_ENTRIES = 1000
 
 
 class Ledger:
-    """Every order, fill and trigger event of the account, newest last."""
+    """Every order, fill and trigger event of the account, newest last.
+
+    ``past`` counts what can never change again, per kind, since this ledger was made: whoever
+    saves it knows by that which rows are new.
+    """
 
     def __init__(self) -> None:
+        self.past = {"closed": 0, "trades": 0, "entries": 0}
         self.live: dict[str, OrderRecord] = {}
         self.closed: dict[str, OrderRecord] = {}
         self.trades: deque[TradeRecord] = deque(maxlen=_MOST_TRADES)
@@ -34,8 +39,19 @@ class Ledger:
         """Moves an order that reached a terminal state out of the live ones."""
         self.live.pop(order.order_id, None)
         self.closed[order.order_id] = order
-        while len(self.closed) > _MOST_CLOSED:
+        self.past["closed"] += 1
+        while len(self.closed) > MOST_CLOSED:
             del self.closed[next(iter(self.closed))]
+
+    def add_trade(self, trade: TradeRecord) -> None:
+        """Takes in a fill."""
+        self.trades.append(trade)
+        self.past["trades"] += 1
+
+    def add_entry(self, entry: TriggerEntry) -> None:
+        """Takes in a line of the trigger history."""
+        self.entries.append(entry)
+        self.past["entries"] += 1
 
     def find(self, order_id: str, now_ms: int) -> OrderRecord:
         """The order, live or closed within the window.

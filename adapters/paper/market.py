@@ -14,13 +14,15 @@ from itertools import pairwise
 
 from adapters.paper import catalogue
 from adapters.paper.candles import Candles
-from adapters.paper.noise import bell, between
+from adapters.paper.noise import bell, between, noise
 from domain import funding, mark
 from domain.instruments import Instrument
 from domain.orders import ZERO, Side, TriggerBy
 
 CENT = Decimal("0.01")
 _BPS = Decimal("0.0001")
+# Hundredths twice (chance and shape), quarters (depth 0 counts as four), millionths.
+_SCALE = 100 * 100 * 4 * 1_000_000
 _KNOT_MS = 60_000
 _LONGEST_CATCH_UP_SECONDS = 120
 _HOUR_MS = 3_600_000
@@ -193,20 +195,25 @@ class Market:
         touch = instrument.floor_price(self._mid)
         if side is Side.SELL:
             touch += spread * instrument.tick_size
-        ticks_per_bps = touch * _BPS / instrument.tick_size
-        levels: list[Level] = []
-        for depth in range(self.shape.levels):
-            away = depth + int(ticks_per_bps * (depth * (depth + 1)) / 5)
-            price = touch - side.sign * away * instrument.tick_size
-            levels.append(Level(price, self._size(side, depth, price)))
-        return levels
+        tick = -side.sign * instrument.tick_size
+        # The level at depth d stands d (d + 1) / 5 basis points off the touch, and no two on one.
+        reach = int(touch * _BPS / instrument.tick_size)
+        bits = noise(self.seed, strand, self.steps, side.sign)
+        unit = self._usual_millionths(touch)
+        return [
+            Level(
+                touch + (depth + reach * depth * (depth + 1) // 5) * tick,
+                max(1, (50 + (bits >> depth) % 101) * (4 + depth) * unit // _SCALE),
+            )
+            for depth in range(self.shape.levels)
+        ]
 
-    def _size(self, side: Side, depth: int, price: Decimal) -> int:
-        strand = catalogue.number(self.instrument)
-        percent = between(50, 150, self.seed, strand, self.steps, side.sign, depth)
-        usd = _TOUCH_USD[self.instrument.name] * percent * (4 + depth) * self.shape.size_pct
-        amount = usd if self.instrument.is_inverse else usd / price
-        return max(1, self.instrument.floor_contracts(Decimal(amount) / 40_000))
+    def _usual_millionths(self, price: Decimal) -> int:
+        """Contracts at a level of usual size, in millionths: all in whole numbers, for speed."""
+        size = self.instrument.contract_size
+        contract_usd = size if self.instrument.is_inverse else size * price
+        usd = _TOUCH_USD[self.instrument.name] * self.shape.size_pct
+        return int(usd * 1_000_000 / contract_usd)
 
     def reachable(self, side: Side, limit: Decimal) -> int:
         """Contracts a taker of this side finds at ``limit`` or better."""

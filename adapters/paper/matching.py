@@ -101,6 +101,6 @@ def fill(
         tick_direction=printed.tick_direction,
         timestamp_ms=engine.now_ms,
     )
-    engine.ledger.trades.append(trade)
+    engine.ledger.add_trade(trade)
     engine.changes.trades.append(trade)
     return trade

@@ -1,17 +1,22 @@
 """The whole exchange as plain JSON values and back: account, orders, ids, prices.
 
+It has two parts: the present, small and ever changing, and the past (closed orders, fills,
+trigger history), rows that never change again.
+
 Sessions and subscriptions are not part of it: after a restart everybody logs in again.
 Of the public tape only the latest trades are kept.
 """
 
 from collections.abc import Mapping
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from adapters.paper.account import Stake
 from adapters.paper.codec import pack, unpack
 from adapters.paper.engine import Engine
 from adapters.paper.ids import Ids
+from adapters.paper.ledger import MOST_CLOSED
 from adapters.paper.market import InterestSample, Market, PublicTrade
 from adapters.paper.records import OrderRecord, TradeRecord, TriggerEntry
 
@@ -29,6 +34,27 @@ _COUNTS = ("now_ms", "steps", "change_id", "averaged_second", "last_tick", "trad
 
 def dump(engine: Engine) -> dict[str, Any]:
     """Everything that has to be kept."""
+    ledger = engine.ledger
+    return present(engine) | {
+        "closed": [pack(order) for order in ledger.closed.values()],
+        "trades": [pack(trade) for trade in ledger.trades],
+        "entries": [pack(entry) for entry in ledger.entries],
+    }
+
+
+def past_since(engine: Engine, counted: Mapping[str, int]) -> list[tuple[str, dict[str, Any]]]:
+    """Rows of the past, with their kind, that came after the ledger's count stood there."""
+    ledger = engine.ledger
+    kinds = {"closed": ledger.closed.values(), "trades": ledger.trades, "entries": ledger.entries}
+    return [
+        (kind, pack(record))
+        for kind, records in kinds.items()
+        for record in reversed(list(islice(reversed(records), ledger.past[kind] - counted[kind])))
+    ]
+
+
+def present(engine: Engine) -> dict[str, Any]:
+    """What changes from one moment to the next."""
     ledger, account = engine.ledger, engine.account
     return {
         "version": VERSION,
@@ -39,9 +65,6 @@ def dump(engine: Engine) -> dict[str, Any]:
         "cancel_on_disconnect": account.cancel_on_disconnect,
         "stakes": {name: pack(stake) for name, stake in account.stakes.items()},
         "live": [pack(order) for order in ledger.live.values()],
-        "closed": [pack(order) for order in ledger.closed.values()],
-        "trades": [pack(trade) for trade in ledger.trades],
-        "entries": [pack(entry) for entry in ledger.entries],
         "markets": {name: _dump_market(market) for name, market in engine.markets.items()},
     }
 
@@ -67,7 +90,7 @@ def load(engine: Engine, kept: Mapping[str, Any]) -> None:
     _load_account(engine, kept)
     for packed in kept["live"]:
         engine.ledger.add(unpack(OrderRecord, packed))
-    for packed in kept["closed"]:
+    for packed in kept["closed"][-MOST_CLOSED:]:
         order = unpack(OrderRecord, packed)
         engine.ledger.closed[order.order_id] = order
     engine.ledger.trades.extend(unpack(TradeRecord, packed) for packed in kept["trades"])
