@@ -51,11 +51,10 @@ class MarketTradesReport(Report):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformReport(Report):
-    """The platform's state changed. ``price_index`` names what is locked; empty means all."""
+    """The platform's state changed. ``locked``: the index of an instrument of ours is."""
 
     locked: bool
     maintenance: bool
-    price_index: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ Runs in the reader thread of the websocket: no call to the venue can be made fro
 its reply would have to be read by this very thread.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeVar
 
 from actors.messages.base import Report
@@ -44,16 +44,23 @@ class Channels:
     """Turns notifications into reports for ``publish``, which must be quick.
 
     A notification that cannot be read is counted and logged, never raised: the poll of the
-    position watcher sees within seconds what a push failed to say.
+    position watcher sees within seconds what a push failed to say. Platform locks count only for
+    the indexes of ``instrument_names`` (of all perpetuals when empty).
     """
 
     def __init__(
-        self, catalogue: Catalogue, clock: Clock, publish: Callable[[Report], None]
+        self,
+        catalogue: Catalogue,
+        clock: Clock,
+        publish: Callable[[Report], None],
+        instrument_names: Collection[str] = (),
     ) -> None:
         self._catalogue = catalogue
         self._clock = clock
         self._publish = publish
-        self._locked: dict[str, bool] = {}
+        self._instrument_names = instrument_names
+        self._locked: set[str] = set()
+        self._platform_is = (False, False)
         self.unreadable = Tally("venue_notification_unreadable", clock)
         self._handlers: tuple[tuple[str, Callable[[Any], Report | None]], ...] = (
             ("user.changes.", self._changes),
@@ -130,17 +137,30 @@ class Channels:
         return MarketTradesReport(at=self._clock.now(), trades=trades) if trades else None
 
     def _platform(self, data: Any) -> Report | None:
-        """Only changes: the venue repeats the state of every index several times a second."""
+        """Only changes: the venue repeats the state of every index several times a second.
+
+        A lock without an index is a lock of everything. After maintenance the ordinary frames
+        come back without saying that it is over.
+        """
         state = wire.as_object(data)
-        index = str(state.get("price_index") or "")
-        maintenance = state.get("maintenance") is True
-        locked = state.get("locked", False) not in (None, False, "false")
-        if "maintenance" not in state and self._locked.get(index, False) == locked:
+        index = state.get("price_index") or ""
+        if not isinstance(index, str):
+            raise Unreadable("platform state: the index is no text")
+        if state.get("locked", False) in (False, "false"):
+            self._locked.discard(index)
+        elif self._is_ours(index):
+            self._locked.add(index)
+        now = (bool(self._locked), state.get("maintenance") is True)
+        if now == self._platform_is:
             return None
-        self._locked[index] = locked
-        return PlatformReport(
-            at=self._clock.now(), locked=locked, maintenance=maintenance, price_index=index
-        )
+        self._platform_is = now
+        return PlatformReport(at=self._clock.now(), locked=now[0], maintenance=now[1])
+
+    def _is_ours(self, index: str) -> bool:
+        if not index or not self._instrument_names:
+            return True
+        ours = (self._catalogue.get(name) for name in self._instrument_names)
+        return any(one is not None and one.price_index == index for one in ours)
 
     def _known(self, name: str) -> Instrument | None:
         known = self._catalogue.get(name)

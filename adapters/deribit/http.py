@@ -3,6 +3,7 @@
 import itertools
 import queue
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import requests
@@ -33,19 +34,23 @@ class HttpRpc:
         ).prepare()
         self._authorization: str | None = None
         self._ids = itertools.count(1)
-        self._all = [_session() for _ in range(max_connections)]
         self._idle: queue.LifoQueue[requests.Session] = queue.LifoQueue()
-        for session in self._all:
-            self._idle.put(session)
+        for _ in range(max_connections):
+            self._idle.put(_session())
 
     def authorize(self, access_token: str) -> None:
         """Sends this token with every request from now on."""
         self._authorization = f"Bearer {access_token}"
 
     def close(self) -> None:
-        """Closes the connections; a later call opens them again."""
-        for session in self._all:
+        """Closes the connections nobody is using; a later call opens them again."""
+        resting: list[requests.Session] = []
+        with suppress(queue.Empty):
+            while True:
+                resting.append(self._idle.get_nowait())
+        for session in resting:
             session.close()
+            self._idle.put(session)
 
     def call(self, method: str, params: Mapping[str, Any], *, timeout: float) -> Any:
         """See `Rpc.call`; ``timeout`` bounds connecting and each wait for data."""

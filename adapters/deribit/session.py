@@ -15,6 +15,10 @@ MIN_HEARTBEAT_SECONDS = 10
 """The venue refuses a shorter interval."""
 
 
+RENEW_AFTER = 0.8
+"""Share of a token's life after which it is worth a new one."""
+
+
 class DeribitSession:
     """Implements `actors.ports.Session`.
 
@@ -45,6 +49,7 @@ class DeribitSession:
         self._heartbeat_seconds = heartbeat_seconds
         self._session_name = session_name
         self._timeout = timeout
+        self._renew_at_ms: int | None = None
 
     def open(self, channels: Sequence[str]) -> Credentials:
         """Connects, logs in, sets the heartbeat, subscribes and compares the clocks.
@@ -54,9 +59,13 @@ class DeribitSession:
             Rejected: wrong credentials, among others.
             OutcomeUnknown: anything else, a channel the venue left out included.
         """
-        self._stream.connect()
         try:
-            credentials = self._log_in()
+            self._stream.connect()
+        except NotSent:
+            self._keep_fallback_alive()
+            raise
+        try:
+            credentials = self._authenticate(self._stream, self._grant(), self._client_secret)
             self._call("public/set_heartbeat", {"interval": self._heartbeat_seconds})
             self._subscribe(channels)
             self.server_time_ms()
@@ -64,6 +73,17 @@ class DeribitSession:
             self._stream.close()
             raise
         return credentials
+
+    def _keep_fallback_alive(self) -> None:
+        """Logs in over HTTP when its token is about to expire and no stream can be had.
+
+        Otherwise a long outage of the websocket would take the fallback down with it, and with
+        it the way to send a protective order.
+        """
+        if self._renew_at_ms is None or self._server_clock.local_ms() < self._renew_at_ms:
+            return
+        with suppress(NotSent, OutcomeUnknown):
+            self._authenticate(self._http, self._grant(), self._client_secret)
 
     def refresh(self, credentials: Credentials) -> Credentials:
         """Spends the refresh token, which works once: an unknown outcome means a new log-in.
@@ -89,8 +109,10 @@ class DeribitSession:
         return any(self._cancels_on_disconnect(scope) for scope in ("account", "connection"))
 
     def disable_cancel_on_disconnect(self) -> None:
+        """Switches it off where it is on: the account scope needs a right of its own."""
         for scope in ("account", "connection"):
-            self._call("private/disable_cancel_on_disconnect", {"scope": scope})
+            if self._cancels_on_disconnect(scope):
+                self._call("private/disable_cancel_on_disconnect", {"scope": scope})
 
     def server_time_ms(self) -> int:
         """The venue's time; the server clock is set by it."""
@@ -106,14 +128,13 @@ class DeribitSession:
     def _call(self, method: str, params: Mapping[str, Any]) -> Any:
         return self._stream.call(method, params, timeout=self._timeout)
 
-    def _log_in(self) -> Credentials:
-        grant = {
+    def _grant(self) -> Mapping[str, Any]:
+        return {
             "grant_type": "client_credentials",
             "client_id": self._client_id,
             "client_secret": self._client_secret,
             "scope": f"session:{self._session_name}",
         }
-        return self._authenticate(self._stream, grant, self._client_secret)
 
     def _authenticate(
         self, rpc: WebSocketRpc | HttpRpc, grant: Mapping[str, Any], secret: str
@@ -130,6 +151,8 @@ class DeribitSession:
         if rpc is self._stream:
             self._stream.authorize()
         self._http.authorize(credentials.access_token)
+        life_ms = int(credentials.expires_in * 1000 * RENEW_AFTER)
+        self._renew_at_ms = self._server_clock.local_ms() + life_ms
         return credentials
 
     def _subscribe(self, channels: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """Notifications to reports: nothing readable is lost, nothing unreadable is fatal."""
 
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
 
@@ -24,9 +25,9 @@ from tests.adapters.deribit.fakes import ManualClock
 
 
 class Bench:
-    def __init__(self) -> None:
+    def __init__(self, names: Collection[str] = ()) -> None:
         self.reports: list[Report] = []
-        self.channels = Channels(Catalogue([wires.BTC]), ManualClock(), self.reports.append)
+        self.channels = Channels(Catalogue([wires.BTC]), ManualClock(), self.reports.append, names)
 
     def take(self, channel: str, data: Any) -> list[Report]:
         self.reports.clear()
@@ -109,23 +110,34 @@ def test_money_prices_and_public_trades() -> None:
 
 
 def test_the_platform_is_reported_when_it_changes() -> None:
-    """The same state of an index, repeated several times a second, is said once."""
-    bench = Bench()
+    """The state of every index is repeated several times a second; a change for us is said once."""
+    bench = Bench(["BTC-PERPETUAL"])
 
-    def state(**fields: Any) -> list[tuple[bool, bool, str]]:
+    def state(**fields: Any) -> list[tuple[bool, bool]]:
         return [
-            (report.locked, report.maintenance, report.price_index)
+            (report.locked, report.maintenance)
             for report in bench.take("platform_state", fields)
             if isinstance(report, PlatformReport)
         ]
 
     assert state(price_index="btc_usd", locked=False) == []
-    assert state(price_index="btc_usd", locked=True) == [(True, False, "btc_usd")]
+    assert state(price_index="alt_usdc", locked=True) == []
+    assert state(price_index="btc_usd", locked=True) == [(True, False)]
     assert state(price_index="btc_usd", locked=True) == []
-    assert state(price_index="eth_usd", locked=False) == []
-    assert state(price_index="btc_usd", locked="false") == [(False, False, "btc_usd")]
-    assert state(locked="partial") == [(True, False, "")]
-    assert state(maintenance=True) == [(False, True, "")]
+    assert state(price_index="alt_usdc", locked=False) == []
+    assert state(price_index="btc_usd", locked="false") == [(False, False)]
+    assert state(locked="partial") == [(True, False)]
+    assert state(locked=False) == [(False, False)]
+    assert state(maintenance=True) == [(False, True)]
+    assert state(price_index="btc_usd", locked=False) == [(False, False)]
+    assert state(price_index=[7]) == []
+
+
+def test_without_a_choice_every_index_counts() -> None:
+    """Nobody said what we trade, so any lock may concern us."""
+    (report,) = Bench().take("platform_state", {"price_index": "alt_usdc", "locked": True})
+    assert isinstance(report, PlatformReport)
+    assert report.locked
 
 
 def test_a_lost_connection_is_a_report() -> None:

@@ -134,6 +134,23 @@ def test_refreshing_without_a_stream_goes_over_http(exchange: Exchange) -> None:
     assert "Authorization" not in exchange.http_server.headers[-1]
 
 
+def test_an_outage_of_the_stream_does_not_let_the_http_token_expire(exchange: Exchange) -> None:
+    """While the websocket cannot be had, HTTP logs in by itself, but only when it is time."""
+    exchange.session.open(())
+    exchange.stream._url = "ws://127.0.0.1:1/"
+    for seconds in (100.0, 620.0, 100.0):
+        exchange.clock.seconds += seconds
+        with pytest.raises(NotSent):
+            exchange.session.open(())
+    assert exchange.logins == 2
+    exchange.http.call("private/x", {}, timeout=5)
+    assert exchange.http_server.headers[-1]["Authorization"] == "Bearer canary-access-2"
+    exchange.clock.seconds += 900.0
+    exchange.answers["public/auth"] = (13004, "invalid_credentials")
+    with pytest.raises(Rejected):
+        exchange.session.open(())
+
+
 def test_a_refresh_of_unknown_outcome_is_not_repeated(exchange: Exchange) -> None:
     """The token works once: whoever does not know whether it was spent logs in anew."""
     first = exchange.session.open(())
@@ -144,21 +161,22 @@ def test_a_refresh_of_unknown_outcome_is_not_repeated(exchange: Exchange) -> Non
 
 
 def test_cancel_on_disconnect_in_either_scope_counts(exchange: Exchange) -> None:
-    """On for the connection or for the account is on."""
+    """On for the connection or for the account is on, and is switched off only where it is."""
     exchange.session.open(())
     assert exchange.session.cancel_on_disconnect()
+    exchange.session.disable_cancel_on_disconnect()
     exchange.answers["private/get_cancel_on_disconnect"] = {"enabled": False}
     assert not exchange.session.cancel_on_disconnect()
+    exchange.session.disable_cancel_on_disconnect()
     exchange.answers["private/get_cancel_on_disconnect"] = {"enabled": "no"}
     with pytest.raises(OutcomeUnknown):
         exchange.session.cancel_on_disconnect()
-    exchange.session.disable_cancel_on_disconnect()
     scopes = [
         params["scope"]
         for method, params in exchange.log
         if method == "private/disable_cancel_on_disconnect"
     ]
-    assert scopes == ["account", "connection"]
+    assert scopes == ["connection"]
 
 
 def test_the_servers_time(exchange: Exchange) -> None:
