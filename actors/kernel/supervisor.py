@@ -173,7 +173,7 @@ class Supervisor(Actor):
 
     def on_child_failed(self, message: ChildFailed) -> None:
         child = self._current(message.name, message.incarnation)
-        if child is None or child.state is State.ENDED:
+        if child is None or child.state in {State.FAILED, State.ENDED}:
             return
         self.system.publish(self.name, message)
         now = self.clock.monotonic()

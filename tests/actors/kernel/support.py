@@ -123,6 +123,10 @@ class Probe(Actor):
         """One line: who, what, when."""
         self.diary.append(f"{self.name} {what} @{self.clock.monotonic():g}")
 
+    def write_argument(self) -> None:
+        """One line: the argument it was started with, which is a `Note`."""
+        self.write(self.argument.text if isinstance(self.argument, Note) else "nothing")
+
     def recover(self) -> None:
         self.write(f"starts #{self.context.incarnation}")
         self.script.on_recover(self)
@@ -183,6 +187,7 @@ class Rig:
     diary: Diary = field(default_factory=Diary)
     escalated: list[str] = field(default_factory=list[str])
     children: list[ChildSpec | Family] = field(default_factory=list[ChildSpec | Family])
+    heard: list[Event] = field(default_factory=list[Event])
     world: VirtualWorld = field(init=False)
     system: System = field(init=False)
     finished: Any = field(init=False)
@@ -247,10 +252,15 @@ class Rig:
         return self.finished.get(timeout=0) if self.finished.is_set else None
 
     def events(self, kind: type[Event] = Event) -> list[Any]:
-        """Takes everything published since the last look, or what is left of one kind."""
+        """Everything of that kind published since the start, or since `hush`."""
         mailbox = self.system.address(EAR).mailbox
-        heard = [mailbox.get().message for _ in range(mailbox.qsize())]
-        return [event for event in heard if isinstance(event, kind)]
+        self.heard += [mailbox.get().message for _ in range(mailbox.qsize())]
+        return [event for event in self.heard if isinstance(event, kind)]
+
+    def hush(self) -> None:
+        """Forgets what was published so far."""
+        self.events()
+        self.heard.clear()
 
     def letters(self) -> list[tuple[str, str, str]]:
         """The dead letters: receiver, message, reason."""

@@ -121,7 +121,7 @@ def test_events_carry_what_caused_them(rig: Rig) -> None:
     """An emitted event is stamped with the time and the message being handled."""
     rig.start("a")
     rig.run(5)
-    rig.events()
+    rig.hush()
     rig.do("a", lambda probe: probe.emit(BellRang, times=3))
     rig.do("a", lambda probe: probe.emit(BellRang, cause="by hand"))
     rig.run()

@@ -27,7 +27,7 @@ def test_publishing_tells_the_routed_and_those_who_hear_all() -> None:
     rig = Rig(routes={BellRang: ("b", "a")})
     rig.start("a", "b", "c")
     rig.run()
-    rig.events()
+    rig.hush()
     rig.system.publish("x", BellRang(at=rig.world.now(), times=4))
     rig.run()
     assert sorted(rig.says("bell")) == ["a bell 4 @1", "b bell 4 @1"]
