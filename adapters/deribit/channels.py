@@ -35,9 +35,14 @@ def account_channels() -> tuple[str, ...]:
     return (CHANGES, PORTFOLIO, PLATFORM)
 
 
+def ticker_channel(instrument_name: str) -> str:
+    """Prices of one instrument, every 100 ms."""
+    return f"ticker.{instrument_name}.100ms"
+
+
 def market_channels(instrument_name: str) -> tuple[str, ...]:
     """Prices and public trades of one instrument, every 100 ms."""
-    return (f"ticker.{instrument_name}.100ms", f"trades.{instrument_name}.100ms")
+    return (ticker_channel(instrument_name), f"trades.{instrument_name}.100ms")
 
 
 class Channels:

@@ -6,6 +6,7 @@ Unknown fields are ignored and optional ones tolerated; anything else that does 
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 from adapters.deribit.wire import (
     SIDES,
@@ -36,6 +37,19 @@ TYPES: Mapping[str, OrderType] = {kind.value: kind for kind in OrderType}
 STATES: Mapping[str, OrderState] = {state.value: state for state in OrderState}
 TRIGGERS: Mapping[str, TriggerBy] = {trigger.value: trigger for trigger in TriggerBy}
 
+_EXTRAS = frozenset(
+    {
+        "trigger",
+        "trigger_price",
+        "trigger_offset",
+        "trigger_order_id",
+        "primary_order_id",
+        "oco_ref",
+        "is_secondary_oto",
+    }
+)
+_NONE: dict[str, Any] = {}
+
 NEAR_ONE = Decimal("0.01")
 NEAR_MARK = Decimal("0.05")
 """How far ``size / size_currency`` may lie from 1 (coins) and from the mark (USDC value)."""
@@ -51,7 +65,7 @@ def order(wire: Wire, instrument: Instrument) -> Order:
     get = wire.get
     created = get("creation_timestamp")
     updated = get("last_update_timestamp")
-    trigger = get("trigger")
+    extras = _NONE if _EXTRAS.isdisjoint(wire) else _extras(wire)
     return Order(
         order_id=str(wire["order_id"]),
         label=str(get("label") or ""),
@@ -65,19 +79,28 @@ def order(wire: Wire, instrument: Instrument) -> Order:
         average_price=price(get("average_price")),
         reduce_only=get("reduce_only") is True,
         post_only=get("post_only") is True,
-        trigger=None if trigger is None else one_of(TRIGGERS, trigger),
-        trigger_price=price(get("trigger_price")),
-        trigger_offset=price(get("trigger_offset")),
-        trigger_order_id=text(get("trigger_order_id")),
-        primary_order_id=text(get("primary_order_id")),
-        oco_ref=text(get("oco_ref")),
-        is_secondary_oto=get("is_secondary_oto") is True,
         is_liquidation=get("is_liquidation") is True,
         cancel_reason=text(get("cancel_reason") or get("reject_reason")),
         human=get("web") is True or get("mobile") is True,
         created_ms=integer(updated if created is None else created),
         updated_ms=integer(created if updated is None else updated),
+        **extras,
     )
+
+
+def _extras(wire: Wire) -> dict[str, Any]:
+    """What only trigger orders and linked orders have."""
+    get = wire.get
+    trigger = get("trigger")
+    return {
+        "trigger": None if trigger is None else one_of(TRIGGERS, trigger),
+        "trigger_price": price(get("trigger_price")),
+        "trigger_offset": price(get("trigger_offset")),
+        "trigger_order_id": text(get("trigger_order_id")),
+        "primary_order_id": text(get("primary_order_id")),
+        "oco_ref": text(get("oco_ref")),
+        "is_secondary_oto": get("is_secondary_oto") is True,
+    }
 
 
 @readable
