@@ -1,0 +1,90 @@
+"""The kinds of values settings have: from text, with the bounds a sane value keeps."""
+
+from datetime import time
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
+
+from config import values
+from domain.orders import TriggerBy
+
+
+class Env(StrEnum):
+    """Which venue: the paper exchange, Deribit's test net, or Deribit."""
+
+    PAPER = "paper"
+    TESTNET = "testnet"
+    PROD = "prod"
+
+
+class Bracket(StrEnum):
+    """How a bracket is sent: step by step, or as one linked order."""
+
+    SEQUENTIAL = "sequential"
+    OTOCO = "otoco"
+
+
+class ForeignPositions(StrEnum):
+    """What happens to a position nobody here opened."""
+
+    ALERT = "alert"
+    PROTECT = "protect"
+
+
+_lower = BeforeValidator(values.lower)
+_split = BeforeValidator(values.split_list)
+
+
+def _secret_of(value: SecretStr) -> SecretStr:
+    values.one_word(value.get_secret_value())
+    return value
+
+
+def _ping_of(value: SecretStr) -> SecretStr:
+    values.heartbeat_url(value.get_secret_value())
+    return value
+
+
+EnvChoice = Annotated[Env, _lower]
+BracketChoice = Annotated[Bracket, _lower]
+ForeignChoice = Annotated[ForeignPositions, _lower]
+TriggerChoice = Annotated[TriggerBy, _lower]
+LogLevel = Annotated[
+    Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(values.upper)
+]
+
+Word = Annotated[str, AfterValidator(values.one_word)]
+Secret = Annotated[SecretStr, AfterValidator(_secret_of)]
+PingUrl = Annotated[SecretStr, AfterValidator(_ping_of)]
+HttpUrl = Annotated[str, AfterValidator(values.http_url)]
+WsUrl = Annotated[str, AfterValidator(values.ws_url)]
+Loopback = Annotated[str, AfterValidator(values.loopback)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+Perpetuals = Annotated[tuple[str, ...], NoDecode, _split, AfterValidator(values.perpetuals)]
+Symbols = Annotated[tuple[str, ...], NoDecode, _split, AfterValidator(values.symbols)]
+Strategies = Annotated[tuple[str, ...], NoDecode, _split, AfterValidator(values.strategies)]
+Ids = Annotated[tuple[int, ...], NoDecode, _split]
+
+Count = Annotated[int, Field(ge=1, le=100)]
+Money = Annotated[Decimal, Field(gt=0, le=10**9)]
+Fraction = Annotated[Decimal, Field(gt=0, le=Decimal("0.5"))]
+Deadline = Annotated[float, Field(gt=0, le=60)]
+Interval = Annotated[float, Field(ge=0.1, le=3600)]
+Speed = Annotated[float, Field(gt=0, le=10_000)]
+
+Feed = Annotated[str, AfterValidator(values.feed)]
+TimeOfDay = Annotated[time, BeforeValidator(values.clock_time)]
+
+FRACTION = "a fraction above 0 and at most 0.5 (0.02 means 2 %)"
+COUNT = "a whole number from 1 to 100"
+PORT = "a whole number from 1 to 65535"
+MONEY = "USD, above 0 and at most a billion; digits and a point only"
+DEADLINE = "seconds above 0 and at most 60"
+INTERVAL = "seconds from 0.1 to 3600"
+TEXT = "text without blanks"
+HTTP = "an address starting with http:// or https://"
+WS = "an address starting with ws:// or wss://"
