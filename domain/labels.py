@@ -25,6 +25,9 @@ class Role(StrEnum):
     EMERGENCY = "emergency"
 
 
+_ROLES = {role.value: role for role in Role}
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     """One attempt at one order of one trade."""
@@ -40,9 +43,10 @@ class Label:
 def parse(text: str) -> Label | None:
     """The label behind ``text``, or None when it is not one of ours."""
     match = _LABEL.fullmatch(text)
-    if match is None or match["role"] not in set(Role):
+    role = None if match is None else _ROLES.get(match["role"])
+    if match is None or role is None:
         return None
-    return Label(match["trade"], Role(match["role"]), int(match["attempt"]))
+    return Label(match["trade"], role, int(match["attempt"]))
 
 
 def is_ours(text: str) -> bool:
