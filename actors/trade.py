@@ -70,6 +70,7 @@ class TradeActor(Actor):
         self._venue = venue
         self._policy = policy
         self._stop_trigger = stop_trigger
+        self._saved: Trade | None = None
         self._next_look: float | None = None
         self._announce = Announcer(self.emit, argument.instrument)
         self._steps: Mapping[Do, Callable[[Step], bool]] = {
@@ -132,7 +133,6 @@ class TradeActor(Actor):
 
     def _advance(self) -> None:
         """Takes steps until one says to wait; then saves, and arms the next look."""
-        before = self._trade
         self.disarm(StepDue)
         self._next_look = None
         for _ in range(STEP_LIMIT):
@@ -141,7 +141,7 @@ class TradeActor(Actor):
                 break
         else:
             self._wake_by(0.05)
-        if self._trade != before and not self._trade.is_finished:
+        if self._trade != self._saved and not self._trade.is_finished:
             self._save()
         self._arm_deadline()
 
@@ -152,6 +152,7 @@ class TradeActor(Actor):
 
     def _save(self) -> None:
         now = self.clock.now()
+        self._saved = self._trade
         self.to("registry").tell(RecordTrade(at=now, trade=self._trade))
         self.to("execution").tell(say.TradeUpdated(at=now, trade=self._trade))
 
