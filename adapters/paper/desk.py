@@ -37,26 +37,35 @@ class Desk:
         self._saved: int | None = None
         self._saved_at_ms = 0
         self._answered = 0
+        self._client_seen_us = now_us()
 
     def now_ms(self) -> int:
         """The venue's time."""
         return self._now_us() // 1000
 
+    def idle_seconds(self) -> float:
+        """How long nobody has been connected or asked for anything."""
+        if self._listeners:
+            return 0.0
+        return (self._now_us() - self._client_seen_us) / 1_000_000
+
     def connect(self, listener: Listener) -> SessionState:
         """Takes a websocket in."""
+        self._client_seen_us = self._now_us()
         session = self.exchange.open_session()
         self._listeners[session.session_id] = session, listener
         return session
 
     def disconnect(self, session: SessionState) -> None:
         """Lets a websocket go, however it ended."""
+        self._client_seen_us = self._now_us()
         if self._listeners.pop(session.session_id, None) is not None:
             self.exchange.close_session(session, self.now_ms())
             self._settle()
 
     def http(self, request: Request, proof: HttpProof | None) -> tuple[int, bytes]:
         """Answers one HTTP request: status and body."""
-        started = self._now_us()
+        self._client_seen_us = started = self._now_us()
         session = self.exchange.open_session(is_websocket=False)
         try:
             if proof is not None:

@@ -40,7 +40,8 @@ _LONGEST_LAG_SECONDS = 1.0
 class PaperSettings:
     """How to run a paper exchange. ``speed`` is market time over wall time; port 0 is any.
 
-    ``balances`` count only for a new account.
+    ``balances`` count only for a new account. With ``idle_seconds`` it ends by itself after so
+    long without a client; 0 means never.
     """
 
     port: int
@@ -55,6 +56,7 @@ class PaperSettings:
     rate_limits: bool = True
     shape: BookShape = field(default_factory=BookShape)
     host: str = "127.0.0.1"
+    idle_seconds: float = 0.0
 
 
 class _Uvicorn(uvicorn.Server):
@@ -195,9 +197,16 @@ class PaperServer:
             due += tick.wait_ms / 1000 / float(self._settings.speed)
             await self._wait(due)
             self._move(tick)
+            self._end_if_idle()
             if self._feed.is_over and not was_over:
                 was_over = True
                 self._log_feed("paper_replay_ended")
+
+    def _end_if_idle(self) -> None:
+        limit = self._settings.idle_seconds
+        if limit and self._desk.idle_seconds() >= limit:
+            _log.info("paper_exchange_idle", seconds=limit)
+            self.stop()
 
     async def _wait(self, due: float) -> None:
         """Until ``due`` on the loop's clock, but no longer than it takes to notice a stop."""

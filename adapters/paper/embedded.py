@@ -1,0 +1,89 @@
+"""The paper exchange as a process of its own, started by the bot when nobody answers its port.
+
+It is a process because a venue survives its clients: a bot that is killed finds its positions
+and stops where they were. The bot that started it ends it on an ordered stop; one whose bot was
+killed ends by itself after a while without clients.
+"""
+
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import requests
+
+START_SECONDS = 15.0
+STOP_SECONDS = 5.0
+POLL_SECONDS = 0.05
+
+
+class PortTaken(Exception):
+    """Something that is no exchange answers at the paper exchange's port."""
+
+
+class CannotStart(Exception):
+    """The exchange did not come up; the text says where to look."""
+
+
+def answers(http_url: str) -> bool:
+    """Whether a Deribit-like exchange answers there.
+
+    Raises:
+        PortTaken: something else does.
+    """
+    try:
+        reply = requests.get(f"{http_url}/public/test", timeout=2.0)
+    except requests.ConnectionError:
+        return False
+    except requests.RequestException as error:
+        raise PortTaken(f"{http_url} does not answer as an exchange: {error}") from error
+    try:
+        version = reply.json()["result"]["version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise PortTaken(f"{http_url} is not an exchange; choose another PAPER_PORT") from error
+    return bool(version)
+
+
+class EmbeddedExchange:
+    """The exchange's process, if it was this bot that started it."""
+
+    def __init__(self, command: Sequence[str], http_url: str, output: Path) -> None:
+        """Starts the exchange and waits until it answers.
+
+        Its own session keeps a Ctrl-C meant for the bot away from it.
+
+        Raises:
+            CannotStart: it ended, or did not answer in time.
+        """
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with output.open("ab") as sink:
+            self._process = subprocess.Popen(  # noqa: S603 (our own interpreter and script)
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not answers(http_url):
+            if self._process.poll() is not None:
+                code = self._process.returncode
+                raise CannotStart(f"the paper exchange ended with code {code}: see {output}")
+            if time.monotonic() > deadline:
+                self.stop()
+                raise CannotStart(f"the paper exchange does not answer at {http_url}: see {output}")
+            time.sleep(POLL_SECONDS)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def stop(self) -> None:
+        """Ends it in order; it saves its account first."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait(STOP_SECONDS)
