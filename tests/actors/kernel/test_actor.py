@@ -1,14 +1,23 @@
 """Handlers, refusals, wake-ups and deaths of one actor."""
 
 from datetime import timedelta
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from actors.kernel import ChildSpec, HandlerTable
 from actors.kernel.actor import _Schedule  # pyright: ignore[reportPrivateUsage] (a pure rule)
-from actors.messages.lifecycle import ChildFailed, ChildRestarted, MessageDeadLettered, Phase
+from actors.messages.base import Event
+from actors.messages.lifecycle import (
+    ChildFailed,
+    ChildRestarted,
+    MessageDeadLettered,
+    Phase,
+    Stopping,
+)
 from tests.actors.kernel.support import (
     BellRang,
     Note,
@@ -46,6 +55,27 @@ def test_an_unknown_message_is_a_logged_dead_letter(rig: Rig) -> None:
     (line,) = [line for line in logs if line["event"] == "message_dead_lettered"]
     assert (line["log_level"], line["receiver"]) == ("warning", "a")
     assert rig.says("starts") == ["a starts #1 @0"]
+
+
+class Listener(Probe):
+    """Hears every event, and one kind in particular."""
+
+    def on_event(self, message: Event) -> None:
+        self.write(f"heard {type(message).__name__}")
+
+    handlers: ClassVar[HandlerTable] = {Event: on_event, BellRang: Probe.on_bell_rang}
+
+
+def test_a_handler_for_a_kind_serves_its_subclasses(rig: Rig) -> None:
+    """The handler of the class itself comes first, then that of its nearest base."""
+    arguments = {"diary": rig.diary, "script": Script()}
+    rig.children.append(ChildSpec(name="a", actor=Listener, arguments=arguments))
+    rig.start()
+    now = rig.world.now()
+    rig.tell("a", BellRang(at=now), Stopping(at=now, reason=""), Unheard(at=now))
+    rig.run()
+    assert rig.says("heard", "bell") == ["a bell 1 @0", "a heard Stopping @0"]
+    assert [each[1] for each in rig.letters()] == ["Unheard"]
 
 
 def test_an_expired_command_is_refused(rig: Rig) -> None:

@@ -3,7 +3,16 @@
 import pytest
 
 from actors.kernel import AskFailed
-from actors.messages.lifecycle import ChildFailed, ChildRestarted, StartChild, Stopped, Stopping
+from actors.messages.lifecycle import (
+    ChildFailed,
+    ChildRestarted,
+    ChildStopped,
+    RestartDue,
+    StartBudgetDue,
+    StartChild,
+    Stopped,
+    Stopping,
+)
 from tests.actors.kernel.support import GetDone, Note, Probe, Rig, Script, fail, fail_times, sleep
 
 
@@ -173,6 +182,65 @@ def test_a_start_that_hangs_while_stopping_costs_its_stop_budget_only(rig: Rig) 
     assert rig.exit_code() == 0
     assert rig.says("ends") == ["a ends @31"]
     assert rig.escalated == []
+
+
+def test_a_recovery_that_ends_while_stopping(rig: Rig) -> None:
+    """Its turn to end comes later; that it is ready meanwhile starts nobody else."""
+    rig.child("a", Script(on_recover=sleep(2)))
+    rig.child("b", Script(on_recover=sleep(60), on_finish=sleep(4)))
+    rig.start("c")
+    rig.run(5)
+    rig.do("a", fail(ValueError("boom")))
+    rig.run(2)
+    rig.stop()
+    rig.run(20)
+    assert rig.says("c") == []
+    assert rig.says("ready", "ends") == ["a ready #1 @2", "a ready #2 @8", "a ends @12"]
+    assert rig.exit_code() == 0
+
+
+def test_a_child_that_ends_twice(rig: Rig) -> None:
+    """A repeated word of an end, or a failure after all is done, does not end the process anew."""
+
+    def twice(probe: Probe) -> None:
+        rig.tell("supervisor", ChildStopped(at=probe.clock.now(), name="a", incarnation=1))
+
+    rig.child("a", Script(on_finish=twice))
+    rig.start()
+    rig.run()
+    rig.stop()
+    rig.run(20)
+    assert rig.exit_code() == 0
+    assert len(rig.events(Stopped)) == 1
+
+
+def test_the_root_failing_when_all_is_done(rig: Rig) -> None:
+    """The exit code was given already and stands."""
+
+    def last(probe: Probe) -> None:
+        now = probe.clock.now()
+        rig.tell("supervisor", ChildStopped(at=now, name="a", incarnation=1))
+        rig.tell("supervisor", ChildStopped(at=now, name=[], incarnation=1))  # type: ignore[arg-type]
+
+    rig.child("a", Script(on_finish=last))
+    rig.start()
+    rig.run()
+    rig.stop(exit_code=4)
+    rig.run(20)
+    assert rig.exit_code() == 4
+
+
+def test_words_of_strangers_change_nothing(rig: Rig) -> None:
+    """Ends of nobody and wake-ups without a reason are taken calmly."""
+    rig.start("a")
+    rig.run()
+    now = rig.world.now()
+    rig.tell("supervisor", ChildStopped(at=now, name="stranger", incarnation=1))
+    rig.tell("supervisor", ChildStopped(at=now, name="a", incarnation=0))
+    rig.tell("supervisor", StartBudgetDue(at=now), RestartDue(at=now))
+    rig.run()
+    assert rig.exit_code() is None
+    assert rig.says("a") == ["a starts #1 @0", "a ready #1 @0"]
 
 
 def test_the_first_order_to_stop_counts(rig: Rig) -> None:
