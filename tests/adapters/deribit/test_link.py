@@ -1,9 +1,11 @@
 """One connection's end, forced where a real socket cannot be made to fail on cue."""
 
 import socket
+import threading
 from typing import Any, cast
 
 import pytest
+from websocket._abnf import frame_buffer
 
 from actors.ports import NotSent, OutcomeUnknown
 from adapters.deribit.frames import Frames
@@ -58,6 +60,31 @@ def test_frames_without_a_socket_are_closed() -> None:
     """Reading after the end is the end, not a crash."""
     with pytest.raises(Exception, match="socket is closed"):
         Frames(tick_seconds=1).receive()
+
+
+class TricklingFrames(Frames):
+    """A socket whose buffer takes seven bytes at a time."""
+
+    def _send(self, data: Any) -> int:
+        return super()._send(data[:7])
+
+
+@pytest.mark.parametrize("length", [0, 5, 125, 126, 400, 65_535, 65_536])
+def test_a_message_leaves_whole_and_masked(length: int) -> None:
+    """Whatever the socket takes at a time, one well-formed frame of any length goes out."""
+    ours, theirs = socket.socketpair()
+    frames = TricklingFrames(tick_seconds=1)
+    frames.sock = ours
+    payload = b"0123456789" * (length // 10) + b"x" * (length % 10)
+    with ours, theirs:
+        ours.settimeout(5)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
+        theirs.settimeout(5)
+        sender = threading.Thread(target=frames.send_whole, args=(payload,))
+        sender.start()
+        received = frame_buffer(theirs.recv, skip_utf8_validation=False).recv_frame()
+        sender.join(5)
+    assert (received.opcode, received.fin, received.data) == (1, 1, payload)
 
 
 def test_every_way_a_frame_can_arrive() -> None:

@@ -34,6 +34,13 @@ def test_a_resting_stop_may_lack_half_its_fields() -> None:
     assert order.reduce_only
 
 
+@pytest.mark.parametrize("wire", [wires.stop(reduce_only=False), wires.stop(reduce_only=None)])
+def test_reduce_only_is_never_assumed(wire: dict[str, Any]) -> None:
+    """A stop counts as protection only when the venue says that it is reduce-only."""
+    assert not parse.order(wire, BTC).reduce_only
+    assert not parse.order(wires.without(wire, "reduce_only"), BTC).reduce_only
+
+
 def test_a_market_order_that_comes_back_as_limit_is_a_market_order() -> None:
     """The venue may rename it and keep the original type beside."""
     wire = wires.order(order_type="limit", original_order_type="market")

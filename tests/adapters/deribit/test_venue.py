@@ -177,6 +177,7 @@ def test_locked_entries_are_not_sent_and_protection_is(gated: bool) -> None:
     bench.venue.lock_entries("kill switch")
     with pytest.raises(NotSent, match="kill switch"):
         bench.venue.place(entry())
+    assert bench.venue.budget_left() == 20
     bench.venue.place(stop())
     bench.venue.unlock_entries()
     bench.venue.place(entry())
@@ -279,6 +280,7 @@ def test_reads_and_cancels_fall_back_and_are_repeated(bench: Bench) -> None:
     assert bench.venue.cancel("4008699030").order_id == "4008699030"
     assert len(bench.sent()) == 4
     assert bench.clock.slept == [0.25]
+    assert bench.venue.budget_left() == 17  # four were taken, a quarter second gave one back
 
 
 def test_repeats_are_bounded(bench: Bench) -> None:

@@ -162,6 +162,14 @@ def test_no_reply_in_time_is_unknown_and_a_late_one_is_ignored(
     assert made.rpc.oddities.counts == {"late_reply": 1}
 
 
+def test_a_reply_that_comes_twice_counts_once(bench: Callable[..., Bench]) -> None:
+    """The second copy is nobody's; the reader goes on."""
+    made = bench(lambda request: [reply(request, 1)] * 2)
+    for _ in range(3):
+        assert made.rpc.call("m", {}, timeout=WAIT) == 1
+    assert made.rpc.is_connected
+
+
 @pytest.mark.parametrize("end", [drop, lambda connection: connection.close(4000, "heartbeat")])
 def test_a_lost_connection_fails_every_call_at_once(
     bench: Callable[..., Bench], end: Callable[[Any], None]
