@@ -289,9 +289,12 @@ class TradeActor(Actor):
         try:
             order = self._venue.cancel(line.order_ids[-1])
         except Rejected as error:
-            if error.code not in venue_codes.GONE_ALREADY:
+            if error.code in venue_codes.GONE_ALREADY:
+                # The venue was faster (a fill, or its own clipping): read how it ended, at once.
+                self._change(replace(self._trade, needs_sync=True))
+            else:
                 self.log.warning("cancel_refused", label=self._trade.label(line), error=str(error))
-            self._change(bracket.refused(self._trade, self._policy, self.clock.now()))
+                self._change(bracket.refused(self._trade, self._policy, self.clock.now()))
         except (NotSent, OutcomeUnknown) as error:
             self._outcome_unknown(line, "cancel", error)
             self._change(bracket.refused(self._trade, self._policy, self.clock.now()))
