@@ -71,6 +71,7 @@ class TradeActor(Actor):
         self._policy = policy
         self._stop_trigger = stop_trigger
         self._saved: Trade | None = None
+        self._gone: set[str] = set()
         self._next_look: float | None = None
         self._announce = Announcer(self.emit, argument.instrument)
         self._steps: Mapping[Do, Callable[[Step], bool]] = {
@@ -289,11 +290,14 @@ class TradeActor(Actor):
         try:
             order = self._venue.cancel(line.order_ids[-1])
         except Rejected as error:
-            if error.code in venue_codes.GONE_ALREADY:
-                # The venue was faster (a fill, or its own clipping): read how it ended, at once.
+            label = self._trade.label(line)
+            if error.code in venue_codes.GONE_ALREADY and label not in self._gone:
+                # The venue was faster (a fill, or its own clipping): read how it ended, at once;
+                # but only once, should its reads lag behind.
+                self._gone.add(label)
                 self._change(replace(self._trade, needs_sync=True))
             else:
-                self.log.warning("cancel_refused", label=self._trade.label(line), error=str(error))
+                self.log.warning("cancel_refused", label=label, error=str(error))
                 self._change(bracket.refused(self._trade, self._policy, self.clock.now()))
         except (NotSent, OutcomeUnknown) as error:
             self._outcome_unknown(line, "cancel", error)
