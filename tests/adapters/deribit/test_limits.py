@@ -11,9 +11,9 @@ from tests.adapters.deribit.fakes import ManualClock
 
 
 def test_entries_leave_the_protective_share_alone() -> None:
-    """Of a burst of 20 with 6 reserved, 14 entries pass and the next is not sent."""
+    """Of a burst of 18 with 6 reserved, 12 entries pass and the next is not sent."""
     limiter = Limiter(ManualClock())
-    for _ in range(14):
+    for _ in range(12):
         limiter.entry()
     with pytest.raises(NotSent, match="reserved"):
         limiter.entry()
@@ -24,7 +24,7 @@ def test_protective_requests_use_the_share_then_wait() -> None:
     """The reserved tokens go without waiting; after them each waits for its own."""
     clock = ManualClock()
     limiter = Limiter(clock)
-    for _ in range(20):
+    for _ in range(18):
         limiter.protective()
     assert clock.slept == []
     limiter.protective()
@@ -34,34 +34,34 @@ def test_protective_requests_use_the_share_then_wait() -> None:
 def test_a_wait_beyond_the_bound_is_refused() -> None:
     """A class that cannot be served within the bound is not sent, and costs nothing."""
     limiter = Limiter(ManualClock(), max_wait=0.0)
-    for _ in range(100):
+    for _ in range(95):
         limiter.read()
     with pytest.raises(NotSent, match="budget"):
         limiter.read()
-    for _ in range(20):
+    for _ in range(18):
         limiter.mass_cancel()
     with pytest.raises(NotSent):
         limiter.mass_cancel()
-    assert limiter.left() == 20
+    assert limiter.left() == 18
 
 
 def test_the_budget_refills_with_time() -> None:
     """Five tokens a second come back, up to the burst."""
     clock = ManualClock()
     limiter = Limiter(clock)
-    for _ in range(14):
+    for _ in range(12):
         limiter.entry()
     clock.seconds += 1.0
     assert limiter.left() == 11
     clock.seconds += 100.0
-    assert limiter.left() == 20
+    assert limiter.left() == 18
 
 
 def test_the_accounts_own_limits_are_adopted() -> None:
     """New limits count from now on; a lower burst cuts what is there."""
     limiter = Limiter(ManualClock())
     limiter.update(Rates(matching=Rate(per_second=1, burst=8)))
-    assert limiter.left() == 8
+    assert limiter.left() == 6
 
 
 def test_being_throttled_empties_every_bucket() -> None:
@@ -72,6 +72,25 @@ def test_being_throttled_empties_every_bucket() -> None:
     assert limiter.left() == 0
     limiter.protective()
     assert clock.slept == [pytest.approx(0.2)]
+
+
+@given(
+    st.lists(st.floats(min_value=0, max_value=0.3), min_size=1, max_size=60),
+    st.lists(st.floats(min_value=0, max_value=0.4), min_size=60, max_size=60),
+)
+def test_jitter_on_the_way_does_not_exceed_the_venues_limit(
+    gaps: list[float], delays: list[float]
+) -> None:
+    """The venue's own count at arrival stays within its burst, whatever each request's delay."""
+    clock = ManualClock()
+    limiter = Limiter(clock)
+    arrivals: list[float] = []
+    for gap, delay in zip(gaps, delays, strict=False):
+        clock.seconds += gap
+        limiter.protective()
+        arrivals.append(clock.seconds + delay)
+    venue = TokenBucket(Rate(per_second=5, burst=20), 0.0)
+    assert all(venue.take(arrival + 1e-6) is not None for arrival in sorted(arrivals))
 
 
 @given(

@@ -5,6 +5,7 @@ import threading
 from typing import Any, cast
 
 import pytest
+from websocket import WebSocketTimeoutException
 from websocket._abnf import frame_buffer
 
 from actors.ports import NotSent, OutcomeUnknown
@@ -85,6 +86,17 @@ def test_a_message_leaves_whole_and_masked(length: int) -> None:
         received = frame_buffer(theirs.recv, skip_utf8_validation=False).recv_frame()
         sender.join(5)
     assert (received.opcode, received.fin, received.data) == (1, 1, payload)
+
+
+def test_a_peer_that_stops_reading_ends_the_write() -> None:
+    """A full buffer is waited for no longer than the write timeout."""
+    ours, theirs = socket.socketpair()
+    frames = Frames(tick_seconds=1)
+    frames.sock = ours
+    with ours, theirs:
+        ours.settimeout(0.02)
+        with pytest.raises(WebSocketTimeoutException):
+            frames.send_whole(b"x" * 4_000_000)
 
 
 def test_every_way_a_frame_can_arrive() -> None:

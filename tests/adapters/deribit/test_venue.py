@@ -177,7 +177,7 @@ def test_locked_entries_are_not_sent_and_protection_is(gated: bool) -> None:
     bench.venue.lock_entries("kill switch")
     with pytest.raises(NotSent, match="kill switch"):
         bench.venue.place(entry())
-    assert bench.venue.budget_left() == 20
+    assert bench.venue.budget_left() == 18
     bench.venue.place(stop())
     bench.venue.unlock_entries()
     bench.venue.place(entry())
@@ -241,7 +241,7 @@ def test_the_budget_keeps_room_for_protection(bench: Bench) -> None:
     """Entries stop at the reserved share; stops still go."""
     bench.both("private/buy", placed())
     bench.both("private/sell", placed())
-    for _ in range(14):
+    for _ in range(12):
         bench.venue.place(entry())
     with pytest.raises(NotSent):
         bench.venue.place(entry())
@@ -280,7 +280,7 @@ def test_reads_and_cancels_fall_back_and_are_repeated(bench: Bench) -> None:
     assert bench.venue.cancel("4008699030").order_id == "4008699030"
     assert len(bench.sent()) == 4
     assert bench.clock.slept == [0.25]
-    assert bench.venue.budget_left() == 17  # four were taken, a quarter second gave one back
+    assert bench.venue.budget_left() == 15  # four were taken, a quarter second gave one back
 
 
 def test_repeats_are_bounded(bench: Bench) -> None:
@@ -448,7 +448,7 @@ def test_accounts_without_equity_are_left_out_and_limits_adopted(bench: Bench) -
     bench.stream.answer("private/get_account_summaries", {"summaries": rows})
     assert [one.currency for one in bench.venue.accounts()] == ["BTC"]
     bench.clock.seconds += 100
-    assert bench.venue.budget_left() == 30
+    assert bench.venue.budget_left() == 28
 
 
 @pytest.mark.parametrize("limits", [None, {}, {"limits_per_currency": True}, 7])
@@ -457,7 +457,7 @@ def test_odd_limits_leave_the_present_ones(bench: Bench, limits: Any) -> None:
     rows = [wires.account(limits=limits)]
     bench.stream.answer("private/get_account_summaries", {"summaries": rows})
     assert len(bench.venue.accounts()) == 1
-    assert bench.venue.budget_left() == 20
+    assert bench.venue.budget_left() == 18
 
 
 def test_the_catalogue_keeps_perpetuals_and_forgets_none(bench: Bench) -> None:
@@ -538,7 +538,7 @@ def test_mass_cancels_count(bench: Bench, method: str, send: Callable[[DeribitVe
     """They say how many; anything but a number is unknown; they cost no order budget."""
     bench.stream.answer(method, 3)
     assert send(bench.venue) == 3
-    assert bench.venue.budget_left() == 20
+    assert bench.venue.budget_left() == 18
     bench.stream.answer(method, "ok")
     with pytest.raises(OutcomeUnknown):
         send(bench.venue)
