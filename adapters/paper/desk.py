@@ -7,7 +7,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from adapters.paper import rpc
-from adapters.paper.errors import VenueError
+from adapters.paper.errors import AccountNotSaved, VenueError
 from adapters.paper.exchange import Exchange
 from adapters.paper.feed import Tick
 from adapters.paper.rpc import HttpProof, Request
@@ -143,8 +143,15 @@ class Desk:
             self.save()
 
     def save(self) -> None:
-        """Puts the account on disk. Raises `OSError`."""
-        self._store.save(self.exchange.present(), self.exchange.take_past())
+        """Puts the account on disk.
+
+        Raises:
+            AccountNotSaved: the disk refused it.
+        """
+        try:
+            self._store.save(self.exchange.present(), self.exchange.take_past())
+        except OSError as error:
+            raise AccountNotSaved(str(error)) from error
         self._saved = self.exchange.revision
         self._saved_at_ms = self.now_ms()
 

@@ -41,6 +41,10 @@ MESSAGES = {
 TOO_MANY_REQUESTS = 10028
 
 
+class AccountNotSaved(Exception):
+    """The disk refused the account: whoever asked gets no answer, and the exchange ends."""
+
+
 class VenueError(Exception):
     """A refusal as it goes out: ``code``, ``message`` and, where there is one, ``data``."""
 

@@ -18,6 +18,10 @@ def encode(value: Any) -> bytes:
     return orjson.dumps(value, default=_plain)
 
 
+def _refuse(word: str) -> Any:
+    raise ValueError(f"{word} is no JSON")
+
+
 def decode(text: str | bytes) -> Any:
     """JSON with fractions as decimals.
 
@@ -25,7 +29,7 @@ def decode(text: str | bytes) -> Any:
         ValueError: it is not JSON, not UTF-8, or nested beyond sense.
     """
     try:
-        return json.loads(text, parse_float=Decimal)
+        return json.loads(text, parse_float=Decimal, parse_constant=_refuse)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

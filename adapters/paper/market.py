@@ -84,7 +84,10 @@ class InterestSample:
 
 @dataclass(slots=True, kw_only=True)
 class Market:
-    """Prices and liquidity of one instrument. `step` moves it; takers call `take`."""
+    """Prices and liquidity of one instrument. `step` moves it; takers call `take`.
+
+    ``taken`` is what takers have had of each side (by its name) since the last step.
+    """
 
     instrument: Instrument
     seed: int
@@ -106,6 +109,7 @@ class Market:
     trades: deque[PublicTrade] = field(default_factory=lambda: deque(maxlen=1000))
     candles: Candles = field(default_factory=Candles)
     _mid: Decimal = ZERO
+    taken: dict[str, int] = field(default_factory=dict[str, int])
     _levels: dict[Side, list[Level]] = field(default_factory=dict[Side, list[Level]])
 
     def open(self) -> None:
@@ -120,6 +124,16 @@ class Market:
         """Works out again what is derived, after the rest was read back."""
         self._mid = self.index + self._premium()
         self._reprice()
+        eaten, self.taken = self.taken, {}
+        for side, contracts in eaten.items():
+            self._eat(Side(side), contracts)
+
+    def _eat(self, side: Side, contracts: int) -> None:
+        """Takes from the top of one side what had been taken from it."""
+        taker, levels = side.opposite, self.levels(side)
+        while contracts and levels:
+            level = self.take(taker, levels[0].price, contracts)
+            contracts -= level.contracts if level else contracts
 
     def step(self, index: Decimal, now_ms: int, change_id: int) -> Decimal:
         """Moves to a new index and time; the book is new. Returns how far the mid moved."""
@@ -128,6 +142,7 @@ class Market:
         self.index, self.now_ms, self.change_id = index.quantize(CENT), now_ms, change_id
         self.steps += 1
         self._levels.clear()
+        self.taken.clear()
         self._mid = self.index + self._premium()
         self._average()
         self._reprice()
@@ -231,6 +246,7 @@ class Market:
         best = levels[0]
         taken = min(contracts, best.contracts)
         best.contracts -= taken
+        self.taken[side.opposite] = self.taken.get(side.opposite, 0) + taken
         if best.contracts == 0:
             levels.pop(0)
         return Level(best.price, taken)

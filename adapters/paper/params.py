@@ -10,7 +10,13 @@ from adapters.paper.errors import invalid
 from domain.instruments import Instrument
 
 E = TypeVar("E", bound=StrEnum)
+# Prices, amounts and times stay well within; what does not would only overflow somewhere.
+_MOST_DIGITS = 20
 _BOOLEANS = {"true": True, "false": False}
+
+
+def _is_sane(number: Decimal) -> bool:
+    return number == 0 or abs(number.adjusted()) <= _MOST_DIGITS
 
 
 class Params:
@@ -41,7 +47,7 @@ class Params:
             number = Decimal(str(value))
         except InvalidOperation:
             raise invalid(name, "invalid number") from None
-        if isinstance(value, bool) or not number.is_finite():
+        if isinstance(value, bool) or not number.is_finite() or not _is_sane(number):
             raise invalid(name, "invalid number")
         return number
 

@@ -6,6 +6,7 @@ Source: the venue's JSON-RPC overview and authentication articles.
 import base64
 import binascii
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
@@ -49,7 +50,21 @@ def from_body(text: str | bytes, method: str | None = None) -> Request:
     name, params = method or body.get("method"), cast("Any", body.get("params")) or cast("Any", {})
     if not isinstance(name, str) or not isinstance(params, dict):
         raise refusal(11050, data="invalid request")
-    return Request(name, cast("dict[str, Any]", params), body.get("id"))
+    return Request(name, cast("dict[str, Any]", params), _echoable(body.get("id")))
+
+
+def _echoable(request_id: Any) -> int | str | Decimal | None:
+    """An id that can be written back; anything that is no number and no clean text is dropped."""
+    match request_id:
+        case int():
+            # Written as a decimal: an id may be larger than the encoder's integers.
+            return request_id if abs(request_id) < 1 << 53 else Decimal(request_id)
+        case str() if request_id.isprintable():
+            return request_id
+        case Decimal():
+            return request_id
+        case _:
+            return None
 
 
 def result(request_id: Any, value: Any, started_us: int, now_us: int) -> bytes:

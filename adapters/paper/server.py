@@ -22,6 +22,7 @@ import uvicorn
 from structlog.typing import FilteringBoundLogger
 
 from adapters.paper.desk import Desk
+from adapters.paper.errors import AccountNotSaved
 from adapters.paper.exchange import Exchange
 from adapters.paper.feed import Feed, Tick, open_feed
 from adapters.paper.market import BookShape
@@ -89,7 +90,7 @@ class PaperServer:
             raise
         self._desk = Desk(exchange, self._store, _now_us)
         self._stop = threading.Event()
-        self._failure: OSError | None = None
+        self._failure: AccountNotSaved | None = None
 
     @property
     def port(self) -> int:
@@ -141,7 +142,7 @@ class PaperServer:
         """Asks the server to end; it saves first."""
         self._stop.set()
 
-    def _fail(self, error: OSError) -> None:
+    def _fail(self, error: AccountNotSaved) -> None:
         self._failure = self._failure or error
         self.stop()
 
@@ -184,7 +185,7 @@ class PaperServer:
         if self._failure is None:
             try:
                 self._desk.save()
-            except OSError as error:
+            except AccountNotSaved as error:
                 self._failure = error
 
     async def _run_feed(self) -> None:
@@ -218,7 +219,7 @@ class PaperServer:
     def _move(self, tick: Tick) -> None:
         try:
             self._desk.tick(tick)
-        except OSError as error:
+        except AccountNotSaved as error:
             self._fail(error)
 
     def _log_feed(self, event: str) -> None:

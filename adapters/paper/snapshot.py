@@ -19,6 +19,7 @@ from adapters.paper.ids import Ids
 from adapters.paper.ledger import MOST_CLOSED
 from adapters.paper.market import InterestSample, Market, PublicTrade
 from adapters.paper.records import OrderRecord, TradeRecord, TriggerEntry
+from domain.orders import Side
 
 VERSION = 1
 _KEPT_TAPE = 20
@@ -72,6 +73,7 @@ def present(engine: Engine) -> dict[str, Any]:
 def _dump_market(market: Market) -> dict[str, Any]:
     return {
         **{name: pack(getattr(market, name)) for name in (*_NUMBERS, *_COUNTS)},
+        "taken": {side.value: market.taken[side] for side in Side if side in market.taken},
         "samples": [pack(sample) for sample in market.samples],
         "tape": [pack(trade) for trade in list(market.trades)[-_KEPT_TAPE:]],
     }
@@ -113,4 +115,5 @@ def _load_market(market: Market, packed: Mapping[str, Any]) -> None:
         setattr(market, name, packed[name])
     market.samples.extend(unpack(InterestSample, each) for each in packed["samples"])
     market.trades.extend(unpack(PublicTrade, each) for each in packed["tape"])
+    market.taken = dict(packed["taken"])
     market.resume()

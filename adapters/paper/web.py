@@ -1,7 +1,8 @@
 """The sockets: HTTP GET and POST, and the websocket, as one ASGI application."""
 
 import asyncio
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 
 from starlette.applications import Starlette
@@ -12,7 +13,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from adapters.paper import rpc
 from adapters.paper.desk import Desk
-from adapters.paper.errors import VenueError, refusal
+from adapters.paper.errors import AccountNotSaved, VenueError, refusal
 from adapters.paper.rpc import HttpProof, Request
 
 PREFIX = "/api/v2"
@@ -24,50 +25,43 @@ class Connection:
 
     def __init__(self, socket: WebSocket) -> None:
         self._socket = socket
-        self._queue: asyncio.Queue[bytes] = asyncio.Queue(_LONGEST_QUEUE)
-        self.ending: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
+        self._queue: deque[bytes] = deque()
+        self._ending: tuple[int, str] | None = None
+        self._news = asyncio.Event()
 
     def send(self, frame: bytes) -> None:
         """Queues a frame; a reader that is too slow is dropped."""
-        try:
-            self._queue.put_nowait(frame)
-        except asyncio.QueueFull:
+        if len(self._queue) >= _LONGEST_QUEUE:
             self.hang_up(1013, "connection_too_slow")
+        if self._ending is None:
+            self._queue.append(frame)
+            self._news.set()
 
     def hang_up(self, code: int, reason: str) -> None:
         """Ends the connection once what is queued has been written."""
-        if not self.ending.done():
-            self.ending.set_result((code, reason))
+        if self._ending is None:
+            self._ending = code, reason
+            self._news.set()
 
     async def write(self) -> None:
         """Writes what is queued, until hung up."""
-        while True:
-            if self._queue.empty() and self.ending.done():
-                await self._socket.close(*self.ending.result())
-                return
-            frame = await self._next()
-            if frame is not None:
-                await self._socket.send_text(frame.decode())
-
-    async def _next(self) -> bytes | None:
-        """The next frame, or None when hung up instead."""
-        if not self._queue.empty():
-            return self._queue.get_nowait()
-        waiting = asyncio.ensure_future(self._queue.get())
-        await asyncio.wait({waiting, self.ending}, return_when=asyncio.FIRST_COMPLETED)
-        if waiting.done():
-            return waiting.result()
-        waiting.cancel()
-        return None
+        while self._queue or self._ending is None:
+            if self._queue:
+                await self._socket.send_text(self._queue.popleft().decode())
+            else:
+                self._news.clear()
+                await self._news.wait()
+        with suppress(RuntimeError):  # the peer has left first, and there is nobody to close on
+            await self._socket.close(*self._ending)
 
 
-def application(desk: Desk, on_disk_failure: Callable[[OSError], None]) -> Starlette:
+def application(desk: Desk, on_disk_failure: Callable[[AccountNotSaved], None]) -> Starlette:
     """The application; a disk that refuses the account is reported, and nobody gets an answer."""
 
     def answer(request: Request, proof: HttpProof | None) -> Response:
         try:
             status, body = desk.http(request, proof)
-        except OSError as error:
+        except AccountNotSaved as error:
             on_disk_failure(error)
             return Response(status_code=500)
         return _json(status, body)
@@ -89,16 +83,15 @@ def application(desk: Desk, on_disk_failure: Callable[[OSError], None]) -> Starl
         await socket.accept()
         connection = Connection(socket)
         session = desk.connect(connection)
-        writer = asyncio.create_task(connection.write())
         try:
-            await _read(socket, lambda text: desk.frame(session, text), writer)
-        except OSError as error:
+            try:
+                await _until_either(
+                    _read(socket, lambda text: desk.frame(session, text)), connection.write()
+                )
+            finally:
+                desk.disconnect(session)
+        except AccountNotSaved as error:
             on_disk_failure(error)
-        finally:
-            writer.cancel()
-            with suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
-                await writer
-            desk.disconnect(session)
 
     return Starlette(
         routes=[
@@ -110,20 +103,28 @@ def application(desk: Desk, on_disk_failure: Callable[[OSError], None]) -> Starl
     )
 
 
-async def _read(
-    socket: WebSocket, handle: Callable[[str | bytes], None], writer: asyncio.Task[None]
-) -> None:
-    """Reads frames until the other side leaves or the writer has hung up."""
-    while not writer.done():
-        reading = asyncio.create_task(socket.receive())
-        await asyncio.wait({reading, writer}, return_when=asyncio.FIRST_COMPLETED)
-        if not reading.done():
-            reading.cancel()
-            return
-        message = reading.result()
-        if message["type"] == "websocket.disconnect":
-            return
+async def _read(socket: WebSocket, handle: Callable[[str | bytes], None]) -> None:
+    """Reads frames until the other side leaves."""
+    while (message := await socket.receive())["type"] != "websocket.disconnect":
         handle(message.get("text") or message.get("bytes") or "")
+
+
+async def _until_either(*ways: Coroutine[None, None, None]) -> None:
+    """Runs both ways of a connection until one ends; a peer that left is no error.
+
+    Raises:
+        AccountNotSaved: nobody may be answered any more.
+    """
+    tasks = [asyncio.create_task(way) for way in ways]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+    for end in ends:
+        if isinstance(end, Exception) and not isinstance(end, WebSocketDisconnect):
+            raise end
 
 
 async def _body(http: HttpRequest) -> str:

@@ -11,6 +11,7 @@ from domain.instruments import Instrument
 from domain.orders import TRIGGER_TYPES, OrderType, Side, TimeInForce, TriggerBy
 
 _LABEL_LENGTH = 64
+_MOST_CONTRACTS = 10**12
 _GTC = TimeInForce.GOOD_TIL_CANCELLED
 
 
@@ -35,6 +36,8 @@ def contracts(params: Params, instrument: Instrument) -> int | None:
         whole = instrument.contracts(amount)
     except ValueError:
         raise invalid("amount", "must be a multiple of contract size") from None
+    if whole > _MOST_CONTRACTS:
+        raise invalid("amount", "too large")
     if whole < instrument.min_contracts:
         raise refusal(10002)
     return whole

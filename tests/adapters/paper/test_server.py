@@ -1,0 +1,354 @@
+"""The exchange over real sockets: HTTP in all its forms, the websocket, restarts and stops."""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import websocket
+
+from adapters.paper.server import PaperServer, PaperSettings
+from tests.adapters.paper.harness import INVERSE
+from tests.adapters.paper.serving import Running, running
+
+BASIC = ("paper", "paper")
+LOG_IN = {"grant_type": "client_credentials", "client_id": "paper", "client_secret": "paper"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with running(tmp_path_factory.mktemp("paper"), rate_limits=False) as started:
+        yield started
+
+
+class Socket:
+    """A websocket client that keeps notifications apart from replies."""
+
+    def __init__(self, url: str) -> None:
+        self.raw = websocket.create_connection(url, timeout=10)
+        self.frames: list[Any] = []
+        self._count = 0
+
+    def receive(self) -> Any:
+        return json.loads(self.raw.recv())
+
+    def call(self, method: str, **params: Any) -> Any:
+        self._count += 1
+        body = {"jsonrpc": "2.0", "id": self._count, "method": method, "params": params}
+        self.raw.send(json.dumps(body))
+        while (message := self.receive()).get("id") != self._count:
+            self.frames.append(message)
+        return message
+
+    def await_frame(self, channel: str) -> Any:
+        """The next frame of a channel, heard already or still to come."""
+        while True:
+            for frame in self.frames:
+                if frame["params"]["channel"] == channel:
+                    self.frames.remove(frame)
+                    return frame["params"]["data"]
+            self.frames.append(self.receive())
+
+
+@pytest.fixture
+def socket(server: Running) -> Iterator[Socket]:
+    connected = Socket(server.ws)
+    yield connected
+    connected.raw.shutdown()
+
+
+def test_get_with_a_query(server: Running) -> None:
+    """Text from a query is coerced; the reply is JSON that nobody may cache."""
+    params = {"instrument_name": INVERSE, "depth": "5"}
+    reply = requests.get(f"{server.http}/public/get_order_book", params=params, timeout=5)
+    assert (reply.status_code, reply.headers["cache-control"]) == (200, "no-store")
+    assert len(reply.json()["result"]["bids"]) == 5
+    assert "id" not in reply.json()
+
+
+def test_post_with_and_without_a_method_in_the_path(server: Running) -> None:
+    """Both forms answer with the id they were given, number or text."""
+    body: dict[str, Any] = {"jsonrpc": "2.0", "id": "a", "method": "public/get_time", "params": {}}
+    whole = requests.post(server.http, json=body, timeout=5).json()
+    pathed = requests.post(f"{server.http}/public/get_time", json={"id": 7}, timeout=5).json()
+    assert (whole["id"], pathed["id"]) == ("a", 7)
+    assert whole["result"] <= pathed["result"]
+
+
+def test_numbers_are_written_exactly(server: Running) -> None:
+    """Fees and prices are plain decimals, never binary fractions."""
+    text = requests.get(
+        f"{server.http}/public/get_instrument", params={"instrument_name": INVERSE}, timeout=5
+    ).text
+    assert '"taker_commission":0.00035,' in text
+    assert '"tick_size":0.5,' in text
+
+
+def test_errors_are_400_with_the_usual_body(server: Running) -> None:
+    """Unknown methods, missing tokens and bad parameters, each by its code."""
+    codes = {
+        "public/nonsense": -32601,
+        "private/get_positions": 13009,
+        "public/ticker": -32602,
+        "public/set_heartbeat?interval=10": 10030,
+    }
+    for path, code in codes.items():
+        reply = requests.get(f"{server.http}/{path}", timeout=5)
+        assert (reply.status_code, reply.json()["error"]["code"]) == (400, code)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "code"),
+    [
+        (b"{", "application/json", 11050),
+        (b"\xff", "application/json", 11050),
+        (b'{"params": {"a": "' + b"x" * 40_000 + b'"}}', "application/json", -32600),
+        (b"{}", "text/plain", 13018),
+    ],
+)
+def test_bad_posts(server: Running, body: bytes, content_type: str, code: int) -> None:
+    """Not JSON, not text, too large, or of another type."""
+    headers = {"content-type": content_type}
+    reply = requests.post(f"{server.http}/public/test", data=body, headers=headers, timeout=5)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (400, code)
+
+
+def test_basic_and_bearer(server: Running) -> None:
+    """Either header opens private methods; a token has to come from a log-in."""
+    url = f"{server.http}/private/get_positions"
+    assert requests.get(url, auth=BASIC, timeout=5).json()["result"] == []
+    token = requests.get(f"{server.http}/public/auth", params=LOG_IN, timeout=5).json()["result"]
+    bearer = {"authorization": f"Bearer {token['access_token']}"}
+    assert requests.get(url, headers=bearer, timeout=5).json()["result"] == []
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        ("Basic " + base64.b64encode(b"paper:wrong").decode(), 13004),
+        ("Basic ###", 10000),
+        ("Bearer nobody", 13009),
+        ("Digest x", 13009),
+        ("deri-hmac-sha256 id=paper,ts=1", 10000),
+        ("deri-hmac-sha256 id=paper,ts=1,nonce=a,sig=00", 13004),
+    ],
+)
+def test_bad_headers(server: Running, header: str, code: int) -> None:
+    """Wrong, malformed and unknown proofs are refused."""
+    url = f"{server.http}/private/get_positions"
+    reply = requests.get(url, headers={"authorization": header}, timeout=5)
+    assert reply.json()["error"]["code"] == code
+
+
+def test_a_signed_request(server: Running) -> None:
+    """The signature covers verb, path with query, and body."""
+    uri = "/api/v2/private/get_open_orders_by_currency?currency=BTC"
+    stamp = str(int(time.time() * 1000))
+    signed = f"{stamp}\nn\nGET\n{uri}\n\n"
+    signature = hmac.new(b"paper", signed.encode(), hashlib.sha256).hexdigest()
+    header = {"authorization": f"deri-hmac-sha256 id=paper, ts={stamp}, nonce=n, sig={signature}"}
+    base = server.http.removesuffix("/api/v2")
+    assert requests.get(base + uri, headers=header, timeout=5).json()["result"] == []
+    other = requests.get(f"{base}{uri}&type=limit", headers=header, timeout=5)
+    assert other.json()["error"]["code"] == 13004
+
+
+def test_a_trade_over_the_websocket(socket: Socket) -> None:
+    """Log in, subscribe, buy: the fill is in the reply and on the channel."""
+    assert socket.call("public/auth", **LOG_IN)["result"]["token_type"] == "bearer"
+    channels = ["user.changes.any.any.raw", f"ticker.{INVERSE}.100ms", "nonsense"]
+    assert socket.call("private/subscribe", channels=channels)["result"] == channels[:2]
+    order = {"instrument_name": INVERSE, "amount": 10, "type": "market", "label": "ws"}
+    reply = socket.call("private/buy", **order)["result"]
+    frame = socket.await_frame("user.changes.any.any.raw")
+    assert frame["trades"][0]["trade_id"] == reply["trades"][0]["trade_id"]
+    assert socket.await_frame(f"ticker.{INVERSE}.100ms")["mark_price"] > 0
+    closed = socket.call("private/close_position", instrument_name=INVERSE, type="market")
+    assert closed["result"]["order"]["order_state"] == "filled"
+
+
+def test_a_frame_that_is_not_json_leaves_the_socket_open(socket: Socket) -> None:
+    """11050 without an id, and the next request is answered; bytes count as text."""
+    socket.raw.send("hello")
+    reply = socket.receive()
+    assert (reply["error"]["code"], "id" in reply) == (11050, False)
+    socket.raw.send_binary(b'{"id": 5, "method": "public/test"}')
+    assert socket.receive()["id"] == 5
+
+
+def test_log_out_closes_the_socket(socket: Socket) -> None:
+    """No reply comes; the server closes with 1000."""
+    socket.call("public/auth", **LOG_IN)
+    socket.raw.send(json.dumps({"id": 99, "method": "private/logout"}))
+    opcode, data = socket.raw.recv_data()
+    assert (opcode, int.from_bytes(data[:2], "big")) == (websocket.ABNF.OPCODE_CLOSE, 1000)
+
+
+def test_a_dropped_socket_cancels_if_it_asked_for_it(server: Running, socket: Socket) -> None:
+    """The TCP connection ends without a word; the order is gone, a listener hears it."""
+    socket.call("public/auth", **LOG_IN)
+    socket.call("private/subscribe", channels=["user.orders.any.any.raw"])
+    doomed = Socket(server.ws)
+    doomed.call("public/auth", **LOG_IN)
+    doomed.call("private/enable_cancel_on_disconnect")
+    order = {"instrument_name": INVERSE, "amount": 10, "price": 50_000}
+    placed = doomed.call("private/buy", **order)["result"]["order"]["order_id"]
+    doomed.raw.sock.close()
+    states: list[str] = []
+    while "cancelled" not in states:
+        heard = socket.await_frame("user.orders.any.any.raw")
+        assert heard["order_id"] == placed
+        states.append(heard["order_state"])
+
+
+def test_too_many_orders_close_the_socket(tmp_path: Path) -> None:
+    """With the limits on, 10028 is the last thing a client hears."""
+    with running(tmp_path) as started:
+        socket = Socket(started.ws)
+        socket.call("public/auth", **LOG_IN)
+        codes = [socket.call("private/cancel", order_id="1")["error"]["code"] for _ in range(20)]
+        assert set(codes) == {10004}
+        while socket.call("private/cancel", order_id="1")["error"]["code"] != 10028:
+            pass
+        opcode, _ = socket.raw.recv_data()
+        assert opcode == websocket.ABNF.OPCODE_CLOSE
+        socket.raw.shutdown()
+
+
+def test_the_account_survives_a_restart(tmp_path: Path) -> None:
+    """Orders, position and prices are there again; ids go on."""
+    order = {"instrument_name": INVERSE, "amount": "10", "type": "market"}
+    resting = {"instrument_name": INVERSE, "amount": "10", "price": "50000", "label": "kept"}
+    with running(tmp_path) as started:
+        first = requests.get(f"{started.http}/private/buy", order, auth=BASIC, timeout=5).json()
+        requests.get(f"{started.http}/private/buy", resting, auth=BASIC, timeout=5)
+    assert started.code == 0
+    with running(tmp_path) as started:
+        look_up = {"currency": "BTC", "label": "kept"}
+        url = f"{started.http}/private/get_order_state_by_label"
+        (kept,) = requests.get(url, look_up, auth=BASIC, timeout=5).json()["result"]
+        assert kept["order_state"] == "open"
+        (held,) = requests.get(
+            f"{started.http}/private/get_positions", auth=BASIC, timeout=5
+        ).json()["result"]
+        assert held["size"] == 10
+        again = requests.get(f"{started.http}/private/buy", order, auth=BASIC, timeout=5).json()
+        ids = [int(reply["result"]["order"]["order_id"]) for reply in (first, again)]
+        assert ids[0] < int(kept["order_id"]) < ids[1]
+
+
+def test_a_replay_sets_the_prices(tmp_path: Path) -> None:
+    """BTC follows the recording from the first request on, ETH the walk."""
+    frame = '{"stream":"btcusdt@trade","data":{"p":"61800.30"}}'
+    path = tmp_path / "ticks"
+    path.write_text(f"1723161255088169167 {frame}\nbroken\n1723161255188169167 {frame}\n")
+    with running(tmp_path / "account", feed=f"replay:{path}", speed=Decimal(50)) as started:
+        url = f"{started.http}/public/get_index_price"
+        shown = requests.get(url, {"index_name": "btc_usd"}, timeout=5).json()["result"]
+        other = requests.get(url, {"index_name": "eth_usd"}, timeout=5).json()["result"]
+        assert shown["index_price"] == 61800.30
+        assert abs(other["index_price"] / 3200 - 1) < 0.05
+
+
+def test_a_disk_that_fails_stops_the_exchange(tmp_path: Path) -> None:
+    """An order that cannot be saved is not answered for; the exchange ends with code 1."""
+    folder = tmp_path / "account"
+    with running(folder) as started:
+        shutil.rmtree(folder)
+        order = {"instrument_name": INVERSE, "amount": "10", "type": "market"}
+        reply = requests.get(f"{started.http}/private/buy", order, auth=BASIC, timeout=5)
+        assert reply.status_code == 500
+        assert started.join() == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"host": "0.0.0.0"}, "loopback only"),  # noqa: S104 - what must be refused
+        ({"host": "venue.example"}, "loopback only"),
+        ({"speed": Decimal(0)}, "speed"),
+        ({"feed": "replay:/nowhere/ticks"}, "/nowhere/ticks"),
+        ({"balances": {"DOGE": Decimal(1)}}, "DOGE"),
+    ],
+)
+def test_bad_settings_show_at_once(tmp_path: Path, settings: dict[str, Any], words: str) -> None:
+    """One clear error before a socket opens, and the folder is free again."""
+    terms: dict[str, Any] = {"port": 0, "folder": tmp_path} | settings
+    for _ in range(2):
+        with pytest.raises(ValueError, match=words):
+            PaperServer(PaperSettings(**terms))
+
+
+def test_an_account_of_another_kind_is_an_error(tmp_path: Path) -> None:
+    """A file that can be read but not understood is not taken for a new account."""
+    (tmp_path / "account.json").write_text('{"version": 99, "now_ms": 1, "history_bytes": 0}')
+    with pytest.raises(ValueError, match="no readable account"):
+        PaperServer(PaperSettings(port=0, folder=tmp_path))
+
+
+def test_a_port_in_use_is_one_clear_error(tmp_path: Path, server: Running) -> None:
+    """It names the port."""
+    with pytest.raises(OSError, match=f"port {server.port} on 127.0.0.1 is in use"):
+        PaperServer(PaperSettings(port=server.port, folder=tmp_path))
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from adapters.paper.server import PaperSettings, serve
+settings = PaperSettings(port=0, folder=Path(sys.argv[1]))
+sys.exit(serve(settings, lambda port: print(f"at {port} ", flush=True)))
+"""
+
+
+class Process:
+    """The exchange as a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.popen = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(folder)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        )
+        self.said: list[str] = []
+        assert self.popen.stdout is not None
+        for line in self.popen.stdout:
+            self.said.append(line)
+            if line.startswith("at "):
+                self.http = f"http://127.0.0.1:{line.split()[1]}/api/v2"
+                break
+
+    def end(self, number: signal.Signals) -> int:
+        """Sends a signal and waits; the rest of the output is kept."""
+        self.popen.send_signal(number)
+        rest, _ = self.popen.communicate(timeout=10)
+        self.said.append(rest)
+        return self.popen.returncode
+
+
+def test_kill_minus_nine_loses_no_answered_order_and_sigterm_ends_cleanly(tmp_path: Path) -> None:
+    """What was answered is there after a kill; SIGTERM ends with 0 and one line."""
+    first = Process(tmp_path)
+    order = {"instrument_name": INVERSE, "amount": "10", "price": "50000", "label": "kept"}
+    reply = requests.get(f"{first.http}/private/buy", order, auth=BASIC, timeout=5).json()
+    first.end(signal.SIGKILL)
+    second = Process(tmp_path)
+    kept = {"order_id": reply["result"]["order"]["order_id"]}
+    url = f"{second.http}/private/get_order_state"
+    assert requests.get(url, kept, auth=BASIC, timeout=5).json()["result"]["label"] == "kept"
+    assert second.end(signal.SIGTERM) == 0
+    text = "".join(second.said)
+    assert text.count("paper_exchange_listening") == text.count("paper_exchange_stopping") == 1

@@ -1,0 +1,71 @@
+"""The way out of a websocket: queued, bounded, and closed in order."""
+
+import asyncio
+from typing import Any
+
+from adapters.paper.web import Connection
+
+
+class Pipe:
+    """A websocket whose other side reads only when told to."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.closed: tuple[Any, ...] | None = None
+        self.gate = asyncio.Event()
+
+    async def send_text(self, text: str) -> None:
+        await self.gate.wait()
+        self.sent.append(text)
+
+    async def close(self, *told: Any) -> None:
+        self.closed = told
+
+
+def _played(script: Any) -> Pipe:
+    async def play() -> Pipe:
+        pipe = Pipe()
+        connection = Connection(pipe)  # type: ignore[arg-type]
+        writer = asyncio.create_task(connection.write())
+        await script(pipe, connection)
+        await asyncio.wait_for(writer, 5)
+        return pipe
+
+    return asyncio.run(play())
+
+
+def test_what_is_queued_goes_out_before_the_end() -> None:
+    """A hang-up waits for the frames before it."""
+
+    async def script(pipe: Pipe, connection: Connection) -> None:
+        connection.send(b"one")
+        connection.send(b"two")
+        connection.hang_up(1008, "enough")
+        connection.hang_up(1000, "too late")
+        pipe.gate.set()
+
+    pipe = _played(script)
+    assert (pipe.sent, pipe.closed) == (["one", "two"], (1008, "enough"))
+
+
+def test_an_idle_connection_can_be_hung_up() -> None:
+    """The writer wakes for the hang-up alone."""
+
+    async def script(pipe: Pipe, connection: Connection) -> None:
+        await asyncio.sleep(0)
+        connection.hang_up(4000, "heartbeat close")
+
+    assert _played(script).closed == (4000, "heartbeat close")
+
+
+def test_a_reader_that_is_too_slow_is_dropped() -> None:
+    """The queue is bounded: when it is full the connection ends, nobody waits."""
+
+    async def script(pipe: Pipe, connection: Connection) -> None:
+        for _ in range(3000):
+            connection.send(b"frame")
+        pipe.gate.set()
+
+    pipe = _played(script)
+    assert pipe.closed == (1013, "connection_too_slow")
+    assert len(pipe.sent) < 3000
