@@ -291,7 +291,7 @@ def _venue(
 ) -> tuple[DeribitVenue, DeribitSession]:
     """The venue client: a websocket and HTTP behind one typed venue."""
     catalogue, server_clock = Catalogue(), ServerClock(clock)
-    channels = Channels(catalogue, clock, system.route)
+    channels = Channels(catalogue, clock, system.route, settings.instruments)
     stream = WebSocketRpc(
         settings.ws_url,
         clock,
