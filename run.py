@@ -8,6 +8,7 @@ and waits for the end.
 import os
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
@@ -35,7 +36,7 @@ from adapters.storage.book import BookTooNew, open_book
 from adapters.storage.journal import DayJournal
 from adapters.storage.lock import AlreadyRunning, InstanceLock
 from config.kinds import Env
-from config.logs import configure
+from config.logs import Log, configure, register_secret
 from config.script import ScriptInvalid, read_script
 from config.settings import Settings, SettingsInvalid, load
 from domain.bracket import BracketPolicy
@@ -75,7 +76,7 @@ def bot(
 @app.command(
     epilog="Example: python run.py exchange --speed 10 --balance BTC=1",
 )
-def exchange(
+def exchange(  # noqa: PLR0917 (Typer reads the options from the signature)
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes any.")] = -1,
     feed: Annotated[str, typer.Option(help="synthetic, or replay:<file>.")] = "",
     speed: Annotated[str, typer.Option(help="Market time over wall time.")] = "",
@@ -89,22 +90,29 @@ def exchange(
 ) -> None:
     """The paper exchange alone: a Deribit on 127.0.0.1 for any client. Log-in: paper / paper."""
     settings = _settings()
-    terminal = sys.stderr.isatty()
-    configure(settings.log_dir, settings.log_level, terminal=terminal, name="exchange")
+    log = configure(
+        settings.log_dir,
+        settings.log_level,
+        terminal=True,
+        clock=SystemClock(),
+        file_name="exchange.log",
+    )
     try:
-        code = serve(
-            PaperSettings(
-                port=settings.paper_port if port < 0 else port,
-                folder=settings.data_dir / "paper" / "exchange",
-                feed=feed or settings.paper_feed,
-                speed=_number("--speed", speed or str(settings.paper_speed)),
-                seed=settings.paper_seed if seed is None else seed,
-                idle_seconds=idle_exit,
-                **_balances(balance or []),
-            )
+        paper = PaperSettings(
+            port=settings.paper_port if port < 0 else port,
+            folder=settings.data_dir / "paper" / "exchange",
+            feed=feed or settings.paper_feed,
+            speed=_number("--speed", speed or str(settings.paper_speed)),
+            seed=settings.paper_seed if seed is None else seed,
+            idle_seconds=idle_exit,
         )
+        if balance:
+            paper = replace(paper, balances=_balances(balance))
+        code = serve(paper)
     except (ValueError, OSError) as error:
         _fail(str(error), ExitCode.SETTINGS_INVALID)
+        raise
+    log.close()
     raise typer.Exit(code)
 
 
@@ -139,11 +147,9 @@ def _number(name: str, text: str) -> Decimal:
         raise ValueError(f"{name} is a number, not {text!r}") from None
 
 
-def _balances(given: list[str]) -> dict[str, dict[str, Decimal]]:
-    if not given:
-        return {}
+def _balances(given: list[str]) -> dict[str, Decimal]:
     pairs = [text.partition("=") for text in given]
-    return {"balances": {name.upper(): _number("--balance", amount) for name, _, amount in pairs}}
+    return {name.upper(): _number("--balance", amount) for name, _, amount in pairs}
 
 
 def _script(settings: Settings) -> tuple[ScriptLine, ...]:
@@ -211,18 +217,19 @@ def _bot(settings: Settings) -> int:
             stack.enter_context(InstanceLock(settings.data_folder / "bot.lock"))
         except AlreadyRunning as error:
             _fail(f"Not started: {error}.", ExitCode.ALREADY_RUNNING)
-        configure(
-            settings.log_dir,
-            settings.log_level,
-            terminal=sys.stderr.isatty(),
-            secrets=settings.secrets(),
-        )
+        stack.enter_context(_log(settings))
         try:
             _start_exchange(settings, stack)
             return _run(settings, script, stack)
         except (CannotStart, PortTaken, BookTooNew) as error:
             _fail(str(error), ExitCode.FAILED)
             raise
+
+
+def _log(settings: Settings) -> Log:
+    for secret in settings.secrets():
+        register_secret(secret)
+    return configure(settings.log_dir, settings.log_level, terminal=True, clock=SystemClock())
 
 
 def _start_exchange(settings: Settings, stack: ExitStack) -> None:
