@@ -18,6 +18,7 @@ from actors.strategist import Sizing
 from actors.tree import SUPERVISOR, Plan, Ports, children, routes
 from adapters.deribit.channels import account_channels, market_channels
 from domain.risk import Limits
+from simulation.process import VirtualProcess
 from simulation.runtime import VirtualWorld
 from simulation.venue import VirtualMarket
 
@@ -138,12 +139,16 @@ class VirtualDaemon:
         self.market = market
         self.phone = phone or Phone()
         self.escalations: list[str] = []
+        self._process = VirtualProcess(world)
         self.system = RecordingSystem(
-            runtime=world, clock=world, timers=world, entropy=world, routes=routes()
+            runtime=self._process,
+            clock=world,
+            timers=self._process,
+            entropy=world,
+            routes=routes(),
         )
         venue, session = market.client(self._publish)
         self.venue, self._session = venue, session
-        self._is_gone = False
         ports = Ports(
             venue=venue,
             session=session,
@@ -163,7 +168,7 @@ class VirtualDaemon:
         )
 
     def _publish(self, report: Message) -> None:
-        if not self._is_gone:
+        if not self._process.is_dead:
             self.system.route(report)
 
     # -- for tests --------------------------------------------------------------------------
@@ -186,6 +191,11 @@ class VirtualDaemon:
     def ask(self, name: str, message: Message, timeout: float = 30.0) -> Any:
         """Asks an actor from the hub."""
         return self.system.address(name).ask(message, timeout)
+
+    def crash(self) -> None:
+        """``kill -9``: nobody says or does anything any more; the venue sees the line break."""
+        self._process.kill()
+        self._session.close()
 
     def stop(self) -> int:
         """The ordered end; returns the exit code."""

@@ -12,7 +12,7 @@ import queue
 import random
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -118,6 +118,7 @@ class VirtualWorld:
         self._hub = getcurrent()
         self._ready: list[greenlet] = []
         self._living: set[greenlet] = set()
+        self._abandoned: set[greenlet] = set()
         self._timers: list[tuple[float, int]] = []
         self._armed: dict[int, Callable[[], None]] = {}
         self._steps_per_instant = steps_per_instant
@@ -134,6 +135,11 @@ class VirtualWorld:
         return _VirtualFuture(self)
 
     def launch(self, name: str, loop: Callable[[], None]) -> None:
+        self.spawn(name, loop)
+
+    def spawn(self, name: str, loop: Callable[[], None]) -> greenlet:
+        """As `launch`, and returns what can be handed to `abandon`."""
+
         def contained() -> None:
             try:
                 loop()
@@ -147,6 +153,15 @@ class VirtualWorld:
         made = greenlet(contained, parent=self._hub)
         self._living.add(made)
         self._ready.append(made)
+        return made
+
+    def abandon(self, threads: Iterable[greenlet]) -> None:
+        """Leaves these where they stand, for ever: not one more of their instructions runs.
+
+        They are kept until `close`, because collecting one would unwind it.
+        """
+        self._abandoned.update(threads)
+        self._ready = [each for each in self._ready if each not in self._abandoned]
 
     # -- Clock, Timers, Entropy ---------------------------------------------------------------
 
@@ -197,7 +212,8 @@ class VirtualWorld:
         return getcurrent() is self._hub
 
     def make_ready(self, who: greenlet) -> None:
-        self._ready.append(who)
+        if who not in self._abandoned:
+            self._ready.append(who)
 
     def wake_at(self, when: float, who: greenlet) -> object:
         return self.at(when, lambda: self.make_ready(who))

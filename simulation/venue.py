@@ -12,6 +12,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, cast
 
+from pykka import Future, Timeout
+
 from actors.messages.base import Report
 from actors.ports import NotSent, OutcomeUnknown
 from adapters.deribit import codec
@@ -26,6 +28,7 @@ from adapters.deribit.websocket import WebSocketRpc
 from adapters.paper import jsontext
 from adapters.paper.errors import VenueError
 from adapters.paper.exchange import Exchange
+from adapters.paper.market import BookShape
 from simulation.runtime import VirtualWorld
 
 
@@ -55,18 +58,24 @@ def no_faults(method: str, params: Mapping[str, Any]) -> None:
 
 
 class EngineRpc:
-    """One transport: the stream (a connection with subscriptions) or plain requests."""
+    """One transport: the stream (a connection with subscriptions) or plain requests.
+
+    A request travels on its own: once sent it reaches the engine, even if the sender dies or the
+    connection breaks meanwhile.
+    """
 
     def __init__(self, market: "VirtualMarket", *, is_stream: bool) -> None:
         self._market = market
         self._is_stream = is_stream
         self._token = ""
         self._line = market.exchange.open_session(is_websocket=is_stream)
+        self._waiting: list[Future[bytes]] = []
         self.is_connected = not is_stream
 
     def connect(self) -> None:
         if self._market.is_partitioned:
             raise NotSent("the venue cannot be reached")
+        self.close()
         self._line = self._market.exchange.open_session(is_websocket=True)
         self.is_connected = True
         self._market.streams.append(self)
@@ -79,6 +88,9 @@ class EngineRpc:
             self.is_connected = False
             self._market.streams.remove(self)
             self._market.exchange.close_session(self._line, self._market.world.now_ms())
+            waiting, self._waiting = self._waiting, []
+            for reply in waiting:
+                reply.set_exception((None, OutcomeUnknown("the connection broke"), None))
 
     def drop(self, reason: str) -> None:
         """The connection breaks."""
@@ -87,38 +99,70 @@ class EngineRpc:
 
     def call(self, method: str, params: Mapping[str, Any], *, timeout: float) -> Any:
         market = self._market
-        if not self.is_connected or market.is_partitioned:
-            raise NotSent(f"{method}: not connected")
         fate = market.faults(method, params)
-        if fate is Fate.NOT_SENT:
-            raise NotSent(f"{method}: not sent on purpose")
-        if not self._is_stream:
-            self._line.access_token = self._token
-        market.world.sleep(market.latency())
-        if fate is Fate.REQUEST_LOST:
-            return self._silence(method, timeout)
-        reply = self._reply(method, params, fate)
-        market.deliver()
-        market.world.sleep(market.latency())
-        if fate is Fate.REPLY_LOST:
-            return self._silence(method, timeout)
-        return codec.result(reply, method)
+        if not self.is_connected or fate is Fate.NOT_SENT:
+            raise NotSent(f"{method}: not connected")
+        if market.is_partitioned and not self._is_stream:
+            raise NotSent(f"{method}: no connection to be had")
+        reply = market.world.future()
+        self._waiting.append(reply)
+        if fate is not Fate.REQUEST_LOST and not market.is_partitioned:
+            sent = codec.decode(codec.encode(1, method, params))["params"]
+            market.world.at(
+                market.world.monotonic() + market.latency(),
+                lambda: self._arrive(method, sent, fate, reply),
+            )
+        try:
+            answer = reply.get(timeout=timeout)
+        except Timeout:
+            raise OutcomeUnknown(f"{method}: no reply within {timeout} s") from None
+        finally:
+            if reply in self._waiting:
+                self._waiting.remove(reply)
+        return codec.result(answer, method)
 
-    def _reply(self, method: str, params: Mapping[str, Any], fate: Fate | Refusal | None) -> bytes:
+    def _arrive(
+        self,
+        method: str,
+        params: Mapping[str, Any],
+        fate: Fate | Refusal | None,
+        reply: Future[bytes],
+    ) -> None:
+        """At the venue. What it has to say travels back, or not."""
+        market = self._market
+        try:
+            answer = self._answer(method, params, fate)
+        except VenueError as error:
+            answer = _error(error)
+            if error.ends_session:
+                self._hung_up_on(error)
+        market.deliver()
+        if fate is Fate.REPLY_LOST:
+            return
+
+        def back() -> None:
+            if reply in self._waiting:
+                reply.set(answer)
+
+        market.world.at(market.world.monotonic() + market.latency(), back)
+
+    def _answer(self, method: str, params: Mapping[str, Any], fate: Fate | Refusal | None) -> bytes:
         market = self._market
         market.calls.append((method, dict(params)))
-        sent = codec.decode(codec.encode(1, method, params))["params"]
         if isinstance(fate, Refusal):
-            return _error(VenueError(fate.code, fate.message))
-        try:
-            result = market.exchange.request(self._line, method, sent, market.world.now_ms())
-        except VenueError as error:
-            return _error(error)
+            raise VenueError(fate.code, fate.message)
+        if not self._is_stream:
+            self._line.access_token = self._token
+        result = market.exchange.request(self._line, method, params, market.world.now_ms())
         return jsontext.encode({"jsonrpc": "2.0", "id": 1, "result": result})
 
-    def _silence(self, method: str, timeout: float) -> Any:
-        self._market.world.sleep(timeout)
-        raise OutcomeUnknown(f"{method}: no reply within {timeout} s")
+    def _hung_up_on(self, error: VenueError) -> None:
+        """10028: the venue says so, and hangs up."""
+        if self._is_stream:
+            self._market.world.at(
+                self._market.world.monotonic() + 2 * self._market.latency(),
+                lambda: self.drop(error.message),
+            )
 
 
 def _error(error: VenueError) -> bytes:
@@ -135,6 +179,9 @@ class VirtualMarket:
     """An engine, its prices, and every connection to it, in one virtual world.
 
     ``one_way_seconds`` is the latency of half a round trip. Prices stand still until `move`.
+    While ``is_partitioned``, requests of the stream are swallowed and nothing else gets through.
+    ``onlookers`` are called whenever the engine may have changed. ``secret`` is what the next
+    `client` logs in with.
     """
 
     def __init__(
@@ -145,12 +192,14 @@ class VirtualMarket:
         balances: Mapping[str, Decimal] | None = None,
         prices: Mapping[str, Decimal] | None = None,
         one_way_seconds: float = 0.005,
+        shape: BookShape | None = None,
     ) -> None:
         self.world = world
         self.exchange = Exchange(
             seed=seed,
             balances=balances or {"BTC": Decimal(10), "ETH": Decimal(100), "USDC": Decimal(10**5)},
             now_ms=world.now_ms(),
+            shape=shape or BookShape(),
         )
         self.prices = dict(prices or {"btc_usd": Decimal(100_000), "eth_usd": Decimal(3_200)})
         self.faults: Faults = no_faults
@@ -158,6 +207,8 @@ class VirtualMarket:
         self.streams: list[EngineRpc] = []
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.lost_notifications = False
+        self.secret = "paper"  # noqa: S105 (the published log-in of a pretend venue)
+        self.onlookers: list[Callable[[], None]] = []
         self._one_way = one_way_seconds
         self._publish: Callable[[Report], None] = _unheard
         self.catalogue = Catalogue()
@@ -180,7 +231,7 @@ class VirtualMarket:
             stream, plain, self.catalogue, self.world, Limiter(self.world), server_clock=clock
         )
         session = DeribitSession(
-            cast(WebSocketRpc, stream), cast(HttpRpc, plain), clock, "paper", "paper"
+            cast(WebSocketRpc, stream), cast(HttpRpc, plain), clock, "paper", self.secret
         )
         return venue, session
 
@@ -215,13 +266,18 @@ class VirtualMarket:
 
     def deliver(self) -> None:
         """Sends what the engine has to say to its subscribers, half a round trip later."""
+        for look in self.onlookers:
+            look()
         notifications = self.exchange.drain()
-        if not notifications or not self.streams or self.lost_notifications:
+        is_deaf = self.lost_notifications or self.is_partitioned
+        if not notifications or not self.streams or is_deaf:
             return
         frames = [(x.channel, codec.decode(jsontext.encode({"d": x.data}))) for x in notifications]
+        listening = list(self.streams)
 
         def arrive() -> None:
-            if self.streams:
+            # What was on its way over a connection that broke is lost.
+            if any(stream in self.streams for stream in listening):
                 for channel, frame in frames:
                     self.channels.on_notification(channel, frame["d"])
 
