@@ -102,7 +102,7 @@ def _mistakes(given: Mapping[str, str]) -> Iterator[Problem]:
         yield Problem(
             key=key,
             given=HIDDEN if key in _SECRET else shown(given[key], secrets),
-            explanation=own if plain else f"needed is {extra['allowed']}",
+            explanation=own if plain else f"it must be {extra['allowed']}",
         )
 
 

@@ -191,8 +191,8 @@ def test_every_mistake_is_reported_at_once(tmp_path: Path) -> None:
         "  STOP_RETRIES: it stands twice, in lines 5 and 6; keep one",
         "  MAX_DAILY_LOS_PCT: there is no such setting; did you mean MAX_DAILY_LOSS_PCT?",
         "  XYZZY: there is no such setting",
-        f'  MAX_DAILY_LOSS_PCT: "5" is not accepted; needed is {kinds.FRACTION}',
-        '  API_PORT: "0" is not accepted; needed is a whole number from 1 to 65535',
+        f'  MAX_DAILY_LOSS_PCT: "5" is not accepted; it must be {kinds.FRACTION}',
+        '  API_PORT: "0" is not accepted; it must be a whole number from 1 to 65535',
         "  DERIBIT_CLIENT_ID: needed when DERIBIT_ENV is prod",
         "  DERIBIT_CLIENT_SECRET: needed when DERIBIT_ENV is prod",
     ]
