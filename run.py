@@ -48,6 +48,8 @@ ENV_FILE = Path(".env")
 SWITCH_INTERVAL = 0.0001
 """Seconds a thread may hold the interpreter: with Python's 5 ms an ask can take 10 ms."""
 EXCHANGE_IDLE_SECONDS = 120
+LATER = ("telegram_", "daily_report_", "heartbeat_", "api_", "binance_", "collect_")
+"""Settings of parts that do not exist yet."""
 PAPER_BAR_MS = 2_000
 LEAST_BAR_MS = 200
 
@@ -218,6 +220,7 @@ def _bot(settings: Settings) -> int:
         except AlreadyRunning as error:
             _fail(f"Not started: {error}.", ExitCode.ALREADY_RUNNING)
         stack.enter_context(_log(settings))
+        _warn_of_later_settings(settings)
         try:
             _start_exchange(settings, stack)
             return _run(settings, script, stack)
@@ -230,6 +233,13 @@ def _log(settings: Settings) -> Log:
     for secret in settings.secrets():
         register_secret(secret)
     return configure(settings.log_dir, settings.log_level, terminal=True, clock=SystemClock())
+
+
+def _warn_of_later_settings(settings: Settings) -> None:
+    """A person who sets up alerts must not believe in them before they exist."""
+    given = sorted(name.upper() for name in settings.model_fields_set if name.startswith(LATER))
+    if given:
+        structlog.get_logger(actor="run").warning("settings_without_effect_yet", keys=given)
 
 
 def _start_exchange(settings: Settings, stack: ExitStack) -> None:

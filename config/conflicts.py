@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from config.invalid import Problem
-from config.kinds import Env
+from config.kinds import Bracket, Env
 from config.model import Settings
 
 _DERIBIT = "deribit.com"
@@ -16,6 +16,7 @@ def conflicts(settings: Settings) -> Iterator[Problem]:
     yield from _login(settings)
     yield from _venue(settings)
     yield from _telegram(settings)
+    yield from _trading(settings)
     if settings.embeds_exchange and settings.api_port == settings.paper_port:
         yield _about("PAPER_PORT", f"API_PORT is {settings.api_port} too; each needs its own")
 
@@ -51,6 +52,14 @@ def _telegram(settings: Settings) -> Iterator[Problem]:
         yield _about("TELEGRAM_CHAT_ID", "needed with TELEGRAM_BOT_TOKEN: where alerts go")
     if token is None and chat is not None:
         yield _about("TELEGRAM_BOT_TOKEN", "needed with TELEGRAM_CHAT_ID: no alert is sent without")
+
+
+def _trading(settings: Settings) -> Iterator[Problem]:
+    """What trades with real money is named by the person, never assumed."""
+    if settings.bracket is Bracket.OTOCO:
+        yield _about("BRACKET", "otoco is not available in this version; use sequential")
+    if settings.deribit_env is Env.PROD and "strategies" not in settings.model_fields_set:
+        yield _about("STRATEGIES", "name it when DERIBIT_ENV is prod: breakout, a script, or none")
 
 
 def _about(key: str, explanation: str) -> Problem:

@@ -85,7 +85,7 @@ def test_values_have_their_types(tmp_path: Path) -> None:
             "INSTRUMENTS": " btc-perpetual , ETH_USDC-PERPETUAL,",
             "INITIAL_EQUITY": "25000.50",
             "STOP_TRIGGER": "index_price",
-            "BRACKET": "otoco",
+            "BRACKET": "Sequential",
             "TELEGRAM_BOT_TOKEN": TOKEN,
             "TELEGRAM_CHAT_ID": "-100123",
             "TELEGRAM_USER_IDS": "1, 2",
@@ -99,7 +99,7 @@ def test_values_have_their_types(tmp_path: Path) -> None:
     )
     assert found.instruments == ("BTC-PERPETUAL", "ETH_USDC-PERPETUAL")
     assert found.initial_equity == Decimal("25000.50")
-    assert (found.stop_trigger, found.bracket) == (TriggerBy.INDEX_PRICE, Bracket.OTOCO)
+    assert (found.stop_trigger, found.bracket) == (TriggerBy.INDEX_PRICE, Bracket.SEQUENTIAL)
     assert (found.telegram_chat_id, found.telegram_user_ids) == (-100123, (1, 2))
     assert (found.timezone, found.daily_report_at) == (ZoneInfo("Europe/Berlin"), time(7, 5))
     assert found.strategies == ("breakout", f"script:{ticks}")
@@ -153,7 +153,7 @@ def test_addresses_follow_the_venue(given: dict[str, str], http: str, ws: str) -
         ("MAX_NOTIONAL_USD", ["0"]),
         ("MAX_OPEN_TRADES", ["0", "1.5", "101"]),
         ("STOP_TRIGGER", ["mark"]),
-        ("BRACKET", ["oco"]),
+        ("BRACKET", ["oco", "otoco"]),
         ("FOREIGN_POSITIONS", ["close"]),
         ("INSTRUMENTS", [",", "BTC", "BTC-PERPETUAL,btc-perpetual", "BTC-27MAR26"]),
         ("COLLECT_SYMBOLS", ["BTC/USDT", ","]),
@@ -186,7 +186,7 @@ def test_every_mistake_is_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(SettingsInvalid) as caught:
         loaded(tmp_path, text, MAX_DAILY_LOSS_PCT="5")
     assert str(caught.value).splitlines() == [
-        "The settings have 8 mistakes:",
+        "The settings have 9 mistakes:",
         "  .env: line 4 is not NAME=value",
         "  STOP_RETRIES: it stands twice, in lines 5 and 6; keep one",
         "  MAX_DAILY_LOS_PCT: there is no such setting; did you mean MAX_DAILY_LOSS_PCT?",
@@ -195,6 +195,7 @@ def test_every_mistake_is_reported_at_once(tmp_path: Path) -> None:
         '  API_PORT: "0" is not accepted; it must be a whole number from 1 to 65535',
         "  DERIBIT_CLIENT_ID: needed when DERIBIT_ENV is prod",
         "  DERIBIT_CLIENT_SECRET: needed when DERIBIT_ENV is prod",
+        "  STRATEGIES: name it when DERIBIT_ENV is prod: breakout, a script, or none",
     ]
 
 
