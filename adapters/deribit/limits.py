@@ -74,11 +74,21 @@ class TokenBucket:
         self._tokens = min(0.0, self.level(now))
 
 
+MAX_WAIT_SECONDS = 1.0
+"""Shorter than a protective order stays valid (1.5 s). One that waited longer would arrive too
+late, having cost a token all the same: with twenty positions to close none would ever close."""
+
+
 class Limiter:
     """Admits requests by class; waits, bounded, for all but entries."""
 
     def __init__(
-        self, clock: Clock, rates: Rates | None = None, *, reserve: int = 6, max_wait: float = 2.0
+        self,
+        clock: Clock,
+        rates: Rates | None = None,
+        *,
+        reserve: int = 6,
+        max_wait: float = MAX_WAIT_SECONDS,
     ) -> None:
         rates = rates or Rates()
         self._clock = clock

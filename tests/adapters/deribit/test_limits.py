@@ -31,6 +31,18 @@ def test_protective_requests_use_the_share_then_wait() -> None:
     assert clock.slept == [pytest.approx(0.2)]
 
 
+def test_nobody_waits_longer_than_a_protective_order_stays_valid() -> None:
+    """Beyond a second's worth of waiting orders are not sent: late they would be refused."""
+    clock = ManualClock()
+    limiter = Limiter(clock)
+    for _ in range(18 + 5):
+        limiter.protective()
+        clock.seconds = 1000.0  # everybody asks at the same moment
+    with pytest.raises(NotSent, match="budget"):
+        limiter.protective()
+    assert max(clock.slept) == pytest.approx(1.0)
+
+
 def test_a_wait_beyond_the_bound_is_refused() -> None:
     """A class that cannot be served within the bound is not sent, and costs nothing."""
     limiter = Limiter(ManualClock(), max_wait=0.0)
