@@ -124,6 +124,8 @@ class Market:
         """Works out again what is derived, after the rest was read back."""
         self._mid = self.index + self._premium()
         self._reprice()
+        # `open` laid a book out around the start price: it is not the one that was kept.
+        self._levels.clear()
         eaten, self.taken = self.taken, {}
         for side, contracts in eaten.items():
             self._eat(Side(side), contracts)

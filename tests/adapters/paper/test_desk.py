@@ -111,6 +111,15 @@ def test_prices_are_saved_now_and_then(room: Room, tmp_path: Path) -> None:
     assert (tmp_path / "account.json").read_bytes() != first
 
 
+def test_a_connected_client_is_never_idle(room: Room) -> None:
+    """Idleness counts from the last client that left."""
+    room.tick(60)
+    assert room.desk.idle_seconds() == 0
+    room.desk.disconnect(room.session)
+    room.tick(5)
+    assert room.desk.idle_seconds() == 5
+
+
 def test_a_heartbeat_is_asked_and_answered(room: Room) -> None:
     """After the interval comes a test_request; public/test keeps the connection."""
     room.say("public/set_heartbeat", interval=10)

@@ -148,6 +148,17 @@ def test_an_order_that_reduces_needs_no_funds() -> None:
     assert bench.sell(10_000)["order"]["order_state"] == "filled"
 
 
+def test_a_position_under_water_can_be_reduced_in_part() -> None:
+    """With less equity than the margin of what would remain, reducing is still allowed."""
+    bench = Bench(balances={"BTC": Decimal("0.0025")})
+    bench.ask_at(100_000)
+    bench.buy(10_000)
+    bench.bid_at(98_500)
+    account = bench.account()
+    assert account["available_funds"] < 0
+    assert bench.sell(10)["order"]["order_state"] == "filled"
+
+
 def test_funding_is_paid_by_the_crowded_side() -> None:
     """A mark above the damper makes longs pay, by time and rate, into the session."""
     bench = Bench()

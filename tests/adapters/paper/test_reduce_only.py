@@ -124,3 +124,15 @@ def test_close_position_at_a_limit_rests() -> None:
         "close_position", instrument_name=INVERSE, type="limit", price=Decimal(101_000)
     )
     assert (placed["order"]["order_state"], placed["order"]["price"]) == ("open", 101_000)
+
+
+def test_a_plain_order_filling_first_leaves_no_room_to_flip() -> None:
+    """Both cross in one step: the reduce-only one is cut by what the plain one has closed."""
+    bench = Bench()
+    bench.ask_at(100_000)
+    bench.buy(100)
+    bench.sell(60, price=101_000)
+    target = bench.sell(100, price=101_200, reduce_only=True)["order"]["order_id"]
+    bench.bid_at(101_300)
+    assert bench.state(target)["filled_amount"] == 40
+    assert bench.position()["direction"] == "zero"

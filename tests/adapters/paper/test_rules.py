@@ -193,6 +193,23 @@ def test_a_restored_exchange_goes_on_as_if_it_had_never_stopped(
     assert _run(original, after) == _run(restored, after)
 
 
+def test_a_restored_book_stands_where_the_market_stood_and_stays_eaten() -> None:
+    """Before any new tick: around the kept price, less what takers had had of it."""
+    original = Bench(shape=THIN)
+    original.move(61_000)
+    original.buy(3_000)
+    shown = original.call("public/get_order_book", instrument_name=INVERSE, depth=100)
+    restored = Bench(shape=THIN)
+    restored.exchange = Exchange.restore(
+        original.exchange.snapshot(), seed=original.seed, **original.settings
+    )
+    restored.now_ms = original.now_ms
+    restored.session = restored.logged_in()
+    again = restored.call("public/get_order_book", instrument_name=INVERSE, depth=100)
+    assert (again["bids"], again["asks"]) == (shown["bids"], shown["asks"])
+    assert abs(again["asks"][0][0] - 61_000) < 200
+
+
 def test_another_seed_gives_another_market() -> None:
     """The book differs, the rules do not."""
     books = [
