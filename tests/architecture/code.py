@@ -55,13 +55,15 @@ def classes(package: str) -> Iterator[type]:
 
 @cache
 def imports(tree: ast.Module) -> dict[str, str]:
-    """What each imported name stands for: ``from time import sleep as s`` -> s: time.sleep."""
+    """What each imported name stands for: ``from time import sleep as s`` -> s: time.sleep.
+
+    ``import a.b`` stands for itself, under its whole name.
+    """
     found: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                top = alias.name.split(".")[0]
-                found[alias.asname or top] = alias.name if alias.asname else top
+                found[alias.asname or alias.name] = alias.name
         elif isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 found[alias.asname or alias.name] = f"{node.module}.{alias.name}"
@@ -71,7 +73,8 @@ def imports(tree: ast.Module) -> dict[str, str]:
 def dotted(node: ast.expr, known: dict[str, str]) -> str:
     """A chain of names with its first one resolved by the imports; empty for anything else."""
     if isinstance(node, ast.Name):
-        return known.get(node.id, "")
+        is_package = any(name.startswith(f"{node.id}.") for name in known)
+        return known.get(node.id, node.id if is_package else "")
     if isinstance(node, ast.Attribute):
         base = dotted(node.value, known)
         return f"{base}.{node.attr}" if base else ""

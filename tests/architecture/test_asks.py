@@ -5,7 +5,7 @@ import ast
 import pytest
 
 from tests.architecture.asks import Ask, Code, Scope, Unresolvable
-from tests.architecture.code import lines, parse, sources
+from tests.architecture.code import imports, lines, parse, sources
 
 ORDER = {
     "door": 0,
@@ -21,24 +21,45 @@ ORDER = {
 
 ASK_REGISTRY_ONLY = {"alerter", "watcher", "reaper", "historian", "collector"}
 
-PART_OF = {"trade_log": "trade", "flattening": "execution", "routing": "execution"}
-"""Modules that run inside another module's actor."""
+NO_THREAD = {"actors.tree"}
+"""Modules that put actors together and run inside none."""
 
 
-def asker(scope: Scope) -> str:
-    """The actor in whose thread a module's code runs; adapters and run.py are doors.
+def askers(scope: Scope, code: Code) -> set[str]:
+    """The actors in whose threads a module's code runs; adapters and run.py are doors.
+
+    A module below ``actors`` that is no actor runs in the threads of those that import it.
 
     Raises:
-        Unresolvable: a module below ``actors`` that is neither an actor nor part of one.
+        Unresolvable: nobody with a place in the order imports it.
     """
-    package, _, rest = scope.source.name.partition(".")
-    if package != "actors":
-        return "door"
-    name = rest.split(".")[0]
-    name = PART_OF.get(name, name)
-    if name not in ORDER and name not in ASK_REGISTRY_ONLY:
+    if not scope.source.name.startswith("actors."):
+        return {"door"}
+    found: set[str] = set()
+    todo, seen = [scope.source.name], set[str]()
+    while todo:
+        module = todo.pop()
+        name = module.split(".")[1]
+        if module in seen or module in NO_THREAD:
+            continue
+        seen.add(module)
+        if name in ORDER or name in ASK_REGISTRY_ONLY:
+            found.add(name)
+        else:
+            todo += importers(module, code)
+    if not found:
         raise Unresolvable(f"{scope.source.path}: whose thread is it? It asks")
-    return name
+    return found
+
+
+def importers(module: str, code: Code) -> list[str]:
+    """The modules below ``actors`` that import this one or something of it."""
+    return [
+        source.name
+        for source in code.sources
+        if source.name.startswith("actors.")
+        and any(f"{name}.".startswith(f"{module}.") for name in imports(source.tree).values())
+    ]
 
 
 def is_downwards(who: str, whom: str) -> bool:
@@ -52,12 +73,11 @@ def faults(code: Code) -> list[str]:
     """Every ask that goes up, sideways or without a timeout."""
     found: list[tuple[Ask, str]] = []
     for ask in code.asks():
-        who = asker(ask.scope)
-        found += [
-            (ask, f"{who} asks {whom}") for whom in ask.targets if not is_downwards(who, whom)
-        ]
+        for who in askers(ask.scope, code):
+            wrong = [whom for whom in sorted(ask.targets) if not is_downwards(who, whom)]
+            found += [(ask, f"{who} asks {whom}") for whom in wrong]
         if not ask.has_timeout:
-            found.append((ask, f"{who} asks without a timeout"))
+            found.append((ask, "no timeout"))
     return lines((ask.scope.source, ask.call, what) for ask, what in found)
 
 
@@ -102,13 +122,12 @@ def in_method(line: str, rest: str = "") -> str:
     [
         ("risk", 'self.to("registry").ask(q, timeout=1)', []),
         ("risk", 'self.to("registry").ask(q, 1)', []),
-        ("risk", 'self.to("registry").ask(q)', ["risk asks without a timeout"]),
-        ("risk", 'self.to("registry").ask(q, timeout=None)', ["risk asks without a timeout"]),
+        ("risk", 'self.to("registry").ask(q)', ["no timeout"]),
+        ("risk", 'self.to("registry").ask(q, timeout=None)', ["no timeout"]),
         ("risk", 'self.to("execution").ask(q, 1)', ["risk asks execution"]),
         ("registry", 'self.to("auth").ask(q, 1)', ["registry asks auth"]),
         ("auth", 'self.to("registry").ask(q, 1)', ["auth asks registry"]),
         ("trade", 'self.to("trade").ask(q, 1)', ["trade asks trade"]),
-        ("trade_log", 'self.to("execution").ask(q, 1)', ["trade asks execution"]),
         ("watcher", 'self.to("risk").ask(q, 1)', ["watcher asks risk"]),
         ("watcher", 'self.to("registry").ask(q, 1)', []),
         ("strategist", 'self.to("nobody").ask(q, 1)', ["strategist asks nobody"]),
@@ -171,9 +190,21 @@ def test_a_target_that_cannot_be_followed_is_an_error(text: str) -> None:
 
 
 def test_a_module_that_asks_says_whose_thread_it_runs_in() -> None:
-    """A new module below ``actors`` takes its place in the order before it may ask."""
+    """A new actor takes its place in the order before it may ask."""
     with pytest.raises(Unresolvable, match="whose thread"):
         faults(code(newcomer=in_method('self.to("registry").ask(q, 1)')))
+
+
+def test_a_helper_asks_for_whoever_uses_it() -> None:
+    """It runs in the threads of the actors that import it, through others too."""
+    made = code(
+        helper=in_method('self.to("risk").ask(q, 1)'),
+        between="from actors.helper import A",
+        trade="import actors.between",
+        risk="from actors import helper",
+        tree="from actors.helper import A",
+    )
+    assert [each.split(" ", 1)[1] for each in faults(made)] == ["risk asks risk"]
 
 
 def test_a_library_may_ask_a_person() -> None:

@@ -76,6 +76,7 @@ def test_every_exception_is_still_needed() -> None:
         ("import uuid\nuuid.uuid4()", ["uuid.uuid4"]),
         ("import threading\nthreading.Timer(1, f)", ["threading.Timer"]),
         ("import asyncio\nasyncio.sleep(1)", ["asyncio.sleep"]),
+        ("import asyncio.tasks\nasyncio.sleep(1)", ["asyncio.sleep"]),
         ("from datetime import datetime\ndatetime.fromtimestamp(0)", []),
         ("import threading\nthreading.Lock()\nself.clock.now()\nclock.sleep(1)", []),
     ],
