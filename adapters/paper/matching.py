@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from adapters.paper import reduce_only
 from adapters.paper.engine import Engine
+from adapters.paper.market import PublicTrade
 from adapters.paper.records import OrderRecord, TradeRecord
 from domain.orders import ZERO, OrderState, TimeInForce
 from domain.pnl import apply_fill, fee
@@ -79,28 +80,36 @@ def fill(
     taker = order.side.opposite if is_maker else order.side
     printed = market.print_trade(engine.ids.trade(instrument), taker, contracts, price)
     engine.changes.tape.append((instrument.name, printed))
-    trade = TradeRecord(
+    trade = _record(order, printed, fee=charged, is_maker=is_maker, profit_loss=realised)
+    engine.ledger.add_trade(trade)
+    engine.changes.trades.append(trade)
+    return trade
+
+
+def _record(
+    order: OrderRecord, printed: PublicTrade, *, fee: Decimal, is_maker: bool, profit_loss: Decimal
+) -> TradeRecord:
+    """Our side of a trade on the tape."""
+    return TradeRecord(
         trade_id=printed.trade_id,
         trade_seq=printed.trade_seq,
         order_id=order.order_id,
-        instrument_name=instrument.name,
+        instrument_name=order.instrument_name,
         side=order.side,
-        contracts=contracts,
-        price=price,
-        fee=charged,
+        contracts=printed.contracts,
+        price=printed.price,
+        fee=fee,
         is_maker=is_maker,
-        profit_loss=realised,
+        profit_loss=profit_loss,
         order_type=order.order_type,
         state=order.state,
         label=order.label,
         reduce_only=order.reduce_only,
         post_only=order.post_only,
         risk_reducing=order.risk_reducing,
-        mark_price=market.mark,
-        index_price=market.index,
+        mark_price=printed.mark_price,
+        index_price=printed.index_price,
         tick_direction=printed.tick_direction,
-        timestamp_ms=engine.now_ms,
+        # The moment of the fill: the market's own clock stands still between two steps.
+        timestamp_ms=order.updated_ms,
     )
-    engine.ledger.add_trade(trade)
-    engine.changes.trades.append(trade)
-    return trade

@@ -15,6 +15,7 @@ from adapters.paper import rpc
 from adapters.paper.desk import Desk
 from adapters.paper.errors import AccountNotSaved, VenueError, refusal
 from adapters.paper.rpc import HttpProof, Request
+from adapters.paper.sessions import SessionState
 
 PREFIX = "/api/v2"
 _LONGEST_QUEUE = 2000
@@ -55,50 +56,62 @@ class Connection:
             await self._socket.close(*self._ending)
 
 
-def application(desk: Desk, on_disk_failure: Callable[[AccountNotSaved], None]) -> Starlette:
-    """The application; a disk that refuses the account is reported, and nobody gets an answer."""
+class _Door:
+    """The handlers of the application, around one desk."""
 
-    def answer(request: Request, proof: HttpProof | None) -> Response:
+    def __init__(self, desk: Desk, on_disk_failure: Callable[[AccountNotSaved], None]) -> None:
+        self._desk = desk
+        self._on_disk_failure = on_disk_failure
+
+    def _answer(self, request: Request, proof: HttpProof | None) -> Response:
         try:
-            status, body = desk.http(request, proof)
+            status, body = self._desk.http(request, proof)
         except AccountNotSaved as error:
-            on_disk_failure(error)
+            self._on_disk_failure(error)
             return Response(status_code=500)
         return _json(status, body)
 
-    async def get(http: HttpRequest) -> Response:
-        method = http.path_params["method"]
-        request = rpc.from_query(method, http.url.query)
-        return answer(request, _proof(http, ""))
+    async def get(self, http: HttpRequest) -> Response:
+        """A method in the path, its parameters in the query."""
+        request = rpc.from_query(http.path_params["method"], http.url.query)
+        return self._answer(request, _proof(http, ""))
 
-    async def post(http: HttpRequest) -> Response:
+    async def post(self, http: HttpRequest) -> Response:
+        """A JSON-RPC body, with or without the method in the path."""
         try:
             body = await _body(http)
             request = rpc.from_body(body, http.path_params.get("method"))
         except VenueError as error:
-            return _json(400, desk.malformed(error))
-        return answer(request, _proof(http, body))
+            return _json(400, self._desk.malformed(error))
+        return self._answer(request, _proof(http, body))
 
-    async def websocket(socket: WebSocket) -> None:
+    async def websocket(self, socket: WebSocket) -> None:
+        """One connection from its greeting to its end."""
         await socket.accept()
         connection = Connection(socket)
-        session = desk.connect(connection)
+        session = self._desk.connect(connection)
         try:
-            try:
-                await _until_either(
-                    _read(socket, lambda text: desk.frame(session, text)), connection.write()
-                )
-            finally:
-                desk.disconnect(session)
+            await self._talk(socket, connection, session)
         except AccountNotSaved as error:
-            on_disk_failure(error)
+            self._on_disk_failure(error)
 
+    async def _talk(self, socket: WebSocket, connection: Connection, session: SessionState) -> None:
+        reading = _read(socket, lambda text: self._desk.frame(session, text))
+        try:
+            await _until_either(reading, connection.write())
+        finally:
+            self._desk.disconnect(session)
+
+
+def application(desk: Desk, on_disk_failure: Callable[[AccountNotSaved], None]) -> Starlette:
+    """The application; a disk that refuses the account is reported, and nobody gets an answer."""
+    door = _Door(desk, on_disk_failure)
     return Starlette(
         routes=[
-            Route(PREFIX + "/{method:path}", get, methods=["GET"]),
-            Route(PREFIX + "/{method:path}", post, methods=["POST"]),
-            Route(PREFIX, post, methods=["POST"]),
-            WebSocketRoute("/ws" + PREFIX, websocket),
+            Route(PREFIX + "/{method:path}", door.get, methods=["GET"]),
+            Route(PREFIX + "/{method:path}", door.post, methods=["POST"]),
+            Route(PREFIX, door.post, methods=["POST"]),
+            WebSocketRoute("/ws" + PREFIX, door.websocket),
         ]
     )
 
