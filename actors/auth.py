@@ -13,6 +13,7 @@ from actors.messages.session import (
     ConnectDue,
     GetCredentials,
     RefreshDue,
+    RenewSession,
     SessionLost,
     SessionOpened,
     SessionRefused,
@@ -27,6 +28,7 @@ RETRY_FIRST, RETRY_CAP = 0.25, 30.0
 REFUSED_RETRY = 5.0
 REFUSED_RETRY_LATER = 60.0
 REFUSED_LIMIT = 3
+RENEWED_JUST_NOW = 2.0
 EXIT_REFUSED = 77
 WALLET_WRITE = "wallet:read_write"
 
@@ -52,6 +54,7 @@ class Auth(Actor):
         self._failures = 0
         self._refusals = 0
         self._was_open = False
+        self._opened_at = float("-inf")
 
     def recover(self) -> None:
         # A predecessor's connection may still be up; its channels and tokens die with it.
@@ -70,6 +73,16 @@ class Auth(Actor):
         self._credentials = None
         self.disarm(RefreshDue)
         self._retry_later(message.reason)
+
+    def on_renew_session(self, message: RenewSession) -> bool:
+        """Logs in afresh, unless that has just been done for somebody else."""
+        is_recent = self.clock.monotonic() - self._opened_at < RENEWED_JUST_NOW
+        if self._credentials is not None and not is_recent:
+            self.log.warning("session_renewed", reason=message.reason)
+            self._credentials = None
+            self._session.close()
+            self._connect()
+        return self._credentials is not None
 
     def on_connect_due(self, _: ConnectDue) -> None:
         self._connect()
@@ -107,6 +120,7 @@ class Auth(Actor):
             return
         self._failures = self._refusals = 0
         self._was_open = True
+        self._opened_at = self.clock.monotonic()
         self._adopt(credentials, "")
         self.emit(
             SessionOpened,
@@ -151,6 +165,7 @@ class Auth(Actor):
 Auth.handlers = {
     GetCredentials: Auth.on_get_credentials,
     ConnectionLost: Auth.on_connection_lost,
+    RenewSession: Auth.on_renew_session,
     ConnectDue: Auth.on_connect_due,
     RefreshDue: Auth.on_refresh_due,
 }

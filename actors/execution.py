@@ -1,15 +1,14 @@
 """Execution: the front door for trades, the way home for reports, and the kill.
 
-Gates with Risk, makes the intent durable, starts one Trade actor per trade, and routes what the
-venue reports to the trade it belongs to. After a start or a restart it reconciles: every trade
-reads the venue's truth, then book and account must agree before anything new is opened. On kill
-it flattens itself, so that no stuck trade can hold that up (`actors.flattening`).
+Lets trades in (`actors.opening`), starts one Trade actor per trade, and routes what the venue
+reports to the trade it belongs to (`actors.routing`). After a start or a restart it reconciles
+before anything new is opened (`actors.reconciling`). On kill it flattens by itself, so that no
+stuck trade can hold that up (`actors.flattening`).
 """
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from actors.flattening import Flattening
 from actors.kernel import Actor, AskFailed, Context, HandlerTable
@@ -18,15 +17,16 @@ from actors.messages.base import Message
 from actors.messages.book import (
     BookSnapshot,
     ClearKill,
+    DiskFailed,
+    DiskRecovered,
     GetBook,
     KillState,
     Recorded,
-    RecordIntent,
     RecordKill,
 )
 from actors.messages.lifecycle import StartChild
-from actors.messages.risk import Denied, KillRequested, MayOpen
-from actors.messages.session import SessionLost, SessionOpened
+from actors.messages.risk import Denied, KillRequested
+from actors.messages.session import GetCredentials, SessionLost, SessionOpened
 from actors.messages.trading import (
     BeginTrade,
     CatalogueDue,
@@ -46,25 +46,25 @@ from actors.messages.trading import (
 )
 from actors.messages.venue import ChangesReport, TickerReport
 from actors.messages.watch import (
+    DriftDue,
     LookAtAccount,
     PortfolioObserved,
     PositionAgreed,
     PositionDrifted,
     ProtectionMissing,
 )
+from actors.opening import FrontDoor, Standing
 from actors.ports import NotSent, OutcomeUnknown, Rejected, Venue
-from actors.routing import ReportRouter
-from domain import watch
+from actors.reconciling import Reconciliation
+from actors.routing import ReportRouter, Share, shared_out_again
+from actors.trade_truth import since_ms
 from domain.instruments import Instrument
-from domain.intake import Accepted, Wish, accept
-from domain.risk import Candidate, Reason
-from domain.trade import ExitReason, Trade, TradePlan
+from domain.trade import ExitReason, Trade, may_still_enter
 
 ASK_SECONDS = 2.0
-ENTRY_VALID = timedelta(seconds=5)
 RECONCILE_EVERY = 0.5
+DRIFT_RETRY = 1.0
 CATALOGUE_SECONDS = 24 * 3600.0
-KILL_REASONS = frozenset({Reason.KILLED, Reason.PROTECT_ONLY})
 
 
 def trade_address(trade_id: str) -> str:
@@ -91,53 +91,81 @@ class Execution(Actor):
         self._reconcile_limit = reconcile_limit
         self._catalogue: Mapping[str, Instrument] = {}
         self._trades: dict[str, Trade] = {}
-        self._unverified: set[str] = set()
         self._home = ReportRouter(self.log)
+        self._door = FrontDoor(
+            risk=self.to("risk"),
+            registry=self.to("registry"),
+            venue=venue,
+            clock=self.clock,
+            entropy=self.entropy,
+            traded=traded,
+        )
         self._marks: dict[str, Decimal] = {}
         self._external: dict[str, int] = {}
-        self._has_session = False
-        self._is_reconciled = False
+        self._drifting: dict[str, int | None] = {}
+        self._routed_at = float("-inf")
+        self._has_session: bool | None = False
+        self._disk_troubles: set[str] = set()
+        self._reconciliation = Reconciliation((), self.clock.monotonic())
         self._protect_only = ""
-        self._began = self.clock.monotonic()
-        self._verified_at = 0.0
         self._flattening: Flattening | None = None
         self._kill: KillState | None = None
+        self._is_flat_verified = False
 
     # -- start: reconcile before anything ------------------------------------------------------
 
     def recover(self) -> None:
         book = self._book()
         self._trades = {trade.id: trade for trade in book.trades}
-        self._unverified = set(self._trades)
+        self._reconciliation = Reconciliation(self._trades, self.clock.monotonic())
         self._kill = book.kill
-        if book.kill is not None:
-            self._venue.lock_entries(book.kill.reason)
+        self._lock_or_unlock()
         self.every(CATALOGUE_SECONDS, CatalogueDue)
+        if self.context.incarnation > 1:
+            self._has_session = None  # a successor has missed the event that said so
         self._reconcile()
 
     def on_reconcile_due(self, _: ReconcileDue) -> None:
         self._reconcile()
 
     def _reconcile(self) -> None:
-        if self._is_reconciled:
+        if self._reconciliation.is_done:
             return
+        if self._has_session is None:
+            self._ask_for_session()
+        now = self.clock.monotonic()
         if self._catalogue or self._read_catalogue():
-            for trade_id in sorted(self._unverified):
+            for trade_id in self._reconciliation.to_ask(now):
                 self._verify(self._trades[trade_id])
-            if not self._unverified:
-                self.to("watcher").tell(LookAtAccount(at=self.clock.now()))
-        waited = self.clock.monotonic() - self._began
+            if not self._reconciliation.pending:
+                self._look()
+        waited = self.clock.monotonic() - self._reconciliation.began
         if waited > self._reconcile_limit and not self._protect_only:
-            self._begin_protect_only(self._why_not_ready())
+            reason = self._reconciliation.why_not_done(has_catalogue=bool(self._catalogue))
+            self._begin_protect_only(reason)
         self.after(RECONCILE_EVERY, ReconcileDue)
+
+    def _ask_for_session(self) -> None:
+        try:
+            held = self.to("auth").ask(GetCredentials(at=self.clock.now()), timeout=ASK_SECONDS)
+        except AskFailed as error:
+            self.log.warning("session_unknown", error=str(error))
+        else:
+            self._has_session = held is not None
+
+    def _look(self) -> None:
+        self.to("watcher").tell(LookAtAccount(at=self.clock.now()))
 
     def _verify(self, trade: Trade) -> None:
         """Has the trade's actor (started if it is not there) read the venue's truth."""
         instrument = self._catalogue.get(trade.plan.instrument_name)
         if instrument is None:
             return
-        self._start(trade, instrument, is_new=False)
-        self.to(trade_address(trade.id)).tell(VerifyTrade(at=self.clock.now(), reason="reconcile"))
+        if not self.to(trade_address(trade.id)).is_open:
+            self._start(trade, instrument, is_new=False)
+        self._tell_trade(trade.id, VerifyTrade(at=self.clock.now(), reason="reconcile"))
+        if self._flattening is not None:
+            self._tell_to_close(trade)
 
     def _start(self, trade: Trade, instrument: Instrument, *, is_new: bool) -> None:
         now = self.clock.now()
@@ -149,60 +177,61 @@ class Execution(Actor):
         self.to(self.context.supervisor).tell(start)
 
     def on_trade_recovered(self, message: TradeRecovered) -> None:
-        if message.is_synced and message.trade_id in self._unverified:
-            self._unverified.discard(message.trade_id)
-            self._verified_at = self.clock.monotonic()
-            if not self._unverified:
-                self.to("watcher").tell(LookAtAccount(at=self.clock.now()))
+        now = self.clock.monotonic()
+        self._reconciliation.answered(message.trade_id, is_synced=message.is_synced, now=now)
+        if not self._reconciliation.is_done and not self._reconciliation.pending:
+            self._look()
 
     def on_portfolio_observed(self, message: PortfolioObserved) -> None:
-        if self._flattening is not None:
+        self._adopt_external(message)
+        instruments = [trade.plan.instrument_name for trade in self._trades.values()]
+        agrees = self._reconciliation.agrees(message, instruments)
+        if agrees is None or not self._catalogue or self._has_session is None:
             return
-        is_fresh = message.began_monotonic >= self._verified_at
-        if self._is_reconciled or self._unverified or not self._catalogue or not is_fresh:
-            return
-        ours = {trade.plan.instrument_name for trade in self._trades.values()}
-        naked = [
-            x
-            for x in watch.shortfalls(message.positions, message.orders)
-            if x.instrument_name in ours
+        news = [
+            x for x in message.drifts or () if self._is_unsettled(x.instrument_name, x.residual)
         ]
-        if naked:
-            for trade in self._trades.values():
-                self._unverified.add(trade.id)
-            return
-        drifts = watch.drifts(message.positions, self._ledger())
-        self._external = {drift.instrument_name: drift.residual for drift in drifts}
-        self._reconciled()
+        for drift in news:
+            self._settle(drift.instrument_name, drift.residual)
+        if news or not agrees:
+            self._reconciliation.doubt(self._trades)
+        else:
+            self._reconciled()
+
+    def _adopt_external(self, look: PortfolioObserved) -> None:
+        """The venue's word on what is not ours, unless fills were routed since it was read."""
+        if look.drifts is not None and look.began_monotonic > self._routed_at:
+            self._external = {drift.instrument_name: drift.residual for drift in look.drifts}
 
     def _reconciled(self) -> None:
-        self._is_reconciled = True
+        self._reconciliation.is_done = True
         self.disarm(ReconcileDue)
-        seconds = round(self.clock.monotonic() - self._began, 3)
+        seconds = round(self.clock.monotonic() - self._reconciliation.began, 3)
         mode = "killed" if self._kill else "trading"
         self.emit(say.Ready, trades=len(self._trades), seconds=seconds, mode=mode)
         if self._protect_only:
             self._end_protect_only("the book and the venue agree")
-        if self._kill is not None:
+        if self._kill is not None and not self._is_flat_verified:
             self._begin_flattening()
-
-    def _why_not_ready(self) -> str:
-        if not self._catalogue:
-            return "the venue's contract data could not be read"
-        if self._unverified:
-            return f"{len(self._unverified)} trades could not be verified at the venue"
-        return "the account could not be read, or a position is without its stop"
 
     def _begin_protect_only(self, reason: str) -> None:
         self._protect_only = reason
-        self._venue.lock_entries(f"protect-only: {reason}")
+        self._lock_or_unlock()
         self.emit(say.ProtectOnlyBegan, reason=reason)
 
     def _end_protect_only(self, reason: str) -> None:
         self._protect_only = ""
-        if self._kill is None:
-            self._venue.unlock_entries()
+        self._lock_or_unlock()
         self.emit(say.ProtectOnlyEnded, reason=reason)
+
+    def _lock_or_unlock(self) -> None:
+        """The client's gate as it has to be now; a predecessor may have left it otherwise."""
+        if self._kill is not None:
+            self._venue.lock_entries(self._kill.reason)
+        elif self._protect_only:
+            self._venue.lock_entries(f"protect-only: {self._protect_only}")
+        else:
+            self._venue.unlock_entries()
 
     def on_catalogue_due(self, _: CatalogueDue) -> None:
         self._read_catalogue()
@@ -224,86 +253,41 @@ class Execution(Actor):
         """Fills may have been missed: every trade reads afresh."""
         self._has_session = True
         for trade in self._trades.values():
-            self.to(trade_address(trade.id)).tell(
-                VerifyTrade(at=self.clock.now(), reason="session opened")
-            )
+            if self.to(trade_address(trade.id)).is_open:
+                verify = VerifyTrade(at=self.clock.now(), reason="session opened")
+                self._tell_trade(trade.id, verify)
 
     def on_session_lost(self, _: SessionLost) -> None:
         self._has_session = False
 
+    def on_disk_failed(self, message: DiskFailed) -> None:
+        self._disk_troubles.add(message.what)
+
+    def on_disk_recovered(self, message: DiskRecovered) -> None:
+        self._disk_troubles.discard(message.what)
+
     # -- opening ------------------------------------------------------------
 
     def on_open_trade(self, message: OpenTrade) -> TradeAccepted | Denied:
-        wish = Wish(
-            instrument=message.instrument,
-            side=message.side,
-            quantity=message.quantity,
-            unit=message.unit,
-            entry_type=message.entry_type,
-            price=message.price,
-            stop_loss=message.stop_loss,
-            take_profit=message.take_profit,
-        )
         mark = self._marks.get(message.instrument)
-        order = accept(wish, self._catalogue, self._traded, mark)
-        if isinstance(order, tuple):
-            return self._deny(message, order)
-        refusals = self._gate(order)
-        if refusals:
-            return self._deny(message, refusals)
-        trade = self._plan(order, message.note)
-        try:
-            recorded: Recorded = self.to("registry").ask(
-                RecordIntent(at=self.clock.now(), trade=trade), timeout=ASK_SECONDS
-            )
-        except AskFailed:
-            # It may be on disk all the same; as an intent that is never sent it ends by itself.
-            return self._deny(message, (Reason.NO_INTENT,))
-        if not recorded.ok:
-            killed = recorded.refusal == "killed"
-            return self._deny(message, (Reason.KILLED if killed else Reason.NO_INTENT,))
+        opened = self._door.open(message, self._catalogue, mark, self._standing())
+        if isinstance(opened, tuple):
+            return self._deny(message, opened)
+        trade = opened.trade
         self._trades[trade.id] = trade
-        self._start(trade, order.instrument, is_new=True)
-        return TradeAccepted(at=self.clock.now(), trade_id=trade.id, contracts=order.contracts)
+        self._start(trade, opened.instrument, is_new=True)
+        contracts = trade.plan.contracts
+        return TradeAccepted(at=self.clock.now(), trade_id=trade.id, contracts=contracts)
 
-    def _gate(self, order: Accepted) -> tuple[str, ...]:
-        question = MayOpen(
-            at=self.clock.now(),
-            candidate=Candidate(
-                instrument_name=order.instrument.name,
-                side=order.side,
-                notional_usd=order.notional_usd,
-            ),
-            is_reconciled=self._is_reconciled,
-            is_protect_only=bool(self._protect_only) or self._flattening is not None,
-            has_session=self._has_session,
+    def _standing(self) -> Standing:
+        return Standing(
+            is_killed=self._kill is not None,
+            is_reconciled=self._reconciliation.is_done,
+            is_protect_only=bool(self._protect_only),
+            has_session=bool(self._has_session),
+            has_disk=not self._disk_troubles,
             external=tuple(name for name, residual in self._external.items() if residual),
-            requests_left=self._venue.budget_left(),
         )
-        try:
-            verdict = self.to("risk").ask(question, timeout=ASK_SECONDS)
-        except AskFailed:
-            return (Reason.NO_INTENT,)
-        return verdict.reasons if isinstance(verdict, Denied) else ()
-
-    def _plan(self, order: Accepted, note: str) -> Trade:
-        now = self.clock.now()
-        valid_ms = self._venue.server_now_ms() + round(ENTRY_VALID.total_seconds() * 1000)
-        plan = TradePlan(
-            trade_id=self.entropy.new_id(),
-            instrument_name=order.instrument.name,
-            side=order.side,
-            contracts=order.contracts,
-            entry_type=order.entry_type,
-            entry_price=order.price,
-            stop_price=order.stop_loss,
-            target_price=order.take_profit,
-            notional_usd=order.notional_usd,
-            note=note,
-            created_at=now,
-            valid_until_ms=valid_ms,
-        )
-        return Trade(plan=plan)
 
     def _deny(self, message: OpenTrade, reasons: tuple[str, ...]) -> Denied:
         texts = tuple(str(reason) for reason in reasons)
@@ -319,7 +303,7 @@ class Execution(Actor):
     def on_close_trade(self, message: CloseTrade) -> bool:
         if message.trade_id not in self._trades:
             return False
-        self.to(trade_address(message.trade_id)).tell(message)
+        self._tell_trade(message.trade_id, message)
         return True
 
     # -- reports, home by label ---------------------------------------------------------------
@@ -330,10 +314,15 @@ class Execution(Actor):
             trade_id = self._home.of_order(order)
             if trade_id in self._trades:
                 self._tell_trade(trade_id, OrderReport(at=now, order=order))
+        if message.fills:
+            self._routed_at = self.clock.monotonic()
         for fill in message.fills:
-            for share in self._home.of_fill(fill, self._trades, self._external):
-                report = FillReport(at=now, fill=share.fill, is_foreign=share.is_foreign)
-                self._tell_trade(share.trade_id, report)
+            self._tell_shares(self._home.of_fill(fill, self._trades, self._external))
+
+    def _tell_shares(self, shares: Iterable[Share]) -> None:
+        for share in shares:
+            report = FillReport(at=self.clock.now(), fill=share.fill, is_foreign=share.is_foreign)
+            self._tell_trade(share.trade_id, report)
 
     def _tell_trade(self, trade_id: str, message: Message) -> None:
         self.to(trade_address(trade_id)).tell(message)
@@ -341,14 +330,11 @@ class Execution(Actor):
     def on_trade_updated(self, message: TradeUpdated) -> None:
         trade = message.trade
         if trade.is_finished:
-            self._forget(trade)
+            self._trades.pop(trade.id, None)
+            self._reconciliation.gone(trade.id)
+            self._home.forget(trade)
         elif trade.id in self._trades:
             self._trades[trade.id] = trade
-
-    def _forget(self, trade: Trade) -> None:
-        self._trades.pop(trade.id, None)
-        self._unverified.discard(trade.id)
-        self._home.forget(trade)
 
     def on_ticker_report(self, message: TickerReport) -> None:
         self._marks[message.ticker.instrument_name] = message.ticker.mark_price
@@ -357,59 +343,88 @@ class Execution(Actor):
 
     def on_protection_missing(self, message: ProtectionMissing) -> None:
         for trade in self._on(message.instrument):
-            self._tell_trade(
-                trade.id, VerifyTrade(at=self.clock.now(), reason="protection missing")
-            )
+            verify = VerifyTrade(at=self.clock.now(), reason="protection missing")
+            self._tell_trade(trade.id, verify)
 
     def on_position_drifted(self, message: PositionDrifted) -> None:
-        self._external[message.instrument] = message.residual
-        for trade in self._on(message.instrument):
-            self._tell_trade(trade.id, VerifyTrade(at=self.clock.now(), reason="drift"))
+        if self._is_unsettled(message.instrument, message.residual):
+            self._settle(message.instrument, message.residual)
 
     def on_position_agreed(self, message: PositionAgreed) -> None:
-        self._external.pop(message.instrument, None)
+        self._drifting.pop(message.instrument, None)
+
+    def on_drift_due(self, _: DriftDue) -> None:
+        for name, residual in list(self._drifting.items()):
+            if residual is None:
+                self._settle(name, None)
+
+    def _is_unsettled(self, instrument: str, residual: int) -> bool:
+        """Whether there are trades this drift may belong to, and it was not shared out yet."""
+        return bool(self._on(instrument)) and self._drifting.get(instrument) != residual
+
+    def _settle(self, instrument: str, residual: int | None) -> None:
+        """Reads all that happened on the instrument and shares out what nobody claimed.
+
+        ``residual`` is the drift this is about; it is not looked into a second time.
+        """
+        trades = self._on(instrument)
+        try:
+            before = self._position(instrument)
+            fills = self._venue.fills(instrument, min(since_ms(trade) for trade in trades))
+            is_quiet = self._position(instrument) == before
+        except (Rejected, NotSent, OutcomeUnknown, ValueError) as error:
+            self.log.warning("drift_unreadable", instrument=instrument, error=str(error))
+            is_quiet, fills, before = False, (), 0
+        self._drifting[instrument] = residual if is_quiet else None
+        if not is_quiet:
+            self.after(DRIFT_RETRY, DriftDue)
+            return
+        self._tell_shares(shared_out_again(fills, trades, before))
+        for trade in trades:
+            self._tell_trade(trade.id, VerifyTrade(at=self.clock.now(), reason="drift"))
+
+    def _position(self, instrument: str) -> int:
+        held = (x.contracts for x in self._venue.positions() if x.instrument_name == instrument)
+        return next(held, 0)
 
     def _on(self, instrument_name: str) -> list[Trade]:
         return [x for x in self._trades.values() if x.plan.instrument_name == instrument_name]
 
-    def _ledger(self) -> dict[str, int]:
-        ledger: dict[str, int] = {}
-        for trade in self._trades.values():
-            name = trade.plan.instrument_name
-            ledger[name] = ledger.get(name, 0) + trade.signed_position
-        return ledger
-
     # -- kill ------------------------------------------------------------
 
     def on_kill_requested(self, message: KillRequested) -> None:
-        kill = Flatten(at=message.at, reason=message.reason, by="risk", until_midnight=True)
-        self.on_flatten(kill)
+        if self._kill is None:
+            kill = Flatten(at=message.at, reason=message.reason, by="risk", until_midnight=True)
+            self.on_flatten(kill)
 
     def on_flatten(self, message: Flatten) -> bool:
         """Locks, makes it durable, then drives the account flat. True once it is durable."""
-        self._venue.lock_entries(message.reason)
-        is_durable = self._record_kill(message)
+        # A person's kill does not end by itself because Risk or the clock had one, too.
+        is_permanent = self._kill is not None and not self._kill.until_midnight
+        until_midnight = message.until_midnight and not is_permanent
         self._kill = KillState(
             reason=message.reason,
             by=message.by,
             day=message.at.date().isoformat(),
-            until_midnight=message.until_midnight,
+            until_midnight=until_midnight,
         )
+        self._lock_or_unlock()
+        is_durable = self._record(self._kill)
         self.emit(
             say.KillSwitchActivated,
             reason=message.reason,
             by=message.by,
-            until_midnight=message.until_midnight,
+            until_midnight=until_midnight,
         )
         self._begin_flattening()
         return is_durable
 
-    def _record_kill(self, message: Flatten) -> bool:
+    def _record(self, kill: KillState) -> bool:
         record = RecordKill(
             at=self.clock.now(),
-            reason=message.reason,
-            by=message.by,
-            until_midnight=message.until_midnight,
+            reason=kill.reason,
+            by=kill.by,
+            until_midnight=kill.until_midnight,
         )
         try:
             recorded: Recorded = self.to("registry").ask(record, timeout=ASK_SECONDS)
@@ -418,23 +433,33 @@ class Execution(Actor):
         return recorded.ok
 
     def _begin_flattening(self) -> None:
+        self._is_flat_verified = False
         if self._flattening is None:
             flat_id = self.entropy.new_id()
             self._flattening = Flattening(self._venue, flat_id, self.clock, self.log)
         for trade in self._trades.values():
-            self._tell_trade(
-                trade.id,
-                CloseTrade(at=self.clock.now(), trade_id=trade.id, reason=ExitReason.KILL.value),
-            )
+            self._tell_to_close(trade)
         self.after(self._flattening.pause, FlattenDue)
+
+    def _tell_to_close(self, trade: Trade) -> None:
+        if self.to(trade_address(trade.id)).is_open:
+            reason = ExitReason.KILL.value
+            self._tell_trade(
+                trade.id, CloseTrade(at=self.clock.now(), trade_id=trade.id, reason=reason)
+            )
 
     def on_flatten_due(self, _: FlattenDue) -> None:
         flattening = self._flattening
         if flattening is None:
             return
-        outcome = flattening.round(self._catalogue)
-        if outcome.is_flat and not self._trades:
+        if not self._catalogue:
+            self._read_catalogue()
+        server_ms = self._venue.server_now_ms()
+        coming = [x.id for x in self._trades.values() if may_still_enter(x, server_ms)]
+        outcome = flattening.round(self._catalogue, coming)
+        if outcome.is_flat:
             self._flattening = None
+            self._is_flat_verified = True
             self.emit(say.FlatVerified, seconds=outcome.seconds)
             return
         if outcome.is_news:
@@ -444,20 +469,20 @@ class Execution(Actor):
     def on_resume(self, message: Resume) -> bool:
         """Ends a kill: by a person at any time it is flat, by midnight only its own kind."""
         kill = self._kill
-        by_clock = message.by == "midnight"
-        is_clear = self._is_reconciled and self._flattening is None and not self._trades
-        if kill is None or not is_clear or (by_clock and not kill.until_midnight):
+        is_clear = self._reconciliation.is_done and self._flattening is None and not self._trades
+        if kill is None or not is_clear:
             return False
+        if message.by == "midnight" and not kill.until_midnight:
+            return False
+        clear = ClearKill(at=self.clock.now(), reason=message.by)
         try:
-            recorded: Recorded = self.to("registry").ask(
-                ClearKill(at=self.clock.now(), reason=message.by), timeout=ASK_SECONDS
-            )
+            recorded: Recorded = self.to("registry").ask(clear, timeout=ASK_SECONDS)
         except AskFailed:
             return False
         if not recorded.ok:
             return False
         self._kill = None
-        self._venue.unlock_entries()
+        self._lock_or_unlock()
         self.emit(say.KillSwitchReset, reason=message.by)
         return True
 
@@ -466,14 +491,16 @@ class Execution(Actor):
     def on_get_execution(self, _: GetExecution) -> say.ExecutionSnapshot:
         return say.ExecutionSnapshot(
             at=self.clock.now(),
-            is_reconciled=self._is_reconciled,
+            is_reconciled=self._reconciliation.is_done,
             is_protect_only=bool(self._protect_only),
             is_flattening=self._flattening is not None,
             trades=tuple(self._trades.values()),
         )
 
     def _book(self) -> BookSnapshot:
-        book: Any = self.to("registry").ask(GetBook(at=self.clock.now()), timeout=ASK_SECONDS)
+        book: BookSnapshot = self.to("registry").ask(
+            GetBook(at=self.clock.now()), timeout=ASK_SECONDS
+        )
         return book
 
 
@@ -493,6 +520,9 @@ Execution.handlers = {
     TradeRecovered: Execution.on_trade_recovered,
     SessionOpened: Execution.on_session_opened,
     SessionLost: Execution.on_session_lost,
+    DriftDue: Execution.on_drift_due,
+    DiskFailed: Execution.on_disk_failed,
+    DiskRecovered: Execution.on_disk_recovered,
     GetExecution: Execution.on_get_execution,
     ReconcileDue: Execution.on_reconcile_due,
     FlattenDue: Execution.on_flatten_due,

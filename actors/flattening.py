@@ -5,7 +5,7 @@ still missing, in an order that never adds risk: entries and targets go, every p
 at market, and only when the account is seen flat are the stops cancelled.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,15 +39,20 @@ class Flattening:
 
     def __init__(self, venue: Venue, flat_id: str, clock: Clock, log: Any) -> None:
         self._venue = venue
-        self._flat_id = f"flat-{flat_id}"
+        self._flat_id = f"{labels.FLATTENING}{flat_id}"
         self._clock = clock
         self._log = log
         self._began = clock.monotonic()
         self._rounds = 0
         self._attempts = 0
 
-    def round(self, catalogue: Mapping[str, Instrument]) -> RoundOutcome:
-        """Looks, does what is missing, and says how it stands."""
+    def round(
+        self, catalogue: Mapping[str, Instrument], coming: Sequence[str] = ()
+    ) -> RoundOutcome:
+        """Looks, does what is missing, and says how it stands.
+
+        While entries of the trades in ``coming`` may still arrive, flat is not believed.
+        """
         self._rounds += 1
         try:
             positions, orders = self._venue.positions(), self._venue.open_orders()
@@ -63,6 +68,8 @@ class Flattening:
         if names or ours or problems:
             reason = problems[0] if problems else "closing orders are on their way"
             return self._outcome(names, reason)
+        if coming:
+            return self._outcome((), f"the entry of {coming[0]} may still arrive")
         return RoundOutcome(
             is_flat=True, is_news=True, positions=(), reason="", seconds=self._seconds()
         )

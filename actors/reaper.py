@@ -18,8 +18,6 @@ from domain.orders import Order, Position
 
 ASK_SECONDS = 2.0
 CONFIRM_SECONDS = 2.0
-FLATTENING = "flat-"
-"""Trade ids of Execution's own closing orders; Execution looks after them."""
 
 
 class OrphanReaper(Actor):
@@ -93,7 +91,7 @@ class OrphanReaper(Actor):
 
 def _is_flattening(order: Order) -> bool:
     label = labels.parse(order.label)
-    return label is not None and label.trade_id.startswith(FLATTENING)
+    return label is not None and label.trade_id.startswith(labels.FLATTENING)
 
 
 OrphanReaper.handlers = {

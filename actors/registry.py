@@ -36,9 +36,10 @@ from actors.messages.book import (
     RetryDue,
     TradeSnapshot,
 )
+from actors.messages.trading import TradeAbandoned
 from actors.ports import Book, Journal
 from domain.orders import OrderType, Side
-from domain.trade import Trade, TradePlan
+from domain.trade import ExitReason, Trade, TradePlan
 
 TRADES, STATE, OUTBOX = "trades", "state", "outbox"
 KILL, DAY = "kill", "day"
@@ -166,8 +167,17 @@ class Registry(Actor):
             self._put_or_keep(TRADES, message.trade.id, document)
 
     def on_close_book(self, message: CloseBook) -> None:
-        self._trades.pop(message.trade.id, None)
-        self._put_or_keep(TRADES, message.trade.id, None)
+        trade = self._trades.pop(message.trade.id, None)
+        if trade is None:
+            return
+        self._put_or_keep(TRADES, trade.id, None)
+        if not message.was_sent:
+            self.emit(
+                TradeAbandoned,
+                trade_id=trade.id,
+                instrument=trade.plan.instrument_name,
+                reason=ExitReason.ENTRY_NOT_SENT.value,
+            )
 
     def on_drop_alert(self, message: DropAlert) -> None:
         self._outbox.pop(message.number, None)

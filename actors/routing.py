@@ -1,11 +1,12 @@
 """The way home: which trade an order or a fill that the venue reports belongs to."""
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from domain import labels
-from domain.attribution import ClosedBy, OpenTrade, attribute
+from domain.attribution import Allocation, OpenTrade, attribute
 from domain.labels import Label
 from domain.orders import Fill, Order
 from domain.trade import Trade
@@ -39,7 +40,7 @@ class ReportRouter:
         if order.trigger_order_id is not None:
             self._parents[order.order_id] = order.trigger_order_id
         label = labels.parse(order.label) or self._inherited(order.order_id)
-        if label is None:
+        if label is None or labels.is_guard(order.label):
             return ""
         self._labels[order.order_id] = label
         return label.trade_id
@@ -65,17 +66,11 @@ class ReportRouter:
             return
         self._remember(fill.trade_id)
         name = fill.instrument_name
-        held = [
-            OpenTrade(x.id, x.plan.instrument_name, x.plan.side, max(0, x.position))
-            for x in trades.values()
-        ]
+        held = {x.id: max(0, x.position) for x in trades.values()}
         before = external.get(name, 0)
-        for part in attribute(fill, self._labels, self._parents, held, external=before):
+        for part in _parts(fill, self._labels, self._parents, trades.values(), held, before):
             if part.trade_id is not None and part.trade_id in trades:
-                fee = fill.fee * part.contracts / fill.contracts
-                share = replace(fill, contracts=part.contracts, fee=fee)
-                is_foreign = part.closed_by is not ClosedBy.ORDER
-                yield Share(part.trade_id, share, is_foreign)
+                yield Share(part.trade_id, _part_of(fill, part.contracts), is_foreign=True)
             else:
                 signed = part.contracts * fill.side.sign
                 external[name] = external.get(name, 0) + signed
@@ -94,3 +89,69 @@ class ReportRouter:
         self._seen[trade_id] = None
         while len(self._seen) > SEEN_KEPT:
             del self._seen[next(iter(self._seen))]
+
+
+def shared_out_again(
+    fills: Sequence[Fill], trades: Sequence[Trade], position: int
+) -> tuple[Share, ...]:
+    """What foreign hands did to our trades on one instrument, from the whole story.
+
+    For when reports were lost, or came when too little was known. ``fills`` are all fills of the
+    instrument (every owner) since before the oldest trade began, oldest first; ``position`` is
+    the venue's after them, in signed contracts. What was there before is EXTERNAL. A trade that
+    knows a share already counts it once.
+    """
+    held = {trade.id: 0 for trade in trades}
+    sides = {trade.id: trade.plan.side for trade in trades}
+    external = position - sum(fill.contracts * fill.side.sign for fill in fills)
+    shares: list[Share] = []
+    for fill in fills:
+        label = labels.parse(fill.label)
+        if _is_of_a_closed_trade(label, held):
+            external += fill.contracts * fill.side.sign
+            continue
+        for part in _parts(fill, {}, {}, trades, held, external):
+            if part.trade_id not in held:
+                external += part.contracts * fill.side.sign
+                continue
+            adds = fill.side is sides[part.trade_id]
+            held[part.trade_id] += part.contracts if adds else -part.contracts
+            if label is None or label.trade_id != part.trade_id:
+                share = _part_of(fill, part.contracts)
+                shares.append(Share(part.trade_id, share, is_foreign=True))
+    return tuple(shares)
+
+
+def _is_of_a_closed_trade(label: Label | None, held: Mapping[str, int]) -> bool:
+    """Its position was there before the story begins, or is: not ours to share out."""
+    if label is None or label.trade_id in held:
+        return False
+    return not label.trade_id.startswith((labels.FLATTENING, labels.GUARDING))
+
+
+def _parts(  # noqa: PLR0917 (as `attribute` wants it, with the guard's fills made foreign)
+    fill: Fill,
+    orders: Mapping[str, Label],
+    parents: Mapping[str, str],
+    trades: Iterable[Trade],
+    held: Mapping[str, int],
+    external: int,
+) -> tuple[Allocation, ...]:
+    """How a fill is split. What guards an EXTERNAL position closes that, not a trade."""
+    if labels.is_guard(fill.label):
+        fill = replace(fill, label="")
+    open_trades = [OpenTrade(x.id, x.plan.instrument_name, x.plan.side, held[x.id]) for x in trades]
+    return attribute(fill, orders, parents, open_trades, external=external)
+
+
+def _part_of(fill: Fill, contracts: int) -> Fill:
+    if contracts == fill.contracts:
+        return fill
+    part = Decimal(contracts) / fill.contracts
+    booked = fill.profit_loss
+    return replace(
+        fill,
+        contracts=contracts,
+        fee=fill.fee * part,
+        profit_loss=None if booked is None else booked * part,
+    )

@@ -13,9 +13,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import ClassVar
 
-from actors.kernel import Actor, Context, HandlerTable
+from actors import trade_truth
+from actors.kernel import Actor, AskFailed, Context, HandlerTable
 from actors.messages import trading as say
 from actors.messages.book import CloseBook, GetTrade, RecordTrade, TradeSnapshot
+from actors.messages.session import RenewSession
 from actors.messages.trading import (
     BeginTrade,
     CloseTrade,
@@ -26,10 +28,11 @@ from actors.messages.trading import (
 )
 from actors.ports import NotSent, OutcomeUnknown, Rejected, Venue
 from actors.trade_log import Announcer
+from actors.trade_orders import differences, request_of
 from domain import bracket, venue_codes
 from domain.bracket import BracketPolicy, Do, Step
 from domain.labels import Role
-from domain.orders import Order, OrderRequest, OrderType, Placement, TriggerBy
+from domain.orders import Order, OrderRequest, Placement, TriggerBy
 from domain.trade import (
     ExitReason,
     Line,
@@ -38,15 +41,17 @@ from domain.trade import (
     apply_fills,
     apply_order,
     measured,
+    measured_anew,
     with_line,
 )
 
 ASK_SECONDS = 2.0
+LOG_IN_SECONDS = 3.0
 STEP_LIMIT = 60
-"""Steps taken for one message before others get their turn."""
+STEP_SECONDS = 5.0
+"""Steps taken for one message, and seconds spent on it, before others get their turn."""
+SOON = 0.05
 PROTECT_VALID_MS = 1_500
-FILLS_MARGIN_MS = 60_000
-"""How far before the trade's beginning fills are looked for (clocks differ)."""
 
 
 class TradeActor(Actor):
@@ -73,6 +78,7 @@ class TradeActor(Actor):
         self._saved: Trade | None = None
         self._gone: set[str] = set()
         self._next_look: float | None = None
+        self._logged_in_at: float | None = None
         self._announce = Announcer(self.emit, argument.instrument)
         self._steps: Mapping[Do, Callable[[Step], bool]] = {
             Do.SYNC: self._sync,
@@ -87,19 +93,29 @@ class TradeActor(Actor):
         }
 
     def recover(self) -> None:
-        if self._is_new:
-            self._advance()
-            return
-        if self.context.incarnation > 1:
+        if not self._is_new:
+            record = self._last_record()
+            if record is None:
+                self.retire()
+                return
+            now = self.clock.now()
+            self._trade = measured_anew(bracket.resumed(record), now)
+        self._advance()
+
+    def _last_record(self) -> Trade | None:
+        """The book's record; None when the trade is over.
+
+        While the Registry cannot answer, what this actor was born with will do: protection must
+        not wait, and the venue knows the rest by label.
+        """
+        try:
             snapshot: TradeSnapshot = self.to("registry").ask(
                 GetTrade(at=self.clock.now(), trade_id=self._trade.id), timeout=ASK_SECONDS
             )
-            if snapshot.trade is None:
-                self.retire()
-                return
-            self._trade = snapshot.trade
-        self._trade = measured(bracket.resumed(self._trade), self.clock.now())
-        self._advance()
+        except AskFailed as error:
+            self.log.warning("book_unreadable", error=str(error))
+            return self._trade
+        return snapshot.trade
 
     # -- what it hears ------------------------------------------------------------
 
@@ -133,17 +149,21 @@ class TradeActor(Actor):
     # -- the loop ------------------------------------------------------------
 
     def _advance(self) -> None:
-        """Takes steps until one says to wait; then saves, and arms the next look."""
+        """Takes steps until one says to wait; saves after each, and arms the next look."""
         self.disarm(StepDue)
         self._next_look = None
+        began = self.clock.monotonic()
         for _ in range(STEP_LIMIT):
             step = bracket.next_step(self._trade, self._policy, self.clock.now())
-            if step is None or not self._steps[step.do](step):
+            goes_on = step is not None and self._steps[step.do](step)
+            self._save()
+            if not goes_on:
+                break
+            if self.clock.monotonic() - began > STEP_SECONDS:
+                self._wake_by(0.0)
                 break
         else:
-            self._wake_by(0.05)
-        if self._trade != self._saved and not self._trade.is_finished:
-            self._save()
+            self._wake_by(SOON)
         self._arm_deadline()
 
     def _change(self, trade: Trade) -> None:
@@ -152,6 +172,8 @@ class TradeActor(Actor):
         self._trade = self._announce.changed(before, self._trade)
 
     def _save(self) -> None:
+        if self._trade == self._saved or self._trade.is_finished:
+            return
         now = self.clock.now()
         self._saved = self._trade
         self.to("registry").tell(RecordTrade(at=now, trade=self._trade))
@@ -163,7 +185,7 @@ class TradeActor(Actor):
         if since is None or self._trade.exit_reason is not None:
             return
         deadline = since + timedelta(seconds=self._policy.protection_deadline)
-        self._wake_by(max(0.0, (deadline - self.clock.now()).total_seconds()))
+        self._wake_by(max(SOON, (deadline - self.clock.now()).total_seconds()))
 
     def _wake_by(self, seconds: float) -> None:
         when = self.clock.monotonic() + seconds
@@ -192,12 +214,11 @@ class TradeActor(Actor):
             sent_at=self.clock.now(),
             valid_until_ms=valid_until,
         )
-        request = self._request(line)
+        request = request_of(self._trade, line, self._instrument, self._stop_trigger)
         self._change(bracket.about_to_send(self._trade, line))
+        self._save()
         if is_entry:
             self._announce.entry_sent(self._trade, request)
-        else:
-            self.to("registry").tell(RecordTrade(at=self.clock.now(), trade=self._trade))
         try:
             placement = self._venue.place(request)
         except Rejected as error:
@@ -239,10 +260,33 @@ class TradeActor(Actor):
 
     def _was_rejected(self, line: Line, error: Rejected) -> None:
         now = self.clock.now()
+        if self._needs_login(error) and line.role is not Role.ENTRY:
+            # Refused for the token's sake alone: the same order goes out again afterwards.
+            self._change(bracket.not_sent(self._trade, line, self._policy, now))
+            self._log_in_again()
+            return
         self._change(bracket.rejected(self._trade, line, error.code, self._policy, now))
         self._announce.rejected(self._trade, line.role, self._trade.label(line), error)
         if error.code in venue_codes.STALE_CONTRACT_DATA:
             self.to("execution").tell(say.CatalogueDue(at=now, cause="contract data refused"))
+
+    def _needs_login(self, error: Exception) -> bool:
+        return isinstance(error, Rejected) and error.code in venue_codes.NEEDS_LOGIN
+
+    def _log_in_again(self) -> None:
+        """Has the session renewed and goes on at once; a second time only after the pause."""
+        now = self.clock.monotonic()
+        is_again = self._logged_in_at is not None and now - self._logged_in_at < STEP_SECONDS
+        try:
+            is_open = self.to("auth").ask(
+                RenewSession(at=self.clock.now(), reason="token refused"), timeout=LOG_IN_SECONDS
+            )
+        except AskFailed as error:
+            self.log.warning("log_in_failed", error=str(error))
+            return
+        if is_open and not is_again:
+            self._logged_in_at = self.clock.monotonic()
+            self._change(replace(self._trade, not_before=None))
 
     def _outcome_unknown(self, line: Line, what: str, error: Exception) -> None:
         self.emit(
@@ -269,15 +313,25 @@ class TradeActor(Actor):
             self._outcome_unknown(line, "edit", error)
             self._change(bracket.refused(self._trade, self._policy, self.clock.now()))
         else:
-            now = self.clock.now()
-            trade = apply_order(self._trade, placement.order, now)
-            trade = measured(apply_fills(trade, placement.fills, now), now)
-            self._announce.placed(trade, placement.order, line.role)
-            self._change(trade)
+            self._was_resized(step, line, placement)
         return True
+
+    def _was_resized(self, step: Step, line: Line, placement: Placement) -> None:
+        now = self.clock.now()
+        trade = apply_order(self._trade, placement.order, now)
+        self._change(apply_fills(trade, placement.fills, now))
+        if placement.order.state.is_live and placement.order.contracts < step.contracts:
+            # The venue holds less than we think: asking again at once would only repeat it.
+            self._resize_refused(line, Rejected(0, f"only {placement.order.contracts} granted"))
+            return
+        self._announce.placed(self._trade, placement.order, line.role)
 
     def _resize_refused(self, line: Line, error: Rejected) -> None:
         trade = bracket.refused(self._trade, self._policy, self.clock.now())
+        if self._needs_login(error):
+            self._change(trade)
+            self._log_in_again()
+            return
         if line.role is Role.STOP:
             trade = replace(trade, stop_failures=trade.stop_failures + 1)
         else:
@@ -290,15 +344,7 @@ class TradeActor(Actor):
         try:
             order = self._venue.cancel(line.order_ids[-1])
         except Rejected as error:
-            label = self._trade.label(line)
-            if error.code in venue_codes.GONE_ALREADY and label not in self._gone:
-                # The venue was faster (a fill, or its own clipping): read how it ended, at once;
-                # but only once, should its reads lag behind.
-                self._gone.add(label)
-                self._change(replace(self._trade, needs_sync=True))
-            else:
-                self.log.warning("cancel_refused", label=label, error=str(error))
-                self._change(bracket.refused(self._trade, self._policy, self.clock.now()))
+            self._cancel_refused(line, error)
         except (NotSent, OutcomeUnknown) as error:
             self._outcome_unknown(line, "cancel", error)
             self._change(bracket.refused(self._trade, self._policy, self.clock.now()))
@@ -311,6 +357,19 @@ class TradeActor(Actor):
             self._change(trade)
         return True
 
+    def _cancel_refused(self, line: Line, error: Rejected) -> None:
+        label = self._trade.label(line)
+        if error.code in venue_codes.GONE_ALREADY and label not in self._gone:
+            # The venue was faster (a fill, or its own clipping): read how it ended, at once;
+            # but only once, should its reads lag behind.
+            self._gone.add(label)
+            self._change(replace(self._trade, needs_sync=True))
+            return
+        self.log.warning("cancel_refused", label=label, error=str(error))
+        self._change(bracket.refused(self._trade, self._policy, self.clock.now()))
+        if self._needs_login(error):
+            self._log_in_again()
+
     def _give_up_stop(self, step: Step) -> bool:
         self._change(bracket.ending(self._trade, step.reason or ExitReason.STOP_REFUSED))
         return True
@@ -321,26 +380,27 @@ class TradeActor(Actor):
         line = self._line_of(step)
         label = self._trade.label(line)
         try:
-            orders = self._venue.orders_by_label(label, self._instrument.settlement_currency)
-            fills = self._venue.fills(self._instrument.name, self._since_ms())
+            truth = trade_truth.of_line(self._venue, self._trade, line, self._instrument)
         except (Rejected, NotSent, OutcomeUnknown) as error:
             self.log.warning("look_up_failed", label=label, error=str(error))
             self._look_again(line)
-            return False
-        now = self.clock.now()
+            return self._read_failed(error)
+        now, server_ms = self.clock.now(), self._venue.server_now_ms()
         trade = bracket.looked_up(
-            self._trade, line, orders, self._policy, now, server_ms=self._venue.server_now_ms()
+            self._trade, line, truth.orders, self._policy, now, server_ms=server_ms
         )
-        self._change(apply_fills(trade, fills, now))
+        self._change(apply_fills(trade, truth.fills, now))
         found = self._trade.line(line.role, line.attempt)
         if line.status is LineStatus.UNKNOWN and found and found.status is not LineStatus.UNKNOWN:
-            self.emit(
-                say.OutcomeResolved,
-                trade_id=self._trade.id,
-                label=label,
-                outcome=found.status.value,
-            )
+            outcome = found.status.value
+            self.emit(say.OutcomeResolved, trade_id=self._trade.id, label=label, outcome=outcome)
         return True
+
+    def _read_failed(self, error: Exception) -> bool:
+        """Whether it makes sense to read again at once."""
+        if self._needs_login(error):
+            self._log_in_again()
+        return False
 
     def _look_again(self, line: Line) -> None:
         at = self.clock.now() + timedelta(seconds=self._policy.look_interval)
@@ -351,41 +411,20 @@ class TradeActor(Actor):
         """Reads everything the venue knows of this trade: what rests, what was, what filled."""
         del step
         try:
-            resting = self._venue.open_orders()
-            mine = [order for order in resting if self._is_mine(order)]
-            looked = [x for line in self._doubtful(mine) for x in self._orders_of(line)]
-            fills = self._venue.fills(self._instrument.name, self._since_ms())
+            truth = trade_truth.of_trade(self._venue, self._trade, self._instrument)
         except (Rejected, NotSent, OutcomeUnknown) as error:
             self.log.warning("sync_failed", trade_id=self._trade.id, error=str(error))
             self._change(bracket.refused(self._trade, self._policy, self.clock.now()))
             self._wake_by(self._policy.retry_interval)
-            return False
+            return self._read_failed(error)
         now = self.clock.now()
         trade = self._trade
-        for order in (*looked, *mine):
+        for order in truth.orders:
             trade = apply_order(trade, order, now)
-        trade = apply_fills(trade, fills, now)
-        trade = bracket.vanished(trade, {order.order_id for order in (*mine, *looked)})
+        trade = apply_fills(trade, truth.fills, now)
+        trade = bracket.vanished(trade, {order.order_id for order in truth.orders})
         self._change(bracket.synced(trade))
         return True
-
-    def _is_mine(self, order: Order) -> bool:
-        known = {x for line in self._trade.lines for x in line.order_ids}
-        ours = order.label.startswith(f"bw.{self._trade.id}.")
-        return ours or order.order_id in known or order.trigger_order_id in known
-
-    def _doubtful(self, resting: list[Order]) -> list[Line]:
-        """Orders believed to live that are not among those that rest."""
-        ids = {order.order_id for order in resting}
-        return [
-            line
-            for line in self._trade.lines
-            if not line.status.is_over and not ids.intersection(line.order_ids)
-        ]
-
-    def _orders_of(self, line: Line) -> tuple[Order, ...]:
-        label = self._trade.label(line)
-        return self._venue.orders_by_label(label, self._instrument.settlement_currency)
 
     # -- the end ------------------------------------------------------------
 
@@ -405,56 +444,6 @@ class TradeActor(Actor):
         if step.line is None:
             raise ValueError(f"{step.do} without an order")
         return step.line
-
-    def _since_ms(self) -> int:
-        return round(self._trade.plan.created_at.timestamp() * 1000) - FILLS_MARGIN_MS
-
-    def _request(self, line: Line) -> OrderRequest:
-        plan = self._trade.plan
-        is_entry = line.role is Role.ENTRY
-        types = {Role.ENTRY: plan.entry_type, Role.STOP: OrderType.STOP_MARKET}
-        order_type = types.get(line.role, OrderType.MARKET)
-        prices = {Role.ENTRY: plan.entry_price, Role.TARGET: plan.target_price}
-        return OrderRequest(
-            instrument=self._instrument,
-            side=plan.side if is_entry else plan.side.opposite,
-            contracts=line.contracts,
-            order_type=OrderType.LIMIT if line.role is Role.TARGET else order_type,
-            label=self._trade.label(line),
-            price=prices.get(line.role),
-            trigger_price=plan.stop_price if line.role is Role.STOP else None,
-            trigger=self._stop_trigger if line.role is Role.STOP else None,
-            reduce_only=not is_entry,
-            valid_until_ms=line.valid_until_ms,
-        )
-
-
-def differences(request: OrderRequest, order: Order) -> str:
-    """How an accepted order differs from the one asked for; empty when it is the same.
-
-    A wrapper or an engine that drops an unknown parameter turns a stop into a market order
-    (ccxt issue 16315), so nothing of a reply is taken for granted. A market order may be shown
-    as a limit at the price band.
-    """
-    wrong: list[str] = []
-    if order.label != request.label:
-        wrong.append(f"label {order.label!r}")
-    if order.side is not request.side:
-        wrong.append(f"direction {order.side}")
-    if order.instrument_name != request.instrument.name:
-        wrong.append(f"instrument {order.instrument_name}")
-    if request.reduce_only and not order.reduce_only:
-        wrong.append("not reduce-only")
-    if order.contracts > request.contracts:
-        wrong.append(f"{order.contracts} contracts instead of {request.contracts}")
-    if request.order_type is OrderType.STOP_MARKET:
-        if order.order_type is not OrderType.STOP_MARKET and order.trigger_order_id is None:
-            wrong.append(f"type {order.order_type}")
-        if order.trigger is not None and order.trigger is not request.trigger:
-            wrong.append(f"trigger {order.trigger}")
-        if order.trigger_price is not None and order.trigger_price != request.trigger_price:
-            wrong.append(f"trigger price {order.trigger_price}")
-    return ", ".join(wrong)
 
 
 TradeActor.handlers = {

@@ -159,6 +159,8 @@ def routes() -> Routes:
         session.SessionOpened: ("execution", "watcher", "reaper"),
         session.SessionLost: ("execution",),
         KillRequested: ("execution",),
+        book.DiskFailed: ("execution",),
+        book.DiskRecovered: ("execution",),
         book.IntentRecorded: ("strategist",),
         trading.Ready: ("strategist",),
         trading.CatalogueRead: ("strategist",),

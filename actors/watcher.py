@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from actors.kernel import Actor, AskFailed, Context, HandlerTable
 from actors.messages.book import BookSnapshot, GetBook
-from actors.messages.session import SessionOpened
+from actors.messages.session import RenewSession, SessionOpened
 from actors.messages.watch import (
     LookAtAccount,
     LookDue,
@@ -23,7 +23,7 @@ from actors.messages.watch import (
     SecondLookDue,
 )
 from actors.ports import NotSent, OutcomeUnknown, Rejected, Venue
-from domain import watch
+from domain import venue_codes, watch
 from domain.watch import Drift, Shortfall
 
 ASK_SECONDS = 2.0
@@ -73,18 +73,22 @@ class PositionWatcher(Actor):
             self._failures += 1
             if self._failures == 1 or self._failures % NEWS_EVERY == 0:
                 self.emit(LookFailed, error=str(error), failures=self._failures)
+            if isinstance(error, Rejected) and error.code in venue_codes.NEEDS_LOGIN:
+                self.to("auth").tell(RenewSession(at=self.clock.now(), reason=str(error)))
             return
         self._failures = 0
         self._judge_protection(watch.shortfalls(positions, orders))
-        if before == after:
-            # A trade that filled while we looked makes the comparison meaningless.
-            self._judge_ledger(watch.drifts(positions, after))
+        # A trade that filled while we looked makes the comparison meaningless.
+        drifts = watch.drifts(positions, after) if before == after else None
+        if drifts is not None:
+            self._judge_ledger(drifts)
         self.system.route(
             PortfolioObserved(
                 at=self.clock.now(),
                 positions=positions,
                 orders=orders,
                 accounts=accounts,
+                drifts=drifts,
                 began_monotonic=began,
             )
         )

@@ -15,6 +15,8 @@ from domain.risk import BracketPrices, Reason, price_refusals
 from domain.sizing import Coins, Contracts, Quantity, Usd, contracts_for, notional_usd
 
 ENTRY_TYPES = {"market": OrderType.MARKET, "limit": OrderType.LIMIT}
+LARGEST = Decimal(10) ** 12
+"""Beyond this a figure is a slip of the keyboard, and arithmetic on it may overflow."""
 SIDES = {"buy": Side.BUY, "sell": Side.SELL, "long": Side.BUY, "short": Side.SELL}
 
 
@@ -107,12 +109,17 @@ def _basic_refusals(
     wish: Wish, side: Side | None, entry_type: OrderType | None
 ) -> tuple[Reason, ...]:
     is_whole = wish.unit != "contracts" or wish.quantity == wish.quantity.to_integral_value()
-    is_number = wish.quantity.is_finite() and wish.quantity > 0
+    is_number = wish.quantity.is_finite() and 0 < wish.quantity <= LARGEST
+    prices = (wish.price, wish.stop_loss, wish.take_profit)
+    is_priced = all(x is None or (x.is_finite() and x <= LARGEST) for x in prices)
     checks = (
         (side is None, Reason.BAD_DIRECTION),
         (entry_type is None, Reason.BAD_ENTRY_TYPE),
         (wish.stop_loss is None, Reason.NO_STOP),
-        (entry_type is OrderType.LIMIT and wish.price is None, Reason.BAD_PRICE),
+        (
+            not is_priced or (entry_type is OrderType.LIMIT and wish.price is None),
+            Reason.BAD_PRICE,
+        ),
         (
             wish.unit not in {"coin", "usd", "contracts"} or not is_number or not is_whole,
             Reason.BAD_QUANTITY,

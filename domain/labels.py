@@ -49,6 +49,16 @@ def parse(text: str) -> Label | None:
     return Label(match["trade"], role, int(match["attempt"]))
 
 
+FLATTENING, GUARDING = "flat-", "ext-"
+"""How the trade ids begin of orders that belong to no trade: closing at a kill, guarding what
+is not ours."""
+
+
+def is_guard(text: str) -> bool:
+    """Whether this is the stop we put under a position that is not ours."""
+    return text.startswith(f"{PREFIX}.{GUARDING}")
+
+
 def is_ours(text: str) -> bool:
     """Whether an order with this label was sent by Bulwark (however odd the rest)."""
     return text.startswith(f"{PREFIX}.")

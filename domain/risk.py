@@ -48,6 +48,7 @@ class Reason(StrEnum):
     BAD_DIRECTION = "bad_direction"
     BAD_ENTRY_TYPE = "bad_entry_type"
     NO_INTENT = "intent_not_recorded"
+    NO_VERDICT = "risk_did_not_answer"
     STALE_COMMAND = "command_too_old"
     STOPPING = "stopping"
 

@@ -323,6 +323,17 @@ def _state_with_position(trade: Trade, position: int) -> TradeState:
     return TradeState.PROTECTED if trade.cover >= position else TradeState.PROTECTING
 
 
+LATE_MS = 2_000
+"""How long after ``valid_until`` an entry may still show up in what the venue tells."""
+
+
+def may_still_enter(trade: Trade, server_ms: int) -> bool:
+    """Whether an entry that nobody has seen may yet fill (``server_ms``: the venue's clock)."""
+    entries = trade.of(Role.ENTRY)
+    is_settled = bool(entries) and all(x.status.is_over for x in entries)
+    return not is_settled and server_ms <= trade.plan.valid_until_ms + LATE_MS
+
+
 # -- changes -------------------------------------------------------------------------------------
 
 
@@ -343,6 +354,18 @@ def measured(trade: Trade, now: datetime) -> Trade:
     return replace(
         trade, exposed_since=None, unprotected_us=trade.unprotected_us + max(0, exposed_us)
     )
+
+
+def measured_anew(trade: Trade, now: datetime) -> Trade:
+    """Books the gap so far and begins a new one: the deadline counts from ``now``.
+
+    For a trade taken over: before, there was nobody who could have acted.
+    """
+    since = trade.exposed_since
+    if since is not None:
+        gap_us = max(0, round((now - since).total_seconds() * 1_000_000))
+        trade = replace(trade, exposed_since=None, unprotected_us=trade.unprotected_us + gap_us)
+    return measured(trade, now)
 
 
 _STATUS = {

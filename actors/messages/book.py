@@ -25,9 +25,13 @@ class RecordTrade(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseBook(Command):
-    """The trade is closed: it leaves the book; the journal has its history."""
+    """The trade is closed: it leaves the book; the journal has its history.
+
+    Without ``was_sent`` it is an intent that came to nothing, and the Registry says so.
+    """
 
     trade: Trade
+    was_sent: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

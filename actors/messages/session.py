@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from actors.messages.base import Due, Event, Query
+from actors.messages.base import Command, Due, Event, Query
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +44,13 @@ class TokenRefreshed(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetCredentials(Query):
     """Asks Auth for the tokens in use."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenewSession(Command):
+    """The venue refuses our token: log in afresh. Answered by whether the session is open."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

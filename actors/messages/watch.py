@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from actors.messages.base import Command, Due, Event, Message
 from domain.orders import Account, Order, Position
+from domain.watch import Drift
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,12 +13,14 @@ class PortfolioObserved(Message):
     """One fresh, complete look at the account (told, not logged).
 
     ``orders`` has everything resting, triggers included; ``began_monotonic`` is when the first
-    of its reads was sent (seconds).
+    of its reads was sent (seconds). ``drifts`` are the instruments where the account is not the
+    sum of our trades; None when a trade changed during the look, which then says nothing.
     """
 
     positions: tuple[Position, ...]
     orders: tuple[Order, ...]
     accounts: tuple[Account, ...]
+    drifts: tuple[Drift, ...] | None
     began_monotonic: float
 
 
@@ -34,6 +37,11 @@ class LookDue(Due):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecondLookDue(Due):
     """Time to confirm what the last look seemed to find."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftDue(Due):
+    """Time to share out again what happened on instruments whose position drifted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

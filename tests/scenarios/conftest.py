@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 import structlog
 
-from tests.scenarios.scene import Scene
+pytest.register_assert_rewrite("tests.scenarios.scene")
+
+from tests.scenarios.scene import Scene  # noqa: E402 (its assertions are to be explained)
 
 Stage = Callable[..., Scene]
 

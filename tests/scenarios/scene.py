@@ -24,7 +24,6 @@ from actors.messages.trading import (
     TradeAccepted,
     TradeOpened,
 )
-from actors.messages.venue import TickerReport
 from actors.tree import Plan
 from adapters.paper.market import BookShape
 from adapters.paper.records import OrderRecord
@@ -34,7 +33,7 @@ from domain.orders import STOP_TYPES, OrderState
 from domain.trade import Trade
 from simulation.daemon import Disk, Phone, VirtualDaemon, default_plan
 from simulation.runtime import EPOCH, VirtualWorld
-from simulation.venue import Fate, Refusal, VirtualMarket
+from simulation.venue import Fate, Refusal, VirtualMarket, no_faults
 
 BTC, ETH, LINEAR = "BTC-PERPETUAL", "ETH-PERPETUAL", "BTC_USDC-PERPETUAL"
 PLACE = ("private/buy", "private/sell")
@@ -268,7 +267,7 @@ class Scene:
 
     def kind(self) -> None:
         """No more faults: the network and the venue behave."""
-        self.market.faults = lambda method, params: None
+        self.market.faults = no_faults
         self.market.is_partitioned = False
         self.disk.is_full = False
         self.phone.is_off = False
@@ -286,6 +285,7 @@ class Scene:
 
     def settled(self) -> None:
         """Quiet at the end: book and venue agree, nothing naked, nothing left over."""
+        self.run(1.0)
         for name in {*self.positions()}:
             assert self.cover(name) >= abs(self.position(name)), name
         ledger: Counter[str] = Counter()

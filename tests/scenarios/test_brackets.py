@@ -30,12 +30,13 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "side", "quantity", "stop", "target"), CASES)
+@pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("ends_at", ["stop", "target"])
 def test_a_bracket_ends_at_its_stop_or_its_target_and_books_what_the_venue_booked(
-    stage: Stage, name: str, side: str, quantity: str, stop: str, target: str, ends_at: str
+    stage: Stage, case: tuple[str, str, str, str, str], ends_at: str
 ) -> None:
     """Entry, stop, target, one of them fills, the other goes; the PnL is the account's change."""
+    name, side, quantity, stop, target = case
     scene = stage().ready()
     before = scene.wealth(CURRENCY[name])
     trade_id = scene.bracket(name, side, quantity, stop, target)

@@ -1,0 +1,71 @@
+"""A trade's orders: how each is asked for, and whether what was accepted is what was asked."""
+
+from domain.instruments import Instrument
+from domain.labels import Role
+from domain.orders import Order, OrderRequest, OrderType, TriggerBy
+from domain.trade import Line, Trade
+
+
+def request_of(
+    trade: Trade, line: Line, instrument: Instrument, stop_trigger: TriggerBy
+) -> OrderRequest:
+    """The order behind a line of the record. Everything but an entry is reduce-only."""
+    plan = trade.plan
+    is_entry = line.role is Role.ENTRY
+    types = {
+        Role.ENTRY: plan.entry_type,
+        Role.STOP: OrderType.STOP_MARKET,
+        Role.TARGET: OrderType.LIMIT,
+    }
+    prices = {Role.ENTRY: plan.entry_price, Role.TARGET: plan.target_price}
+    is_stop = line.role is Role.STOP
+    return OrderRequest(
+        instrument=instrument,
+        side=plan.side if is_entry else plan.side.opposite,
+        contracts=line.contracts,
+        order_type=types.get(line.role, OrderType.MARKET),
+        label=trade.label(line),
+        price=prices.get(line.role),
+        trigger_price=plan.stop_price if is_stop else None,
+        trigger=stop_trigger if is_stop else None,
+        reduce_only=not is_entry,
+        valid_until_ms=line.valid_until_ms,
+    )
+
+
+def differences(request: OrderRequest, order: Order) -> str:
+    """How an accepted order differs from the one asked for; empty when it is the same.
+
+    A wrapper or an engine that drops an unknown parameter turns a stop into a market order
+    (ccxt issue 16315), so nothing of a reply is taken for granted. A market order may be shown
+    as a limit at the price band, a reduce-only order smaller than asked.
+    """
+    checks = [
+        (order.label == request.label, f"label {order.label!r}"),
+        (order.side is request.side, f"direction {order.side}"),
+        (
+            order.instrument_name == request.instrument.name,
+            f"instrument {order.instrument_name}",
+        ),
+        (order.reduce_only or not request.reduce_only, "not reduce-only"),
+        (
+            order.contracts <= request.contracts,
+            f"{order.contracts} contracts instead of {request.contracts}",
+        ),
+    ]
+    if request.order_type is OrderType.STOP_MARKET:
+        checks += _stop_checks(request, order)
+    return ", ".join(text for is_right, text in checks if not is_right)
+
+
+def _stop_checks(request: OrderRequest, order: Order) -> list[tuple[bool, str]]:
+    """A stop that fires at once is shown as the market order that came out of it."""
+    is_child = order.trigger_order_id is not None
+    return [
+        (order.order_type is OrderType.STOP_MARKET or is_child, f"type {order.order_type}"),
+        (order.trigger in {None, request.trigger}, f"trigger {order.trigger}"),
+        (
+            order.trigger_price in {None, request.trigger_price},
+            f"trigger price {order.trigger_price}",
+        ),
+    ]

@@ -1,0 +1,55 @@
+"""What the venue knows of a trade: the reads behind a look-up and behind a full comparison.
+
+Each either returns everything it was asked for, or raises what the venue port raises; nothing
+is concluded from half an answer.
+"""
+
+from dataclasses import dataclass
+
+from actors.ports import Venue
+from domain.instruments import Instrument
+from domain.orders import Fill, Order
+from domain.trade import Line, Trade
+
+FILLS_MARGIN_MS = 60_000
+"""How far before the trade's beginning fills are looked for (clocks differ)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Orders and fills as the venue states them, read orders first."""
+
+    orders: tuple[Order, ...]
+    fills: tuple[Fill, ...]
+
+
+def of_line(venue: Venue, trade: Trade, line: Line, instrument: Instrument) -> Truth:
+    """What became of one label."""
+    orders = venue.orders_by_label(trade.label(line), instrument.settlement_currency)
+    return Truth(orders, venue.fills(instrument.name, since_ms(trade)))
+
+
+def of_trade(venue: Venue, trade: Trade, instrument: Instrument) -> Truth:
+    """Everything of the trade: what rests, what became of what does not, and all fills."""
+    mine = [order for order in venue.open_orders() if _is_mine(trade, order)]
+    resting = {order.order_id for order in mine}
+    doubtful = [
+        line
+        for line in trade.lines
+        if not line.status.is_over and not resting.intersection(line.order_ids)
+    ]
+    currency = instrument.settlement_currency
+    looked = [x for line in doubtful for x in venue.orders_by_label(trade.label(line), currency)]
+    # Those that rest come last: they were read first, but they are the venue's newest word.
+    return Truth((*looked, *mine), venue.fills(instrument.name, since_ms(trade)))
+
+
+def since_ms(trade: Trade) -> int:
+    """From when on fills may belong to the trade, in the venue's milliseconds."""
+    return round(trade.plan.created_at.timestamp() * 1000) - FILLS_MARGIN_MS
+
+
+def _is_mine(trade: Trade, order: Order) -> bool:
+    known = {order_id for line in trade.lines for order_id in line.order_ids}
+    is_ours = order.label.startswith(f"bw.{trade.id}.")
+    return is_ours or order.order_id in known or order.trigger_order_id in known
