@@ -141,6 +141,9 @@ class Supervisor(Actor):
         refusal = self._start_refusal(message)
         if refusal:
             self.system.dead_letter(self.name, message, refusal)
+            if message.name not in self._children and message.name != self.name:
+                # Who ordered it may have opened its address already: nobody will read there.
+                self.system.forget(message.name)
             return
         position, family = self._families[message.family]
         spec = ChildSpec(

@@ -364,3 +364,25 @@ def test_chance_is_seeded_and_within_bounds(seed: int, low: float, high: float) 
     drawn = VirtualWorld(seed).uniform(low, high)
     assert low <= drawn <= high
     assert drawn == VirtualWorld(seed).uniform(low, high)
+
+
+def test_the_abandoned_never_run_again() -> None:
+    """Not one more instruction, whoever wakes them; closing the world takes them along."""
+    world = VirtualWorld()
+    seen: list[str] = []
+
+    def loop() -> None:
+        try:
+            world.sleep(1)
+            seen.append("went on")
+        finally:
+            seen.append("unwound")
+
+    waiting = world.spawn("waiting", loop)
+    world.run_for(0.5)
+    ready = world.spawn("ready", loop)
+    world.abandon([waiting, ready])
+    world.run_for(10)
+    assert seen == []
+    world.close()
+    assert seen == ["unwound"]

@@ -183,6 +183,22 @@ def test_an_unknown_family_does_not_kill_the_supervisor(rig: Rig) -> None:
     assert "x1" not in names_of(rig)
 
 
+def test_what_was_told_to_one_who_is_never_started_does_not_wait_for_ever(rig: Rig) -> None:
+    """Whoever orders a child may open its address at once; a refused order closes it again."""
+    rig.family("trade")
+    rig.start("a")
+    rig.run()
+    for name, family in (("x1", "exchange"), ("a", "trade")):
+        rig.system.address(name).is_open = True
+        start_child(rig, name, family=family)
+        rig.note(name, "hello")
+    rig.run()
+    assert ("x1", "Note", "x1 has ended") in rig.letters()
+    assert rig.says("hello") == ["a hello @1"]
+    rig.note("x1", "again")
+    assert rig.letters()[-1] == ("x1", "Note", "nobody lives at this address")
+
+
 def test_a_late_order_to_start_is_refused(rig: Rig) -> None:
     """An order past its time starts nobody."""
     rig.family("trade")
