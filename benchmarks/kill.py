@@ -17,7 +17,7 @@ from actors.messages.trading import Flatten, FlatVerified, TargetPlaced
 from adapters.deribit.limits import Rates, kept_below
 from benchmarks.measuring import Effort
 from benchmarks.rows import Row
-from benchmarks.virtual import INSTRUMENTS, ROUND_TRIP, generous_limits, stage
+from benchmarks.virtual import INSTRUMENTS, ROUND_TRIP, Sent, generous_limits, stage
 from domain import labels
 from domain.labels import Role
 
@@ -84,7 +84,7 @@ def killed(each: int, *, is_generous: bool) -> Killed:
         made.daemon.ask("execution", kill)
         made.daemon.wait_for(FlatVerified)
         sent = [
-            when for when, method, params in made.sent if when >= began and _closes(method, params)
+        sent = [x.when for x in made.sent if x.when >= began and _closes(x)]
         ]
         if len(sent) < count:
             raise RuntimeError(f"{len(sent)} closing orders for {count} positions")

@@ -22,16 +22,9 @@ from actors.messages.trading import (
     TradeAccepted,
     TradeClosed,
 )
-from benchmarks.live import (
-    INSTRUMENT,
-    MID,
-    Call,
-    LiveDaemon,
-    at_distance,
-    live_daemon,
-    paper_exchange,
-)
+from benchmarks.live import INSTRUMENT, Call, LiveDaemon, live_daemon
 from benchmarks.measuring import Effort
+from benchmarks.processes import MID, at_distance, paper_exchange
 from benchmarks.rows import Row
 from benchmarks.virtual import INSTRUMENTS, ONE_WAY, ROUND_TRIP, Stage, stage
 from domain.labels import Label, Role

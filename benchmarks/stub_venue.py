@@ -8,7 +8,6 @@ the request put in, about 900 bytes of body.
 
 import base64
 import hashlib
-import multiprocessing
 import re
 import socket
 import struct
@@ -18,6 +17,8 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
 import orjson
+
+from benchmarks.spawning import spawned
 
 _ACCEPT = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _ID = re.compile(rb'"id": ?(\d+)')
@@ -93,15 +94,8 @@ def frame(request_id: bytes) -> bytes:
 @contextmanager
 def stub_venue() -> Generator[tuple[int, int]]:
     """Runs the stub in a fresh process; gives its HTTP and websocket ports."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs,), daemon=True)
-    process.start()
-    try:
-        yield ours.recv()
-    finally:
-        process.terminate()
-        process.join(5)
+    with spawned(_serve) as ports:
+        yield ports
 
 
 def _serve(ready: Connection) -> None:
