@@ -11,7 +11,7 @@ at market, sees flat, and cancels the stop last; partial fills grow the stop by 
 Sources: design section 5; deribit-semantics section 10.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -241,7 +241,9 @@ def _target(view: _View) -> Step | None:
     if unknown is not None:
         return view.look_up(unknown)
     live = view.first(Role.TARGET, LineStatus.LIVE)
-    if live is None and trade.target_failures < view.policy.target_retries:
+    if trade.target_failures >= view.policy.target_retries:
+        return None
+    if live is None:
         return view.is_early() or Step(do=Do.PLACE, role=Role.TARGET, contracts=view.position)
     wanted = view.position + (trade.line_filled(live) if live else 0)
     if live is not None and live.contracts < wanted:
@@ -316,6 +318,8 @@ def rejected(trade: Trade, line: Line, code: int, policy: BracketPolicy, now: da
     """The venue proved that this order was not taken."""
     trade = with_line(trade, replace(line, status=LineStatus.REJECTED, code=code))
     pause = now + timedelta(seconds=policy.retry_interval)
+    if line.role is Role.STOP and code in venue_codes.PASSING:
+        return replace(trade, not_before=pause)  # the deadline bounds this, not a number of tries
     if line.role is Role.STOP:
         trade = replace(trade, stop_failures=trade.stop_failures + 1)
         if code in venue_codes.TRIGGER_ALREADY_PASSED:
@@ -392,6 +396,22 @@ def _looked_up_in_vain(
     if is_absent and line.role is Role.STOP:
         updated = replace(updated, stop_failures=updated.stop_failures + 1)
     return measured(updated, now)
+
+
+def vanished(trade: Trade, seen: Collection[str]) -> Trade:
+    """Ends orders believed to live of which a complete look found no trace.
+
+    ``seen`` are the ids of everything that rests or was found by label. An order older than the
+    venue's memory is in neither; what it filled is in the fills. Unknown outcomes are not
+    judged here: they have their own look-ups.
+    """
+    for line in trade.lines:
+        is_believed = line.status in {LineStatus.LIVE, LineStatus.TRIGGERED}
+        if is_believed and not any(order_id in seen for order_id in line.order_ids):
+            is_full = trade.line_filled(line) >= line.contracts
+            status = LineStatus.FILLED if is_full else LineStatus.CANCELLED
+            trade = with_line(trade, replace(line, status=status))
+    return trade
 
 
 def synced(trade: Trade) -> Trade:

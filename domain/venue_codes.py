@@ -42,3 +42,6 @@ MAINTENANCE = frozenset({11051})
 
 TOO_BUSY = frozenset({10047, 10066})
 """Refused because too much of ours is waiting; safe to send again after a pause."""
+
+PASSING = SETTLEMENT | MAINTENANCE | TOO_BUSY
+"""Says nothing about the order: the same one will be taken a little later."""

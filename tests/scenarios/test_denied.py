@@ -59,7 +59,7 @@ def refused(scene: Scene, reason: Reason, **wish: Any) -> None:
     assert len(scene.market.sent(*PLACE)) == before
 
 
-@pytest.mark.parametrize(("wish", "reason"), WISHES, ids=lambda x: str(x))
+@pytest.mark.parametrize(("wish", "reason"), WISHES, ids=str)
 def test_a_wish_that_is_wrong_by_itself_is_denied(
     stage: Stage, wish: dict[str, Any], reason: Reason
 ) -> None:
