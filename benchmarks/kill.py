@@ -83,9 +83,7 @@ def killed(each: int, *, is_generous: bool) -> Killed:
         kill = Flatten(at=made.world.now(), reason="benchmark", by="benchmark")
         made.daemon.ask("execution", kill)
         made.daemon.wait_for(FlatVerified)
-        sent = [
         sent = [x.when for x in made.sent if x.when >= began and _closes(x)]
-        ]
         if len(sent) < count:
             raise RuntimeError(f"{len(sent)} closing orders for {count} positions")
         flat = made.daemon.events(FlatVerified)[-1].seconds
