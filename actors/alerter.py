@@ -2,7 +2,8 @@
 
 One table says what is worth a person's attention, how it reads, and how often. An alert is in
 the outbox on disk before it is sent and leaves it only when it was delivered, so an outage or a
-restart loses none. What a limit holds back is counted and said with the next one.
+restart loses none. What a limit holds back is said when its time is over: the last of it, and
+how many there were. Critical ones know no limit.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any, ClassVar
 
 from actors.kernel import Actor, AskFailed, Context, HandlerTable
 from actors.messages import book, lifecycle, risk, session, trading, watch
-from actors.messages.alerts import AlertDelayed, AlertDelivered, DeliverDue
+from actors.messages.alerts import AlertDelayed, AlertDelivered, DeliverDue, FlushDue
 from actors.messages.base import Event, event_name
 from actors.messages.book import DropAlert, GetBook, OutboxAlert, RecordAlert
 from actors.ports import Notifier
@@ -27,6 +28,19 @@ class _Kind:
     text: Callable[[Any], str]
     every: float = 0.0
     is_critical: bool = False
+
+
+_Subject = tuple[type[Event], str]
+
+
+@dataclass(frozen=True, slots=True)
+class _HeldBack:
+    """How many of a kind were held back, the last of them, and until when (monotonic)."""
+
+    number: int
+    text: str
+    event: Event
+    until: float
 
 
 ALERTS: dict[type[Event], _Kind] = {
@@ -126,7 +140,7 @@ ALERTS: dict[type[Event], _Kind] = {
     ),
     session.SessionLost: _Kind(lambda e: f"Session lost: {e.reason}. Reconnecting.", every=60),
     session.SessionRefused: _Kind(
-        lambda e: f"The venue session is refused: {e.reason}.", every=60, is_critical=True
+        lambda e: f"The venue session is refused: {e.reason}.", is_critical=True
     ),
     lifecycle.ChildFailed: _Kind(
         lambda e: f"{e.name} failed ({e.error}) and is being restarted.", every=60
@@ -153,7 +167,6 @@ ALERTS: dict[type[Event], _Kind] = {
             f"DISK: {e.what} cannot be written ({e.error}). No entries; protection goes on. "
             "Free some space."
         ),
-        every=60,
         is_critical=True,
     ),
     book.DiskRecovered: _Kind(lambda e: f"Disk: {e.what} can be written again."),
@@ -172,67 +185,117 @@ class Alerter(Actor):
         self._notifier = notifier
         self._waiting: dict[int, OutboxAlert] = {}
         self._next_number = 1
-        self._told_at: dict[type[Event], float] = {}
-        self._held_back: dict[type[Event], int] = {}
+        self._told_at: dict[_Subject, float] = {}
+        self._held_back: dict[_Subject, _HeldBack] = {}
         self._failures = 0
 
     def recover(self) -> None:
         snapshot = self.to("registry").ask(GetBook(at=self.clock.now()), timeout=ASK_SECONDS)
         self._waiting = {alert.number: alert for alert in snapshot.outbox}
         # The clock makes numbers that no predecessor has used, without asking for a counter.
-        self._next_number = round(self.clock.now().timestamp() * 1000)
+        by_clock = round(self.clock.now().timestamp() * 1000)
+        self._next_number = max(by_clock, *self._waiting, 0) + 1
         if self._waiting:
             self.after(0.0, DeliverDue)
 
+    # -- from events to alerts ----------------------------------------------------------------
+
     def on_event(self, event: Event) -> None:
         kind = ALERTS.get(type(event))
-        if kind is None or self._is_held_back(type(event), kind):
+        if kind is None:
             return
-        held_back = self._held_back.pop(type(event), 0)
-        more = f" (and {held_back} more since the last)" if held_back else ""
+        subject = (type(event), _about(event))
+        text = self._text(kind, event)
+        if kind.every and not kind.is_critical and self._is_too_soon(subject, kind.every):
+            self._hold_back(subject, text, event)
+        else:
+            self._raise(kind, event, text)
+
+    def _text(self, kind: _Kind, event: Event) -> str:
+        """In words; should they not fit, in the event's own fields: the alert must not be lost."""
+        try:
+            return kind.text(event)
+        except Exception as error:  # noqa: BLE001 (whatever is wrong with a text, it is only a text)
+            self.log.warning("alert_text_failed", alert=event_name(type(event)), error=str(error))
+            fields = ", ".join(f"{name}={value}" for name, value in event.to_log().items())
+            return f"{event_name(type(event))}: {fields}"
+
+    def _is_too_soon(self, subject: _Subject, every: float) -> bool:
+        now = self.clock.monotonic()
+        told_at = self._told_at.get(subject)
+        if told_at is not None and now - told_at < every:
+            return True
+        self._told_at[subject] = now
+        return False
+
+    def _hold_back(self, subject: _Subject, text: str, event: Event) -> None:
+        held = self._held_back.get(subject)
+        until = self._told_at[subject] + ALERTS[subject[0]].every
+        number = held.number + 1 if held else 1
+        self._held_back[subject] = _HeldBack(number, text, event, until)
+        self._arm_flush()
+
+    def _arm_flush(self) -> None:
+        if self._held_back:
+            soonest = min(held.until for held in self._held_back.values())
+            self.after(max(0.0, soonest - self.clock.monotonic()), FlushDue)
+
+    def on_flush_due(self, _: FlushDue) -> None:
+        """Says the last of what was held back, and how many there were."""
+        now = self.clock.monotonic()
+        for subject, held in list(self._held_back.items()):
+            if held.until <= now:
+                del self._held_back[subject]
+                self._told_at[subject] = now
+                more = f" (the last of {held.number} such messages)" if held.number > 1 else ""
+                self._raise(ALERTS[subject[0]], held.event, held.text + more)
+        self._arm_flush()
+
+    def _raise(self, kind: _Kind, event: Event, text: str) -> None:
         alert = OutboxAlert(
             number=self._next_number,
             kind=event_name(type(event)),
-            text=kind.text(event) + more,
+            text=text,
             is_critical=kind.is_critical,
             raised_at=event.at,
         )
         self._next_number += 1
         self._waiting[alert.number] = alert
+        record = RecordAlert(at=self.clock.now(), alert=alert)
         try:
-            self.to("registry").ask(
-                RecordAlert(at=self.clock.now(), alert=alert), timeout=ASK_SECONDS
-            )
+            self.to("registry").ask(record, timeout=ASK_SECONDS)
         except AskFailed as error:
-            self.log.warning("alert_not_durable", alert=alert.kind, error=str(error))
-        self._deliver()
+            self.log.warning("alert_not_durable_yet", alert=alert.kind, error=str(error))
+            self.to("registry").tell(record)
+        if self._failures == 0:
+            self._deliver()
+        elif alert.is_critical:
+            self.after(RETRY_FIRST, DeliverDue)
 
-    def _is_held_back(self, event: type[Event], kind: _Kind) -> bool:
-        now = self.clock.monotonic()
-        told_at = self._told_at.get(event)
-        if kind.every and told_at is not None and now - told_at < kind.every:
-            self._held_back[event] = self._held_back.get(event, 0) + 1
-            return True
-        self._told_at[event] = now
-        return False
+    # -- from alerts to the person --------------------------------------------------------------
 
     def on_deliver_due(self, _: DeliverDue) -> None:
         self._deliver()
 
     def _deliver(self) -> None:
-        """Sends what waits, critical ones first; stops at the first that does not go through."""
-        order = sorted(self._waiting.values(), key=lambda x: (not x.is_critical, x.number))
-        for alert in order:
-            try:
-                self._notifier.send(alert.text, critical=alert.is_critical)
-            except OSError as error:
-                self._delay(alert, error)
-                return
-            del self._waiting[alert.number]
-            self.to("registry").tell(DropAlert(at=self.clock.now(), number=alert.number))
-            self.emit(AlertDelivered, number=alert.number, alert=alert.kind)
+        """Sends one of what waits, critical ones first, and comes back for the next.
+
+        One at a time, so that a slow line and a long queue never look like a hang.
+        """
+        if not self._waiting:
+            return
+        alert = min(self._waiting.values(), key=lambda x: (not x.is_critical, x.number))
+        try:
+            self._notifier.send(alert.text, critical=alert.is_critical)
+        except OSError as error:
+            self._delay(alert, error)
+            return
         self._failures = 0
-        self.disarm(DeliverDue)
+        del self._waiting[alert.number]
+        self.to("registry").tell(DropAlert(at=self.clock.now(), number=alert.number))
+        self.emit(AlertDelivered, number=alert.number, alert=alert.kind)
+        if self._waiting:
+            self.after(0.0, DeliverDue)
 
     def _delay(self, alert: OutboxAlert, error: OSError) -> None:
         self._failures += 1
@@ -243,7 +306,14 @@ class Alerter(Actor):
         self.after(wait, DeliverDue)
 
 
+def _about(event: Event) -> str:
+    """Whom or what an event concerns: limits are per kind and subject."""
+    names = ("instrument", "trade_id", "name", "what")
+    return next((str(getattr(event, name)) for name in names if hasattr(event, name)), "")
+
+
 Alerter.handlers = {
     DeliverDue: Alerter.on_deliver_due,
+    FlushDue: Alerter.on_flush_due,
     Event: Alerter.on_event,
 }

@@ -51,6 +51,8 @@ STEP_LIMIT = 60
 STEP_SECONDS = 5.0
 """Steps taken for one message, and seconds spent on it, before others get their turn."""
 SOON = 0.05
+FILLS_SECONDS = 1.0
+"""How long fills an order tells of may be on their way before they are fetched."""
 PROTECT_VALID_MS = 1_500
 
 
@@ -144,6 +146,8 @@ class TradeActor(Actor):
         )
 
     def on_step_due(self, _: StepDue) -> None:
+        if self._trade.lacks_fills:
+            self._change(replace(self._trade, needs_sync=True))
         self._advance()
 
     # -- the loop ------------------------------------------------------------
@@ -164,6 +168,8 @@ class TradeActor(Actor):
                 break
         else:
             self._wake_by(SOON)
+        if self._trade.lacks_fills:
+            self._wake_by(FILLS_SECONDS)
         self._arm_deadline()
 
     def _change(self, trade: Trade) -> None:

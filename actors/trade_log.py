@@ -68,7 +68,7 @@ class Announcer:
                 instrument=after.plan.instrument_name,
                 position=after.signed_position,
             )
-        if now is TradeState.PROTECTED and not after.is_announced:
+        if now is TradeState.PROTECTED and not after.is_announced and not after.lacks_fills:
             return self._opened(after)
         return after
 

@@ -28,3 +28,8 @@ class AlertDelayed(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverDue(Due):
     """Time to deliver what waits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlushDue(Due):
+    """Time to say what a limit has held back."""
