@@ -25,7 +25,6 @@ SENDERS = ("emit", "_emit", "after", "every")
 """Methods that take a message class and make the message."""
 
 ONE_ENDED = {
-    "GetCredentials": "served to whoever needs the session's tokens; adapters hold their own",
     "GetExecution": "served to the operator's doors",
     "MarketTradesReport": "pushed by the venue adapter to whoever routes it",
 }

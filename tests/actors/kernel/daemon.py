@@ -101,13 +101,18 @@ def main(mode: str) -> int:
         entropy=SystemEntropy(),
         routes=Routes({}),
     )
-    hang_after = 0.1 if mode == "hang" else 60.0
-    stop_budget = 60.0 if mode == "hang-in-stop" else 0.2
+    is_hanging = mode == "hang"
     Supervisor.start(
         Context("supervisor", 1, system),
         children=[
-            ChildSpec(name=name, actor=Worker, hang_after=hang_after, stop_budget=stop_budget)
-            for name in "abc"
+            ChildSpec(name="a", actor=Worker, stop_budget=60.0),
+            ChildSpec(
+                name="b",
+                actor=Worker,
+                hang_after=0.1 if is_hanging else 60.0,
+                stop_budget=0.1 if is_hanging else 60.0,
+            ),
+            ChildSpec(name="c", actor=Worker, stop_budget=60.0),
         ],
         policy=POLICY,
         escalate=escalate,
@@ -116,7 +121,7 @@ def main(mode: str) -> int:
     system.address("c").ask(GetDone(at=system.clock.now(), action=lambda _: None), timeout=30)
     go_wrong(system, mode)
     code = run(system, finished)
-    left = runtime.join(0.5)
+    left = runtime.join(0.5 if is_hanging else 60.0)
     timers.close()
     structlog.get_logger().info("left", threads=left)
     return code
