@@ -10,6 +10,7 @@ from enum import StrEnum
 
 PREFIX = "bw"
 MAX_LENGTH = 64
+MAX_ATTEMPT = 9999
 _LABEL = re.compile(
     r"bw\.(?P<trade>[a-z0-9-]{1,40})\.(?P<role>[a-z]{2,9})\.(?P<attempt>[1-9][0-9]{0,3})"
 )

@@ -15,9 +15,10 @@ from decimal import Decimal
 from enum import StrEnum
 
 from domain import labels
+from domain.exact import exact
 from domain.instruments import Instrument
-from domain.labels import Label, Role
-from domain.orders import ZERO, Fill, Order, OrderState, OrderType, Side
+from domain.labels import MAX_ATTEMPT, Label, Role
+from domain.orders import STOP_TYPES, ZERO, Fill, Order, OrderState, OrderType, Side
 from domain.pnl import Holding, apply_fill, average_price
 
 
@@ -51,7 +52,10 @@ class LineStatus(StrEnum):
         return self in _OVER
 
 
-_OVER = frozenset({LineStatus.FILLED, LineStatus.CANCELLED, LineStatus.REJECTED, LineStatus.ABSENT})
+PROVEN_OVER = frozenset({LineStatus.FILLED, LineStatus.CANCELLED, LineStatus.REJECTED})
+"""Over by the venue's word. `ABSENT` is our conclusion, and the venue may still say otherwise."""
+_OVER = PROVEN_OVER | {LineStatus.ABSENT}
+CLOSERS = (Role.CLOSE, Role.EMERGENCY)
 
 
 class ExitReason(StrEnum):
@@ -103,7 +107,13 @@ class TradePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One order of the trade. ``order_ids`` holds the trigger's id and that of its child."""
+    """One order of the trade. ``order_ids`` holds the trigger's id first, its child's last.
+
+    ``former_ids`` are of earlier orders under the same label: a label is used again only when
+    the write that recorded its first use was lost. ``is_sound`` is false for a stop that rests
+    but does not protect (not reduce-only, wrong side, no stop). ``is_working`` is true while the
+    order of a fired stop rests in the book. ``heard_at`` is when the last report came.
+    """
 
     role: Role
     attempt: int
@@ -112,12 +122,21 @@ class Line:
     sent_at: datetime
     valid_until_ms: int = 0
     order_ids: tuple[str, ...] = ()
+    former_ids: tuple[str, ...] = ()
+    is_sound: bool = True
+    is_working: bool = False
+    heard_at: datetime | None = None
     reported_filled: int = 0
     updated_ms: int = 0
     triggered_at: datetime | None = None
     looks: int = 0
     look_at: datetime | None = None
     code: int = 0
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Every order id known under this label."""
+        return (*self.order_ids, *self.former_ids)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +158,11 @@ class TradeFill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trade:
-    """The whole record of one trade. Instants are ours (UTC); ``*_ms`` are the venue's."""
+    """The whole record of one trade. Instants are ours (UTC); ``*_ms`` are the venue's.
+
+    ``not_before`` is the pause after a refused order, ``sync_after`` the one after a refused
+    change or a failed look. ``syncs_in_vain`` counts looks that did not bring every fill.
+    """
 
     plan: TradePlan
     lines: tuple[Line, ...] = ()
@@ -150,7 +173,10 @@ class Trade:
     needs_sync: bool = False
     stop_failures: int = 0
     target_failures: int = 0
+    close_failures: int = 0
+    syncs_in_vain: int = 0
     not_before: datetime | None = None
+    sync_after: datetime | None = None
     exposed_since: datetime | None = None
     unprotected_us: int = 0
 
@@ -166,14 +192,16 @@ class Trade:
         return tuple(x for x in self.lines if x.role in roles)
 
     def next_attempt(self, role: Role) -> int:
-        return max((x.attempt for x in self.of(role)), default=0) + 1
+        """The next number for a label; the grammar ends somewhere, after a day of refusals."""
+        last = max((x.attempt for x in self.of(role)), default=0)
+        return min(last + 1, MAX_ATTEMPT)
 
     def label(self, line: Line) -> str:
         return str(Label(self.id, line.role, line.attempt))
 
     def line_filled(self, line: Line) -> int:
         """Contracts filled on this order: what fills say, or the venue's figure if larger."""
-        by_fills = sum(x.contracts for x in self.fills if x.order_id in line.order_ids)
+        by_fills = sum(x.contracts for x in self.fills if x.order_id in line.ids)
         return max(by_fills, line.reported_filled)
 
     @property
@@ -184,7 +212,7 @@ class Trade:
     def exited(self) -> int:
         """Contracts closed, by our orders and by anybody else."""
         ours = sum(self.line_filled(x) for x in self.lines if x.role is not Role.ENTRY)
-        known = {order_id for x in self.lines for order_id in x.order_ids}
+        known = {order_id for x in self.lines for order_id in x.ids}
         return ours + sum(x.contracts for x in self.fills if x.order_id not in known)
 
     @property
@@ -199,20 +227,17 @@ class Trade:
     @property
     def cover(self) -> int:
         """Contracts under resting stops, by what the venue acknowledged."""
-        return sum(
-            x.contracts - self.line_filled(x)
-            for x in self.of(Role.STOP)
-            if x.status is LineStatus.LIVE
-        )
+        return sum(self.remaining(x) for x in self.of(Role.STOP) if _protects(x))
+
+    def remaining(self, line: Line) -> int:
+        """Contracts this order may still trade."""
+        return max(0, line.contracts - self.line_filled(line))
 
     @property
     def is_exposed(self) -> bool:
         """Whether some of the position has neither a resting stop nor one that is firing."""
-        firing = sum(
-            x.contracts - self.line_filled(x)
-            for x in self.of(Role.STOP)
-            if x.status is LineStatus.TRIGGERED
-        )
+        stops = self.of(Role.STOP)
+        firing = sum(self.remaining(x) for x in stops if x.status is LineStatus.TRIGGERED)
         return self.position > self.cover + firing
 
     @property
@@ -220,6 +245,10 @@ class Trade:
         """Whether the venue reported more filled than the fills we hold: fetch them."""
         held = sum(x.contracts for x in self.fills)
         return self.entered + self.exited > held
+
+
+def _protects(line: Line) -> bool:
+    return line.status is LineStatus.LIVE and line.is_sound
 
 
 TRANSITIONS: dict[TradeState, frozenset[TradeState]] = {
@@ -346,11 +375,13 @@ def with_line(trade: Trade, line: Line) -> Trade:
 
 def measured(trade: Trade, now: datetime) -> Trade:
     """Starts or ends the measurement of unprotected time as the cover stands now."""
+    since = trade.exposed_since
     if trade.is_exposed:
-        return trade if trade.exposed_since else replace(trade, exposed_since=now)
-    if trade.exposed_since is None:
+        # A clock that was set back must not put the deadline off.
+        return trade if since and since <= now else replace(trade, exposed_since=now)
+    if since is None:
         return trade
-    exposed_us = round((now - trade.exposed_since).total_seconds() * 1_000_000)
+    exposed_us = round((now - since).total_seconds() * 1_000_000)
     return replace(
         trade, exposed_since=None, unprotected_us=trade.unprotected_us + max(0, exposed_us)
     )
@@ -381,7 +412,7 @@ _STATUS = {
 def find_line(trade: Trade, order_id: str, label: str, parent_id: str | None) -> Line | None:
     """The order a report is about: by id, by the trigger it came from, else by label."""
     for line in trade.lines:
-        if order_id in line.order_ids or (parent_id and parent_id in line.order_ids):
+        if order_id in line.ids or (parent_id and parent_id in line.ids):
             return line
     parsed = labels.parse(label)
     if parsed is None or parsed.trade_id != trade.id:
@@ -389,58 +420,125 @@ def find_line(trade: Trade, order_id: str, label: str, parent_id: str | None) ->
     return trade.line(parsed.role, parsed.attempt)
 
 
+def _adopted(trade: Trade, label: str, contracts: int, now: datetime) -> Line | None:
+    """An order of this trade that the record does not know: the write of it was lost."""
+    parsed = labels.parse(label)
+    if parsed is None or parsed.trade_id != trade.id:
+        return None
+    return Line(
+        role=parsed.role,
+        attempt=parsed.attempt,
+        contracts=contracts,
+        status=LineStatus.UNKNOWN,
+        sent_at=now,
+    )
+
+
 def apply_order(trade: Trade, order: Order, now: datetime) -> Trade:
     """What the venue says of one of our orders. An order unknown to us is adopted by label."""
     line = find_line(trade, order.order_id, order.label, order.trigger_order_id)
+    line = line or _adopted(trade, order.label, order.contracts, now)
     if line is None:
-        parsed = labels.parse(order.label)
-        if parsed is None or parsed.trade_id != trade.id:
-            return trade
-        line = Line(
-            role=parsed.role,
-            attempt=parsed.attempt,
-            contracts=order.contracts,
-            status=LineStatus.UNKNOWN,
-            sent_at=now,
+        return trade
+    news = _merged(_with_id(line, order), order, now)
+    if line.role is Role.STOP and order.state is OrderState.UNTRIGGERED:
+        closes = order.side is trade.plan.side.opposite
+        is_stop = order.order_type in STOP_TYPES
+        news = replace(news, is_sound=closes and is_stop and order.reduce_only)
+    changed = _concluded(with_line(trade, news), line, news, order)
+    return measured(_doubted(trade, changed), now)
+
+
+def _with_id(line: Line, order: Order) -> Line:
+    """The order with this report's id: the trigger's stays first, its child's goes last.
+
+    An id that fits neither belongs to another order under the same label; the one that lives
+    takes the line over.
+    """
+    new, parent = order.order_id, order.trigger_order_id
+    if new in line.ids:
+        return line
+    if parent is not None:
+        own = () if parent in line.order_ids else (parent,)
+        return replace(line, order_ids=(*own, *line.order_ids, new))
+    if not line.order_ids:
+        return replace(line, order_ids=(new,))
+    is_later = order.created_ms > line.updated_ms
+    if line.status.is_over and order.state.is_live and is_later:
+        former = (*line.former_ids, *line.order_ids)
+        return replace(
+            line, order_ids=(new,), former_ids=former, status=LineStatus.UNKNOWN, updated_ms=0
         )
-    return measured(with_line(trade, _merged(line, order, now)), now)
+    if line.role is Role.STOP and order.state in _OF_A_TRIGGER:
+        return replace(line, order_ids=(new, *line.order_ids))
+    return replace(line, former_ids=(*line.former_ids, new))
+
+
+_OF_A_TRIGGER = frozenset({OrderState.UNTRIGGERED, OrderState.TRIGGERED})
 
 
 def _merged(line: Line, order: Order, now: datetime) -> Line:
-    is_new_id = order.order_id not in line.order_ids
-    ids = (*line.order_ids, order.order_id) if is_new_id else line.order_ids
     filled = max(line.reported_filled, order.filled_contracts)
-    is_child = order.trigger_order_id is not None
-    if _is_stale(line, order, is_child=is_child):
-        return replace(line, order_ids=ids, reported_filled=filled)
+    line = replace(line, reported_filled=filled, heard_at=now)
+    if _is_stale(line, order):
+        return line
     status = _STATUS[order.state]
-    if is_child and status is LineStatus.LIVE:
+    rests = order.state is OrderState.OPEN
+    if line.role is Role.STOP and rests:
         # The stop has fired and its market order rests: it protects no longer, it closes.
         status = LineStatus.TRIGGERED
-    triggered_at = line.triggered_at
-    if status is LineStatus.TRIGGERED and triggered_at is None:
-        triggered_at = now
+    is_firing = status is LineStatus.TRIGGERED
     return replace(
         line,
-        order_ids=ids,
         status=status,
         contracts=order.contracts,
-        reported_filled=filled,
         updated_ms=max(line.updated_ms, order.updated_ms),
-        triggered_at=triggered_at,
+        triggered_at=line.triggered_at or (now if is_firing else None),
+        is_working=is_firing and rests,
         looks=0,
         look_at=None,
     )
 
 
-def _is_stale(line: Line, order: Order, *, is_child: bool) -> bool:
-    """Whether this report tells of a time before what we already know."""
-    if line.status is LineStatus.TRIGGERED and not is_child:
+def _is_stale(line: Line, order: Order) -> bool:
+    """Whether this report tells of a time before what we already know, or of another order."""
+    if line.status in PROVEN_OVER or order.order_id in line.former_ids:
+        return True
+    is_child = order.trigger_order_id is not None
+    if line.status is LineStatus.TRIGGERED and not is_child and order.state in _OF_A_TRIGGER:
         # The trigger's own record ends as `triggered`; only its child can move the line on.
-        return order.state in {OrderState.UNTRIGGERED, OrderState.TRIGGERED}
-    if line.status in {LineStatus.FILLED, LineStatus.CANCELLED, LineStatus.REJECTED}:
         return True
     return order.updated_ms < line.updated_ms and not is_child
+
+
+def _concluded(trade: Trade, before: Line, after: Line, order: Order) -> Trade:
+    """What a report means beyond its own order."""
+    position = trade.position
+    is_closing = trade.exit_reason is not None
+    if trade.stop_failures and 0 < position <= trade.cover:
+        trade = replace(trade, stop_failures=0)
+    if after.role in CLOSERS and after.status is not LineStatus.REJECTED:
+        trade = replace(trade, close_failures=0)
+    died = after.status in {LineStatus.CANCELLED, LineStatus.REJECTED}
+    if before.status.is_over or not died or position <= 0:
+        return trade
+    if after.role is Role.TARGET and not is_closing:
+        trade = replace(trade, target_failures=trade.target_failures + 1)
+    # Nobody asked for it: perhaps there is nothing left to reduce, so ask before repeating it.
+    is_odd = after.role in CLOSERS or (after.role is Role.STOP and not is_closing)
+    if is_odd and order.cancel_reason != CANCELLED_BY_USER:
+        trade = replace(trade, needs_sync=True)
+    return trade
+
+
+CANCELLED_BY_USER = "user_request"
+
+
+def _doubted(before: Trade, after: Trade) -> Trade:
+    """More closed than opened is first of all a reason to ask the venue."""
+    if after.position < 0 <= before.position:
+        return replace(after, needs_sync=True)
+    return after
 
 
 def apply_fills(
@@ -449,25 +547,36 @@ def apply_fills(
     """Adds fills, each exactly once by venue trade id.
 
     ``foreign`` ones (closed by hand, liquidated) were attributed to this trade by Execution;
-    without it, fills that match none of our orders are left out.
+    without it, fills that match none of our orders are left out. An order of ours that is known
+    by nothing but its fill is adopted by label.
     """
     seen = {x.trade_id for x in trade.fills}
-    added: list[TradeFill] = []
+    changed = trade
     for fill in fills:
         if fill.trade_id in seen:
             continue
-        line = find_line(trade, fill.order_id, fill.label, None)
+        line = find_line(changed, fill.order_id, fill.label, None)
+        line = line or _adopted(changed, fill.label, fill.contracts, now)
         if line is None and not foreign:
             continue
-        if line is not None and fill.order_id not in line.order_ids:
-            line = replace(line, order_ids=(*line.order_ids, fill.order_id))
-            trade = with_line(trade, line)
         seen.add(fill.trade_id)
-        added.append(_allocated(fill, line.role if line else None))
-    if not added:
+        if line is not None:
+            changed = with_line(changed, _with_fill_id(line, fill.order_id))
+        booked = (*changed.fills, _allocated(fill, line.role if line else None))
+        changed = replace(changed, fills=booked)
+    if changed is trade:
         return trade
-    everything = sorted((*trade.fills, *added), key=lambda x: (x.timestamp_ms, x.trade_seq))
-    return measured(replace(trade, fills=tuple(everything)), now)
+    in_order = sorted(changed.fills, key=lambda x: (x.timestamp_ms, x.trade_seq))
+    return measured(_doubted(trade, replace(changed, fills=tuple(in_order))), now)
+
+
+def _with_fill_id(line: Line, order_id: str) -> Line:
+    """A fill under a stop's label may be its child's; others are filled under one id only."""
+    if order_id in line.ids:
+        return line
+    if line.role is Role.STOP or not line.order_ids:
+        return replace(line, order_ids=(*line.order_ids, order_id))
+    return replace(line, former_ids=(*line.former_ids, order_id))
 
 
 def _allocated(fill: Fill, role: Role | None) -> TradeFill:
@@ -506,6 +615,7 @@ class Result:
     contracts: int
 
 
+@exact
 def result_of(trade: Trade, instrument: Instrument) -> Result:
     """Books the fills in the venue's order: harmonic average for inverse, exact throughout."""
     holding, pnl, fees = Holding(), ZERO, ZERO
@@ -535,26 +645,35 @@ def result_of(trade: Trade, instrument: Instrument) -> Result:
 def exit_reason_of(trade: Trade) -> ExitReason:
     """Why the trade ended, by what closed the last of it."""
     last = next((x for x in reversed(trade.fills) if x.side is not trade.plan.side), None)
-    if last is not None and last.role is Role.STOP:
+    role = _role_of(trade, last) if last is not None else None
+    if role is Role.STOP:
         return ExitReason.STOP_LOSS
-    if last is not None and last.role is Role.TARGET:
+    if role is Role.TARGET:
         return ExitReason.TAKE_PROFIT
-    if last is not None and last.role is None:
+    if last is not None and role is None:
         return ExitReason.LIQUIDATION if last.is_liquidation else ExitReason.MANUAL
     if trade.exit_reason is not None:
         return trade.exit_reason
     return _entry_end(trade)
 
 
+def _role_of(trade: Trade, fill: TradeFill) -> Role | None:
+    """The role of the order that traded, even if it was known to be ours only later."""
+    line = find_line(trade, fill.order_id, "", None)
+    return line.role if line else fill.role
+
+
 def _entry_end(trade: Trade) -> ExitReason:
     entries = trade.of(Role.ENTRY)
+    if not entries:
+        return ExitReason.ENTRY_NOT_SENT
+    last = entries[-1]
+    if last.status is LineStatus.ABSENT and last.order_ids:
+        # It was there once, and is not among what rests: it ended out of our sight.
+        return ExitReason.ENTRY_CANCELLED
     ends = {
         LineStatus.REJECTED: ExitReason.ENTRY_REJECTED,
         LineStatus.CANCELLED: ExitReason.ENTRY_CANCELLED,
         LineStatus.ABSENT: ExitReason.ENTRY_NEVER_ARRIVED,
     }
-    return (
-        ends.get(entries[-1].status, ExitReason.REQUESTED)
-        if entries
-        else (ExitReason.ENTRY_NOT_SENT)
-    )
+    return ends.get(last.status, ExitReason.REQUESTED)
