@@ -1,0 +1,267 @@
+"""A person in the web interface, with the same account and hands of their own."""
+
+from decimal import Decimal
+
+import pytest
+
+from actors.messages.risk import Denied
+from actors.messages.trading import PnlDiffers, StopPlaced, TradeClosed
+from actors.messages.watch import PositionAgreed, PositionDrifted, ProtectionMissing
+from domain.labels import Role
+from domain.orders import OrderState
+from domain.risk import Reason
+from tests.scenarios.conftest import Stage
+from tests.scenarios.scene import BTC, ETH, Scene
+
+SEEDS = range(4)
+
+
+def sell(scene: Scene, dollars: int, name: str = BTC) -> None:
+    scene.market.ask("private/sell", instrument_name=name, amount=dollars, type="market")
+
+
+def buy(scene: Scene, dollars: int, name: str = BTC) -> None:
+    scene.market.ask("private/buy", instrument_name=name, amount=dollars, type="market")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_position_closed_by_hand_ends_the_trade_and_removes_its_orders(
+    stage: Stage, seed: int
+) -> None:
+    """The trade learns from the fill that it is flat, and books what the venue booked."""
+    scene = stage(seed).ready()
+    before = scene.wealth("BTC")
+    trade_id = scene.bracket()
+    scene.run(1)
+    scene.market.ask("private/close_position", instrument_name=BTC, type="market")
+    closed = scene.wait(TradeClosed)
+    assert closed.exit_reason == "manual"
+    assert abs(closed.net_coin - (scene.wealth("BTC") - before)) <= Decimal("1e-9")
+    assert not scene.events(PnlDiffers)
+    scene.run(3)
+    assert scene.is_over(trade_id)
+    assert not scene.events(PositionDrifted)
+    scene.settled()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("how", ["deaf", "broken", "crashed"])
+def test_a_position_closed_by_hand_unheard_is_found_out(stage: Stage, seed: int, how: str) -> None:
+    """Notifications lost, line down, process dead: the drift leads to the fill that explains it."""
+    scene = stage(seed).ready()
+    trade_id = scene.bracket()
+    scene.run(1)
+    if how == "crashed":
+        scene.crash()
+    if how == "broken":
+        scene.market.is_partitioned = True
+        scene.market.hang_up()
+    scene.market.lost_notifications = True
+    scene.market.ask("private/close_position", instrument_name=BTC, type="market")
+    scene.run(1)
+    scene.market.lost_notifications = False
+    scene.market.is_partitioned = False
+    if how == "crashed":
+        scene.boot()
+    scene.wait(TradeClosed)
+    scene.run(6)
+    assert scene.is_over(trade_id)
+    scene.settled()
+    scene.bracket()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_part_closed_by_hand_leaves_the_rest_under_its_stop(stage: Stage, seed: int) -> None:
+    """Half is sold by hand: the trade goes on with the other half."""
+    scene = stage(seed).ready()
+    before = scene.wealth("BTC")
+    trade_id = scene.bracket()
+    scene.run(1)
+    held = scene.position()
+    sell(scene, 1000)
+    scene.run(4)
+    assert scene.position() == held - 100
+    scene.settled()
+    scene.market.move(btc_usd=98_800)
+    closed = scene.wait(TradeClosed)
+    assert closed.exit_reason == "stop_loss"
+    assert abs(closed.net_coin - (scene.wealth("BTC") - before)) <= Decimal("1e-9")
+    scene.run(2)
+    assert scene.is_over(trade_id)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_stop_cancelled_by_hand_is_placed_again(stage: Stage, seed: int) -> None:
+    """Whoever removes the protection: it is back within two round trips."""
+    scene = stage(seed).ready()
+    trade_id = scene.bracket()
+    scene.run(1)
+    (stop,) = scene.stops(trade_id)
+    scene.market.ask("private/cancel", order_id=stop.order_id)
+    scene.wait(StopPlaced, 2)
+    assert scene.naked.longest() < 0.1
+    (second,) = scene.stops(trade_id)
+    assert second.label == f"bw.{trade_id}.sl.2"
+    scene.settled()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_stop_cancelled_by_hand_unheard_is_missed_by_the_watcher(stage: Stage, seed: int) -> None:
+    """The push is lost: two looks at the account tell the trade to repair it."""
+    scene = stage(seed).ready()
+    trade_id = scene.bracket()
+    scene.run(1)
+    (stop,) = scene.stops(trade_id)
+    scene.market.lost_notifications = True
+    scene.market.ask("private/cancel", order_id=stop.order_id)
+    scene.run(0.1)
+    scene.market.lost_notifications = False
+    scene.wait(ProtectionMissing)
+    scene.wait(StopPlaced, 2)
+    assert scene.naked.longest() < 3.5
+    scene.settled()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_everything_cancelled_by_hand_is_placed_again(stage: Stage, seed: int) -> None:
+    """Cancel all in the web interface: stop first, then the target."""
+    scene = stage(seed).ready()
+    trade_id = scene.bracket()
+    scene.run(1)
+    scene.market.ask("private/cancel_all")
+    scene.run(5)
+    assert len(scene.stops(trade_id)) == 1
+    assert len([x for x in scene.live(trade_id) if ".tp." in x.label]) == 1
+    assert scene.naked.longest() < 0.1
+
+
+def test_a_stop_moved_by_hand_is_left_where_it_was_put(stage: Stage) -> None:
+    """It still covers the position: the person's price stands."""
+    scene = stage().ready()
+    trade_id = scene.bracket()
+    scene.run(1)
+    (stop,) = scene.stops(trade_id)
+    scene.market.ask(
+        "private/edit", order_id=stop.order_id, amount=5000, trigger_price=Decimal(99500)
+    )
+    scene.run(10)
+    (same,) = scene.stops(trade_id)
+    assert (same.order_id, same.trigger_price) == (stop.order_id, Decimal(99500))
+    scene.market.move(btc_usd=99_400)
+    assert scene.wait(TradeClosed).exit_reason == "stop_loss"
+
+
+def test_a_stop_made_smaller_by_hand_is_grown_again(stage: Stage) -> None:
+    """It no longer covers the position, so it is edited up."""
+    scene = stage().ready()
+    trade_id = scene.bracket()
+    scene.run(1)
+    (stop,) = scene.stops(trade_id)
+    scene.market.ask(
+        "private/edit", order_id=stop.order_id, amount=1000, trigger_price=Decimal(99000)
+    )
+    scene.run(3)
+    (same,) = scene.stops(trade_id)
+    assert same.contracts == scene.position()
+    assert scene.naked.longest() < 0.1
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_external_position_is_told_left_alone_and_closes_its_instrument(
+    stage: Stage, seed: int
+) -> None:
+    """Somebody buys on another instrument: alerted at once, and nothing is opened there."""
+    scene = stage(seed).ready()
+    buy(scene, 2000, ETH)
+    drifted = scene.wait(PositionDrifted)
+    assert (drifted.instrument, drifted.residual) == (ETH, 2000)
+    scene.run(1)
+    assert any("are not ours" in text for text in scene.phone.heard)
+    answer = scene.open(ETH, "buy", "1.5", "3100", "3300")
+    assert isinstance(answer, Denied)
+    assert Reason.EXTERNAL_POSITION.value in answer.reasons
+    scene.bracket(BTC)
+    scene.run(5)
+    assert scene.position(ETH) == 2000
+    sell(scene, 2000, ETH)
+    scene.wait(PositionAgreed)
+    scene.bracket(ETH, "buy", "1.5", "3100", "3300")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_external_position_is_known_before_the_next_wish(stage: Stage, seed: int) -> None:
+    """The push of the foreign fill is enough: no wish slips in before the watcher has looked."""
+    scene = stage(seed).ready()
+    scene.run(0.3)
+    buy(scene, 2000, ETH)
+    scene.run(0.02)
+    answer = scene.open(ETH, "buy", "1.5", "3100", "3300")
+    assert isinstance(answer, Denied)
+    assert Reason.EXTERNAL_POSITION.value in answer.reasons
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_external_position_beside_a_trade_does_not_change_the_trade(
+    stage: Stage, seed: int
+) -> None:
+    """The same instrument, the same direction: the trade counts its own contracts only."""
+    scene = stage(seed).ready()
+    before = scene.wealth("BTC")
+    trade_id = scene.bracket()
+    scene.run(1)
+    held = scene.position()
+    buy(scene, 3000)
+    drifted = scene.wait(PositionDrifted)
+    assert (drifted.venue, drifted.ledger, drifted.residual) == (held + 300, held, 300)
+    scene.run(3)
+    assert scene.trades()[trade_id].position == held
+    scene.close_trade(trade_id)
+    scene.wait(TradeClosed)
+    scene.run(3)
+    assert scene.is_over(trade_id)
+    assert scene.position() == 300
+    assert scene.wealth("BTC") != before
+    sell(scene, 3000)
+    scene.wait(PositionAgreed)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_external_hedge_against_a_trade_closes_it_in_part(stage: Stage, seed: int) -> None:
+    """The venue nets: whoever sells against our long has closed that much of it."""
+    scene = stage(seed).ready()
+    trade_id = scene.bracket()
+    scene.run(1)
+    sell(scene, 7000)
+    closed = scene.wait(TradeClosed)
+    assert closed.exit_reason == "manual"
+    scene.run(6)
+    assert scene.is_over(trade_id)
+    assert scene.position() == -200
+    assert scene.wait(PositionDrifted).residual == -200
+    assert scene.live(trade_id) == []
+
+
+def test_foreign_orders_are_never_touched(stage: Stage) -> None:
+    """Orders without our label outlive sweeps, trades and even a kill."""
+    scene = stage().ready()
+    scene.market.ask(
+        "private/buy", instrument_name=BTC, amount=100, type="limit", price=Decimal(90000)
+    )
+    scene.market.ask(
+        "private/sell",
+        instrument_name=BTC,
+        amount=100,
+        type="stop_market",
+        trigger="mark_price",
+        trigger_price=Decimal(90000),
+        reduce_only=True,
+        label="mine",
+    )
+    trade_id = scene.bracket()
+    scene.run(70)
+    scene.kill()
+    scene.run(5)
+    left = [x for x in scene.engine.ledger.live.values()]
+    assert len(left) == 2
+    assert all(x.state in {OrderState.OPEN, OrderState.UNTRIGGERED} for x in left)
+    assert scene.orders(trade_id, Role.STOP)
