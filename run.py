@@ -253,7 +253,9 @@ def _start_exchange(settings: Settings, stack: ExitStack) -> None:
         "--idle-exit",
         str(EXCHANGE_IDLE_SECONDS),
     )
-    started = EmbeddedExchange(command, settings.http_url, settings.log_dir / "exchange.out")
+    started = EmbeddedExchange(
+        command, settings.http_url, settings.log_dir / "exchange.out", SystemClock()
+    )
     stack.callback(started.stop)
     structlog.get_logger(actor="run").info("paper_exchange_started", pid=started.pid)
 
@@ -285,7 +287,6 @@ def _run(settings: Settings, script: tuple[ScriptLine, ...], stack: ExitStack) -
         kept_aside=str(aside) if aside else "",
     )
     finished = runtime.future()
-    system.address(tree.SUPERVISOR).is_open = True
     Supervisor.start(
         Context(tree.SUPERVISOR, 1, system),
         children=tree.children(_plan(settings, script), ports),

@@ -158,7 +158,6 @@ class VirtualDaemon:
             kept_aside=kept_aside,
         )
         self.finished = world.future()
-        self.system.address(SUPERVISOR).is_open = True
         Supervisor.start(
             Context(SUPERVISOR, 1, self.system),
             children=children(plan or default_plan(), ports),

@@ -6,11 +6,12 @@ killed ends by itself after a while without clients.
 """
 
 import subprocess
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import requests
+
+from actors.ports import Clock
 
 START_SECONDS = 15.0
 STOP_SECONDS = 5.0
@@ -47,7 +48,7 @@ def answers(http_url: str) -> bool:
 class EmbeddedExchange:
     """The exchange's process, if it was this bot that started it."""
 
-    def __init__(self, command: Sequence[str], http_url: str, output: Path) -> None:
+    def __init__(self, command: Sequence[str], http_url: str, output: Path, clock: Clock) -> None:
         """Starts the exchange and waits until it answers.
 
         Its own session keeps a Ctrl-C meant for the bot away from it.
@@ -64,15 +65,15 @@ class EmbeddedExchange:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + START_SECONDS
+        deadline = clock.monotonic() + START_SECONDS
         while not answers(http_url):
             if self._process.poll() is not None:
                 code = self._process.returncode
                 raise CannotStart(f"the paper exchange ended with code {code}: see {output}")
-            if time.monotonic() > deadline:
+            if clock.monotonic() > deadline:
                 self.stop()
                 raise CannotStart(f"the paper exchange does not answer at {http_url}: see {output}")
-            time.sleep(POLL_SECONDS)
+            clock.sleep(POLL_SECONDS)
 
     @property
     def pid(self) -> int:

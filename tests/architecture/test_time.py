@@ -23,7 +23,6 @@ FORBIDDEN = (
 ALLOWED = {
     "adapters/clock.py": "the one place",
     "adapters/paper/server.py": "a process of its own, with its own clock",
-    "adapters/paper/embedded.py": "waits for that process before there is an actor",
 }
 
 

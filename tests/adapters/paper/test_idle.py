@@ -15,7 +15,7 @@ def test_it_ends_after_the_idle_time_and_a_request_counts_as_use(tmp_path: Path)
     thread.start()
     assert ready.wait(10)
     url = f"http://127.0.0.1:{server.port}/api/v2/public/test"
-    with urllib.request.urlopen(url, timeout=5) as reply:  # noqa: S310 (our own loopback)
+    with urllib.request.urlopen(url, timeout=5) as reply:
         assert reply.status == 200
     thread.join(10)
     assert not thread.is_alive()
