@@ -29,17 +29,16 @@ from actors.messages.trading import (
 from actors.ports import NotSent, OutcomeUnknown, Rejected, Venue
 from actors.trade_log import Announcer
 from actors.trade_orders import differences, request_of
-from domain import bracket, venue_codes
-from domain.bracket import BracketPolicy, Do, Step
+from domain import bracket, outcomes, venue_codes
 from domain.labels import Role
 from domain.orders import Order, OrderRequest, Placement, TriggerBy
+from domain.reports import apply_fills, apply_order
+from domain.steps import BracketPolicy, Do, Step
 from domain.trade import (
     ExitReason,
     Line,
     LineStatus,
     Trade,
-    apply_fills,
-    apply_order,
     measured,
     measured_anew,
     with_line,
@@ -101,7 +100,7 @@ class TradeActor(Actor):
                 self.retire()
                 return
             now = self.clock.now()
-            self._trade = measured_anew(bracket.resumed(record), now)
+            self._trade = measured_anew(outcomes.resumed(record), now)
         self._advance()
 
     def _last_record(self) -> Trade | None:
@@ -133,7 +132,7 @@ class TradeActor(Actor):
         self._advance()
 
     def on_close_trade(self, message: CloseTrade) -> None:
-        self._change(bracket.ending(self._trade, ExitReason(message.reason)))
+        self._change(outcomes.ending(self._trade, ExitReason(message.reason)))
         self._advance()
 
     def on_verify_trade(self, _: VerifyTrade) -> None:
@@ -221,7 +220,7 @@ class TradeActor(Actor):
             valid_until_ms=valid_until,
         )
         request = request_of(self._trade, line, self._instrument, self._stop_trigger)
-        self._change(bracket.about_to_send(self._trade, line))
+        self._change(outcomes.about_to_send(self._trade, line))
         self._save()
         if is_entry:
             self._announce.entry_sent(self._trade, request)
@@ -231,7 +230,7 @@ class TradeActor(Actor):
             self._was_rejected(line, error)
         except NotSent as error:
             self.log.warning("order_not_sent", label=request.label, reason=str(error))
-            self._change(bracket.not_sent(self._trade, line, self._policy, self.clock.now()))
+            self._change(outcomes.not_sent(self._trade, line, self._policy, self.clock.now()))
         except OutcomeUnknown as error:
             self._outcome_unknown(line, "place", error)
         else:
@@ -268,10 +267,10 @@ class TradeActor(Actor):
         now = self.clock.now()
         if self._needs_login(error) and line.role is not Role.ENTRY:
             # Refused for the token's sake alone: the same order goes out again afterwards.
-            self._change(bracket.not_sent(self._trade, line, self._policy, now))
+            self._change(outcomes.not_sent(self._trade, line, self._policy, now))
             self._log_in_again()
             return
-        self._change(bracket.rejected(self._trade, line, error.code, self._policy, now))
+        self._change(outcomes.rejected(self._trade, line, error.code, self._policy, now))
         self._announce.rejected(self._trade, line.role, self._trade.label(line), error)
         if error.code in venue_codes.STALE_CONTRACT_DATA:
             self.to("execution").tell(say.CatalogueDue(at=now, cause="contract data refused"))
@@ -317,7 +316,7 @@ class TradeActor(Actor):
             self._resize_refused(line, error)
         except (NotSent, OutcomeUnknown) as error:
             self._outcome_unknown(line, "edit", error)
-            self._change(bracket.refused(self._trade, self._policy, self.clock.now()))
+            self._change(outcomes.refused(self._trade, self._policy, self.clock.now()))
         else:
             self._was_resized(step, line, placement)
         return True
@@ -333,7 +332,7 @@ class TradeActor(Actor):
         self._announce.placed(self._trade, placement.order, line.role)
 
     def _resize_refused(self, line: Line, error: Rejected) -> None:
-        trade = bracket.refused(self._trade, self._policy, self.clock.now())
+        trade = outcomes.refused(self._trade, self._policy, self.clock.now())
         if self._needs_login(error):
             self._change(trade)
             self._log_in_again()
@@ -353,7 +352,7 @@ class TradeActor(Actor):
             self._cancel_refused(line, error)
         except (NotSent, OutcomeUnknown) as error:
             self._outcome_unknown(line, "cancel", error)
-            self._change(bracket.refused(self._trade, self._policy, self.clock.now()))
+            self._change(outcomes.refused(self._trade, self._policy, self.clock.now()))
         else:
             trade = apply_order(self._trade, order, self.clock.now())
             gone = trade.line(line.role, line.attempt) or line
@@ -372,12 +371,12 @@ class TradeActor(Actor):
             self._change(replace(self._trade, needs_sync=True))
             return
         self.log.warning("cancel_refused", label=label, error=str(error))
-        self._change(bracket.refused(self._trade, self._policy, self.clock.now()))
+        self._change(outcomes.refused(self._trade, self._policy, self.clock.now()))
         if self._needs_login(error):
             self._log_in_again()
 
     def _give_up_stop(self, step: Step) -> bool:
-        self._change(bracket.ending(self._trade, step.reason or ExitReason.STOP_REFUSED))
+        self._change(outcomes.ending(self._trade, step.reason or ExitReason.STOP_REFUSED))
         return True
 
     # -- looking up ------------------------------------------------------------
@@ -392,7 +391,7 @@ class TradeActor(Actor):
             self._look_again(line)
             return self._read_failed(error)
         now, server_ms = self.clock.now(), self._venue.server_now_ms()
-        trade = bracket.looked_up(
+        trade = outcomes.looked_up(
             self._trade, line, truth.orders, self._policy, now, server_ms=server_ms
         )
         self._change(apply_fills(trade, truth.fills, now))
@@ -420,7 +419,7 @@ class TradeActor(Actor):
             truth = trade_truth.of_trade(self._venue, self._trade, self._instrument)
         except (Rejected, NotSent, OutcomeUnknown) as error:
             self.log.warning("sync_failed", trade_id=self._trade.id, error=str(error))
-            self._change(bracket.refused(self._trade, self._policy, self.clock.now()))
+            self._change(outcomes.refused(self._trade, self._policy, self.clock.now()))
             self._wake_by(self._policy.retry_interval)
             return self._read_failed(error)
         now = self.clock.now()
@@ -428,8 +427,8 @@ class TradeActor(Actor):
         for order in truth.orders:
             trade = apply_order(trade, order, now)
         trade = apply_fills(trade, truth.fills, now)
-        trade = bracket.vanished(trade, {order.order_id for order in truth.orders})
-        self._change(bracket.synced(trade))
+        trade = outcomes.vanished(trade, {order.order_id for order in truth.orders})
+        self._change(outcomes.synced(trade))
         return True
 
     # -- the end ------------------------------------------------------------

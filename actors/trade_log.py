@@ -21,10 +21,9 @@ from domain.trade import (
     LineStatus,
     Trade,
     TradeState,
-    exit_reason_of,
-    result_of,
     state_of,
 )
+from domain.trade_result import exit_reason_of, result_of
 
 PNL_TOLERANCE = Decimal("1e-9")
 PRICE_DIGITS, COIN_DIGITS, USD_DIGITS = 8, 12, 4

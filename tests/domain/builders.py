@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from domain.bracket import BracketPolicy, Step, next_step
+from domain.bracket import next_step
 from domain.labels import Label, Role
 from domain.orders import Fill, Order, OrderState, OrderType, Side, TriggerBy
-from domain.trade import Line, LineStatus, Trade, TradeFill, TradePlan, apply_order, measured
+from domain.reports import apply_order
+from domain.steps import BracketPolicy, Step
+from domain.trade import Line, LineStatus, Trade, TradeFill, TradePlan, measured
 from tests.domain.catalogue import BTC, D
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

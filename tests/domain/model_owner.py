@@ -9,18 +9,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from domain import bracket
-from domain.bracket import BracketPolicy, Do, Step
+from domain import bracket, outcomes
 from domain.labels import Role
 from domain.orders import Order
+from domain.reports import apply_fills, apply_order
+from domain.steps import BracketPolicy, Do, Step
 from domain.trade import (
     TRANSITIONS,
     ExitReason,
     Line,
     LineStatus,
     Trade,
-    apply_fills,
-    apply_order,
     measured,
     measured_anew,
     state_of,
@@ -77,7 +76,7 @@ class Owner:
         self.advance()
 
     def end(self, reason: ExitReason) -> None:
-        self._change(bracket.ending(self.trade, reason))
+        self._change(outcomes.ending(self.trade, reason))
         self.advance()
 
     def verify(self) -> None:
@@ -89,7 +88,7 @@ class Owner:
         """A new incarnation, on a record that misses the last few writes."""
         kept = self.saved[: max(1, len(self.saved) - lost)]
         self.saved, self.trade = kept, kept[-1]
-        self.trade = measured_anew(bracket.resumed(self.trade), self.now)
+        self.trade = measured_anew(outcomes.resumed(self.trade), self.now)
         self.advance()
 
     def pass_time(self, milliseconds: int) -> None:
@@ -138,7 +137,7 @@ class Owner:
             sent_at=self.now,
             valid_until_ms=self.trade.plan.valid_until_ms if is_entry else soon,
         )
-        self._change(bracket.about_to_send(self.trade, line))
+        self._change(outcomes.about_to_send(self.trade, line))
         self._save()
         self._send_order(line)
         return True
@@ -170,9 +169,9 @@ class Owner:
                 lambda: self.venue.place(label, line.contracts, liquidity=liquidity),
             )
         except Refused as error:
-            self._change(bracket.rejected(self.trade, line, error.code, self.policy, self.now))
+            self._change(outcomes.rejected(self.trade, line, error.code, self.policy, self.now))
         except NotSent:
-            self._change(bracket.not_sent(self.trade, line, self.policy, self.now))
+            self._change(outcomes.not_sent(self.trade, line, self.policy, self.now))
         except Unknown:
             pass
         else:
@@ -192,13 +191,13 @@ class Owner:
                 lambda: self.venue.edit(line.order_ids[0], step.contracts),
             )
         except (Refused, NotSent, Unknown) as error:
-            self._change(bracket.refused(self.trade, self.policy, self.now))
+            self._change(outcomes.refused(self.trade, self.policy, self.now))
             if isinstance(error, Refused):
                 self._count_failure(line)
             return True
         self._change(apply_order(self.trade, order, self.now))
         if order.state.is_live and order.contracts < step.contracts:
-            self._change(bracket.refused(self.trade, self.policy, self.now))
+            self._change(outcomes.refused(self.trade, self.policy, self.now))
             self._count_failure(line)
         return True
 
@@ -234,11 +233,11 @@ class Owner:
             self.gone.add(label)
             self._change(replace(self.trade, needs_sync=True))
         else:
-            self._change(bracket.refused(self.trade, self.policy, self.now))
+            self._change(outcomes.refused(self.trade, self.policy, self.now))
 
     def _give_up_stop(self, step: Step) -> bool:
         assert step.reason is not None
-        self._change(bracket.ending(self.trade, step.reason))
+        self._change(outcomes.ending(self.trade, step.reason))
         return True
 
     def _look_up(self, step: Step) -> bool:
@@ -250,7 +249,7 @@ class Owner:
             self._wake_at(look_at)
             return False
         found = self.venue.by_label(self.trade.label(line))
-        trade = bracket.looked_up(
+        trade = outcomes.looked_up(
             self.trade, line, found, self.policy, self.now, server_ms=self.wire.now_ms
         )
         self._change(apply_fills(trade, self.venue.history(), self.now))
@@ -259,7 +258,7 @@ class Owner:
     def _sync(self, step: Step) -> bool:
         del step
         if not self.wire.reads():
-            self._change(bracket.refused(self.trade, self.policy, self.now))
+            self._change(outcomes.refused(self.trade, self.policy, self.now))
             self._wake_at(self.now + timedelta(seconds=self.policy.retry_interval))
             return False
         mine = self.venue.resting()
@@ -274,8 +273,8 @@ class Owner:
         for order in (*looked, *mine):
             trade = apply_order(trade, order, self.now)
         trade = apply_fills(trade, self.venue.history(), self.now)
-        trade = bracket.vanished(trade, {x.order_id for x in (*mine, *looked)})
-        self._change(bracket.synced(trade))
+        trade = outcomes.vanished(trade, {x.order_id for x in (*mine, *looked)})
+        self._change(outcomes.synced(trade))
         return True
 
     def _finish(self, step: Step) -> bool:

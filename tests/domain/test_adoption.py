@@ -5,10 +5,13 @@ from decimal import Decimal
 
 import pytest
 
-from domain.bracket import BracketPolicy, Do, next_step, resumed, synced
+from domain.bracket import next_step
 from domain.labels import Role
 from domain.orders import Fill, OrderType, Side
-from domain.trade import Line, LineStatus, Trade, TradePlan, apply_fills
+from domain.outcomes import resumed, synced
+from domain.reports import apply_fills
+from domain.steps import BracketPolicy, Do
+from domain.trade import Line, LineStatus, Trade, TradePlan
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 PLAN = TradePlan(

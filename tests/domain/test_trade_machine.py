@@ -23,7 +23,8 @@ from hypothesis.stateful import (
 from domain.exact import exact
 from domain.labels import Role
 from domain.orders import OrderState, Side
-from domain.trade import ExitReason, LineStatus, Trade, TradePlan, result_of
+from domain.trade import ExitReason, LineStatus, Trade, TradePlan
+from domain.trade_result import result_of
 from tests.domain.builders import limit_plan, plan
 from tests.domain.catalogue import BTC, D
 from tests.domain.model_owner import Owner

@@ -1,0 +1,205 @@
+"""What the outcome of a step makes of the record: refused, not sent, looked up, compared.
+
+Pure functions from a record to the next. Together with the venue's reports (`domain.reports`)
+they are all that ever changes one.
+
+Sources: design section 5; deribit-semantics section 10.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from domain import venue_codes
+from domain.labels import Role
+from domain.orders import Order, OrderState
+from domain.reports import apply_order
+from domain.steps import BracketPolicy
+from domain.trade import CLOSERS, ExitReason, Line, LineStatus, Trade, measured, with_line
+
+
+def about_to_send(trade: Trade, line: Line) -> Trade:
+    """The record as it must be on disk before the order is on the wire: outcome unknown."""
+    return with_line(trade, replace(line, status=LineStatus.UNKNOWN))
+
+
+def rejected(trade: Trade, line: Line, code: int, policy: BracketPolicy, now: datetime) -> Trade:
+    """The venue proved that this order was not taken, or took another one than was asked for.
+
+    In that other case its id is known, and what the venue says of it stands. The first retry is
+    at once, the next after a pause; an entry is never tried again.
+    """
+    current = trade.line(line.role, line.attempt) or line
+    if not current.order_ids:
+        trade = with_line(trade, replace(current, status=LineStatus.REJECTED, code=code))
+    if code in venue_codes.NOTHING_TO_REDUCE:
+        trade = replace(trade, needs_sync=True)
+    trade, failures = _counted(trade, line, code)
+    if line.role is Role.STOP and code in venue_codes.TRIGGER_ALREADY_PASSED:
+        return replace(trade, exit_reason=trade.exit_reason or ExitReason.TRIGGER_PASSED)
+    is_first = failures == 1 and code not in venue_codes.NOTHING_TO_REDUCE | venue_codes.PASSING
+    if line.role is Role.ENTRY or is_first:
+        return trade
+    return replace(trade, not_before=now + _pause_after(failures, policy))
+
+
+def _counted(trade: Trade, line: Line, code: int) -> tuple[Trade, int]:
+    """Counts a refusal; returns how many there were in a row."""
+    if line.role is Role.STOP:
+        # What passes by itself is bounded by the deadline, not by a number of tries.
+        failures = trade.stop_failures + (code not in venue_codes.PASSING)
+        return replace(trade, stop_failures=failures), failures
+    if line.role is Role.TARGET:
+        failures = trade.target_failures + 1
+        return replace(trade, target_failures=failures), failures
+    if line.role in CLOSERS:
+        failures = trade.close_failures + 1
+        return _without_refused(replace(trade, close_failures=failures), line), failures
+    return trade, 1
+
+
+def _pause_after(failures: int, policy: BracketPolicy) -> timedelta:
+    """Doubles with every refusal in a row: half a second, one, two, at most the longest."""
+    doublings = min(max(0, failures - 2), 10)
+    return timedelta(seconds=min(policy.longest_pause, policy.retry_interval * 2**doublings))
+
+
+def _without_refused(trade: Trade, newest: Line) -> Trade:
+    """Keeps the record small through hours of refusals: a refused order left nothing behind."""
+    lines = tuple(
+        x
+        for x in trade.lines
+        if x.role is not newest.role
+        or x.attempt == newest.attempt
+        or x.status is not LineStatus.REJECTED
+        or x.order_ids
+    )
+    return replace(trade, lines=lines)
+
+
+def not_sent(trade: Trade, line: Line, policy: BracketPolicy, now: datetime) -> Trade:
+    """We refused before a byte left: as if it had never been tried, after a pause."""
+    if line.role is Role.ENTRY:
+        return replace(
+            with_line(trade, replace(line, status=LineStatus.ABSENT)),
+            exit_reason=trade.exit_reason or ExitReason.ENTRY_NOT_SENT,
+        )
+    lines = tuple(x for x in trade.lines if (x.role, x.attempt) != (line.role, line.attempt))
+    pause = now + timedelta(seconds=policy.retry_interval)
+    return replace(trade, lines=lines, not_before=pause)
+
+
+def refused(trade: Trade, policy: BracketPolicy, now: datetime) -> Trade:
+    """A cancel or an edit was refused, or nobody knows: the venue is asked before going on."""
+    pause = now + timedelta(seconds=policy.retry_interval)
+    return replace(trade, needs_sync=True, sync_after=pause, not_before=pause)
+
+
+def looked_up(
+    trade: Trade,
+    line: Line,
+    orders: Sequence[Order],
+    policy: BracketPolicy,
+    now: datetime,
+    *,
+    server_ms: int,
+) -> Trade:
+    """The venue's answer to "what became of this label?", found or not."""
+    if not orders:
+        return _looked_up_in_vain(trade, line, policy, now, server_ms)
+    for order in orders:
+        trade = apply_order(trade, order, now)
+    found = trade.line(line.role, line.attempt)
+    rests = any(x.state is OrderState.OPEN for x in orders)
+    if found is None or found.status is not LineStatus.TRIGGERED or rests:
+        return trade
+    # A trigger that fired with nothing to reduce leaves no order behind: after two looks it
+    # is over.
+    if found.looks >= 1:
+        return with_line(trade, replace(found, status=LineStatus.ABSENT))
+    look_at = now + timedelta(seconds=policy.look_interval)
+    return with_line(trade, replace(found, looks=found.looks + 1, look_at=look_at))
+
+
+def _looked_up_in_vain(
+    trade: Trade, line: Line, policy: BracketPolicy, now: datetime, server_ms: int
+) -> Trade:
+    """The label was not found. One absence proves nothing for an entry: it may be late.
+
+    An entry is absent when several looks found nothing after ``valid_until`` had passed on the
+    server's clock; looks before that prove nothing. Other orders are reduce-only, a second one
+    cannot harm, so they are given up at once, unless they are known to have been there; should
+    the first turn up after all, the surplus is cancelled.
+    """
+    current = trade.line(line.role, line.attempt)
+    if current is None or current.status not in {LineStatus.UNKNOWN, LineStatus.TRIGGERED}:
+        return measured(trade, now)
+    is_entry = current.role is Role.ENTRY
+    is_late = server_ms > current.valid_until_ms
+    looks = current.looks + (1 if is_late or not is_entry else 0)
+    is_weighty = is_entry or bool(current.order_ids)
+    is_absent = looks >= (policy.entry_absent_looks if is_weighty else 1)
+    status = LineStatus.ABSENT if is_absent else LineStatus.UNKNOWN
+    look_at = None if is_absent else now + timedelta(seconds=policy.look_interval)
+    trade = with_line(trade, replace(current, looks=looks, look_at=look_at, status=status))
+    if is_absent and current.role is Role.STOP:
+        trade = replace(trade, stop_failures=trade.stop_failures + 1)
+    if is_absent and current.role is Role.TARGET:
+        trade = replace(trade, target_failures=trade.target_failures + 1)
+    return measured(trade, now)
+
+
+def vanished(trade: Trade, seen: Collection[str]) -> Trade:
+    """Doubts orders believed to live of which a complete look found no trace.
+
+    ``seen`` are the ids of everything that rests or was found by label. An order older than the
+    venue's memory is in neither; what it filled is in the fills. One that ended a moment ago may
+    not be there yet, so what has vanished is looked up again before it is given up.
+    """
+    for line in trade.lines:
+        is_believed = line.status in {LineStatus.LIVE, LineStatus.TRIGGERED}
+        if is_believed and not any(order_id in seen for order_id in line.order_ids):
+            is_full = trade.line_filled(line) >= line.contracts
+            status = LineStatus.FILLED if is_full else LineStatus.UNKNOWN
+            trade = with_line(trade, replace(line, status=status, looks=0, look_at=None))
+    return trade
+
+
+def synced(trade: Trade) -> Trade:
+    """The venue's truth is in the record, or as much of it as the venue shows yet."""
+    vain = trade.syncs_in_vain + 1 if trade.lacks_fills else 0
+    return replace(trade, needs_sync=False, sync_after=None, syncs_in_vain=vain)
+
+
+def ending(trade: Trade, reason: ExitReason) -> Trade:
+    """The trade is to be closed. The first reason stands, except that kill outranks a request."""
+    if trade.exit_reason not in {None, ExitReason.REQUESTED} or trade.exit_reason is reason:
+        return trade
+    return replace(trade, exit_reason=reason, not_before=None)
+
+
+def resumed(trade: Trade) -> Trade:
+    """A trade taken over from an incarnation or a process that is gone.
+
+    What it had sent is looked up before anything else. An intent without an entry may have
+    been on the wire already, so it counts as sent; it is never sent again.
+    """
+    lines = tuple(x if x.status.is_over else replace(x, looks=0, look_at=None) for x in trade.lines)
+    trade = replace(
+        trade,
+        lines=lines,
+        needs_sync=True,
+        not_before=None,
+        sync_after=None,
+    )
+    if trade.of(Role.ENTRY):
+        return trade
+    entry = Line(
+        role=Role.ENTRY,
+        attempt=1,
+        contracts=trade.plan.contracts,
+        status=LineStatus.UNKNOWN,
+        sent_at=trade.plan.created_at,
+        valid_until_ms=trade.plan.valid_until_ms,
+    )
+    return with_line(trade, entry)

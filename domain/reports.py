@@ -1,0 +1,220 @@
+"""What the venue's reports make of a trade's record.
+
+Total and idempotent: a report that arrives twice, late or out of order changes nothing it should
+not. Orders and fills find home by id, by the trigger they came from, or by label.
+
+Sources: deribit-semantics sections 5.3 (triggers), 7.3 (attribution) and 10 (the fifty races).
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from domain import labels
+from domain.labels import Role
+from domain.orders import STOP_TYPES, Fill, Order, OrderState
+from domain.trade import (
+    CLOSERS,
+    PROVEN_OVER,
+    Line,
+    LineStatus,
+    Trade,
+    TradeFill,
+    measured,
+    with_line,
+)
+
+_STATUS = {
+    OrderState.OPEN: LineStatus.LIVE,
+    OrderState.UNTRIGGERED: LineStatus.LIVE,
+    OrderState.TRIGGERED: LineStatus.TRIGGERED,
+    OrderState.FILLED: LineStatus.FILLED,
+    OrderState.CANCELLED: LineStatus.CANCELLED,
+    OrderState.REJECTED: LineStatus.REJECTED,
+}
+
+
+def find_line(trade: Trade, order_id: str, label: str, parent_id: str | None) -> Line | None:
+    """The order a report is about: by id, by the trigger it came from, else by label."""
+    for line in trade.lines:
+        if order_id in line.ids or (parent_id and parent_id in line.ids):
+            return line
+    parsed = labels.parse(label)
+    if parsed is None or parsed.trade_id != trade.id:
+        return None
+    return trade.line(parsed.role, parsed.attempt)
+
+
+def _adopted(trade: Trade, label: str, contracts: int, now: datetime) -> Line | None:
+    """An order of this trade that the record does not know: the write of it was lost."""
+    parsed = labels.parse(label)
+    if parsed is None or parsed.trade_id != trade.id:
+        return None
+    return Line(
+        role=parsed.role,
+        attempt=parsed.attempt,
+        contracts=contracts,
+        status=LineStatus.UNKNOWN,
+        sent_at=now,
+    )
+
+
+def apply_order(trade: Trade, order: Order, now: datetime) -> Trade:
+    """What the venue says of one of our orders. An order unknown to us is adopted by label."""
+    line = find_line(trade, order.order_id, order.label, order.trigger_order_id)
+    line = line or _adopted(trade, order.label, order.contracts, now)
+    if line is None:
+        return trade
+    news = _merged(_with_id(line, order), order, now)
+    if line.role is Role.STOP and order.state is OrderState.UNTRIGGERED:
+        closes = order.side is trade.plan.side.opposite
+        is_stop = order.order_type in STOP_TYPES
+        news = replace(news, is_sound=closes and is_stop and order.reduce_only)
+    changed = _concluded(with_line(trade, news), line, news, order)
+    return measured(_doubted(trade, changed), now)
+
+
+def _with_id(line: Line, order: Order) -> Line:
+    """The order with this report's id: the trigger's stays first, its child's goes last.
+
+    An id that fits neither belongs to another order under the same label; the one that lives
+    takes the line over.
+    """
+    new, parent = order.order_id, order.trigger_order_id
+    if new in line.ids:
+        return line
+    if parent is not None:
+        own = () if parent in line.order_ids else (parent,)
+        return replace(line, order_ids=(*own, *line.order_ids, new))
+    if not line.order_ids:
+        return replace(line, order_ids=(new,))
+    is_later = order.created_ms > line.updated_ms
+    if line.status.is_over and order.state.is_live and is_later:
+        former = (*line.former_ids, *line.order_ids)
+        return replace(
+            line, order_ids=(new,), former_ids=former, status=LineStatus.UNKNOWN, updated_ms=0
+        )
+    if line.role is Role.STOP and order.state in _OF_A_TRIGGER:
+        return replace(line, order_ids=(new, *line.order_ids))
+    return replace(line, former_ids=(*line.former_ids, new))
+
+
+_OF_A_TRIGGER = frozenset({OrderState.UNTRIGGERED, OrderState.TRIGGERED})
+
+
+def _merged(line: Line, order: Order, now: datetime) -> Line:
+    filled = max(line.reported_filled, order.filled_contracts)
+    line = replace(line, reported_filled=filled, heard_at=now)
+    if _is_stale(line, order):
+        return line
+    status = _STATUS[order.state]
+    rests = order.state is OrderState.OPEN
+    if line.role is Role.STOP and rests:
+        # The stop has fired and its market order rests: it protects no longer, it closes.
+        status = LineStatus.TRIGGERED
+    is_firing = status is LineStatus.TRIGGERED
+    return replace(
+        line,
+        status=status,
+        contracts=order.contracts,
+        updated_ms=max(line.updated_ms, order.updated_ms),
+        triggered_at=line.triggered_at or (now if is_firing else None),
+        is_working=is_firing and rests,
+        looks=0,
+        look_at=None,
+    )
+
+
+def _is_stale(line: Line, order: Order) -> bool:
+    """Whether this report tells of a time before what we already know, or of another order."""
+    if line.status in PROVEN_OVER or order.order_id in line.former_ids:
+        return True
+    is_child = order.trigger_order_id is not None
+    if line.status is LineStatus.TRIGGERED and not is_child and order.state in _OF_A_TRIGGER:
+        # The trigger's own record ends as `triggered`; only its child can move the line on.
+        return True
+    return order.updated_ms < line.updated_ms and not is_child
+
+
+def _concluded(trade: Trade, before: Line, after: Line, order: Order) -> Trade:
+    """What a report means beyond its own order."""
+    position = trade.position
+    is_closing = trade.exit_reason is not None
+    if trade.stop_failures and 0 < position <= trade.cover:
+        trade = replace(trade, stop_failures=0)
+    if after.role in CLOSERS and after.status is not LineStatus.REJECTED:
+        trade = replace(trade, close_failures=0)
+    died = after.status in {LineStatus.CANCELLED, LineStatus.REJECTED}
+    if before.status.is_over or not died or position <= 0:
+        return trade
+    if after.role is Role.TARGET and not is_closing:
+        trade = replace(trade, target_failures=trade.target_failures + 1)
+    # Nobody asked for it: perhaps there is nothing left to reduce, so ask before repeating it.
+    is_odd = after.role in CLOSERS or (after.role is Role.STOP and not is_closing)
+    if is_odd and order.cancel_reason != CANCELLED_BY_USER:
+        trade = replace(trade, needs_sync=True)
+    return trade
+
+
+CANCELLED_BY_USER = "user_request"
+
+
+def _doubted(before: Trade, after: Trade) -> Trade:
+    """More closed than opened is first of all a reason to ask the venue."""
+    if after.position < 0 <= before.position:
+        return replace(after, needs_sync=True)
+    return after
+
+
+def apply_fills(
+    trade: Trade, fills: Iterable[Fill], now: datetime, *, foreign: bool = False
+) -> Trade:
+    """Adds fills, each exactly once by venue trade id.
+
+    ``foreign`` ones (closed by hand, liquidated) were attributed to this trade by Execution;
+    without it, fills that match none of our orders are left out. An order of ours that is known
+    by nothing but its fill is adopted by label.
+    """
+    seen = {x.trade_id for x in trade.fills}
+    changed = trade
+    for fill in fills:
+        if fill.trade_id in seen:
+            continue
+        line = find_line(changed, fill.order_id, fill.label, None)
+        line = line or _adopted(changed, fill.label, fill.contracts, now)
+        if line is None and not foreign:
+            continue
+        seen.add(fill.trade_id)
+        if line is not None:
+            changed = with_line(changed, _with_fill_id(line, fill.order_id))
+        booked = (*changed.fills, _allocated(fill, line.role if line else None))
+        changed = replace(changed, fills=booked)
+    if changed is trade:
+        return trade
+    in_order = sorted(changed.fills, key=lambda x: (x.timestamp_ms, x.trade_seq))
+    return measured(_doubted(trade, replace(changed, fills=tuple(in_order))), now)
+
+
+def _with_fill_id(line: Line, order_id: str) -> Line:
+    """A fill under a stop's label may be its child's; others are filled under one id only."""
+    if order_id in line.ids:
+        return line
+    if line.role is Role.STOP or not line.order_ids:
+        return replace(line, order_ids=(*line.order_ids, order_id))
+    return replace(line, former_ids=(*line.former_ids, order_id))
+
+
+def _allocated(fill: Fill, role: Role | None) -> TradeFill:
+    return TradeFill(
+        trade_id=fill.trade_id,
+        trade_seq=fill.trade_seq,
+        order_id=fill.order_id,
+        role=role,
+        side=fill.side,
+        contracts=fill.contracts,
+        price=fill.price,
+        fee=fill.fee,
+        profit_loss=fill.profit_loss,
+        timestamp_ms=fill.timestamp_ms,
+        is_liquidation=fill.is_liquidation,
+    )

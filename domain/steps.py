@@ -1,0 +1,135 @@
+"""The steps a trade can take, the bounds it lives by, and how the rules look at its record.
+
+Sources: design section 5.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from domain.labels import Role
+from domain.trade import CLOSERS, ExitReason, Line, LineStatus, Trade
+
+
+class Do(StrEnum):
+    """The steps a trade can take."""
+
+    SYNC = "sync"
+    LOOK_UP = "look_up"
+    PLACE = "place"
+    RESIZE = "resize"
+    CANCEL = "cancel"
+    GIVE_UP_STOP = "give_up_stop"
+    QUARANTINE = "quarantine"
+    WAIT = "wait"
+    FINISH = "finish"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step. ``line`` is the order it is about; a `PLACE` names role and contracts.
+
+    ``contracts`` of a `RESIZE` is the new total, what is filled included. ``until`` is when to
+    look again at the latest; ``reason`` explains a `GIVE_UP_STOP`.
+    """
+
+    do: Do
+    line: Line | None = None
+    role: Role | None = None
+    contracts: int = 0
+    until: datetime | None = None
+    reason: ExitReason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BracketPolicy:
+    """The bounds of one trade's life. Durations in seconds.
+
+    ``crowd_window``: orders of one kind sent within it are spaced, each a little longer.
+    ``longest_pause``: between two tries to close.
+    """
+
+    stop_retries: int = 3
+    protection_deadline: float = 3.0
+    chase_after: float = 2.0
+    look_interval: float = 0.5
+    retry_interval: float = 0.5
+    target_retries: int = 3
+    entry_absent_looks: int = 2
+    crowd_window: float = 5.0
+    longest_pause: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A record at one moment, as the rules look at it."""
+
+    trade: Trade
+    policy: BracketPolicy
+    now: datetime
+
+    @property
+    def position(self) -> int:
+        return self.trade.position
+
+    @property
+    def is_closing(self) -> bool:
+        return self.trade.exit_reason is not None
+
+    def all(self, role: Role, *statuses: LineStatus) -> list[Line]:
+        return [x for x in self.trade.of(role) if x.status in statuses]
+
+    def first(self, role: Role, *statuses: LineStatus) -> Line | None:
+        return next(iter(self.all(role, *statuses)), None)
+
+    @property
+    def sound_stops(self) -> list[Line]:
+        return [x for x in self.all(Role.STOP, LineStatus.LIVE) if x.is_sound]
+
+    @property
+    def is_past_deadline(self) -> bool:
+        since = self.trade.exposed_since
+        limit = timedelta(seconds=self.policy.protection_deadline)
+        return since is not None and self.now - since >= limit
+
+    def wait(self, start: datetime | None, seconds: float) -> Step | None:
+        """Waits out so many seconds from ``start``. A clock set back never makes it longer."""
+        if start is None or start > self.now:
+            return None
+        until = start + timedelta(seconds=seconds)
+        return Step(do=Do.WAIT, until=until) if self.now < until else None
+
+    def wait_until(self, until: datetime | None, at_most: float) -> Step | None:
+        """Waits for an instant, unless it lies further off than any pause of its kind."""
+        if until is None:
+            return None
+        return self.wait(until - timedelta(seconds=at_most), at_most)
+
+    def pause(self) -> Step | None:
+        """The pause after a refusal."""
+        return self.wait_until(self.trade.not_before, self.policy.longest_pause)
+
+    def look_up(self, line: Line) -> Step:
+        early = self.wait_until(line.look_at, self.policy.look_interval)
+        return early or Step(do=Do.LOOK_UP, line=line)
+
+    def cancel(self, line: Line) -> Step:
+        return self.pause() or Step(do=Do.CANCEL, line=line)
+
+    def place(self, role: Role) -> Step:
+        early = self.pause() or self._crowd(CLOSERS if role in CLOSERS else (role,))
+        return early or Step(do=Do.PLACE, role=role, contracts=self.position)
+
+    def _crowd(self, roles: Collection[Role]) -> Step | None:
+        """The second order of a kind may follow at once; those after it are spaced."""
+        window = timedelta(seconds=self.policy.crowd_window)
+        sent = [x.sent_at for x in self.trade.of(*roles)]
+        recent = [x for x in sent if timedelta(0) <= self.now - x < window]
+        if len(recent) < 2:
+            return None
+        return self.wait(max(recent), self.policy.retry_interval * (len(recent) - 1))
+
+    def resize(self, line: Line) -> Step:
+        total = self.position + self.trade.line_filled(line)
+        return self.pause() or Step(do=Do.RESIZE, line=line, contracts=total)

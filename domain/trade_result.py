@@ -1,0 +1,93 @@
+"""What a trade made, and why it ended: booked from its own fills, in the venue's order."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from domain.exact import exact
+from domain.instruments import Instrument
+from domain.labels import Role
+from domain.orders import ZERO
+from domain.pnl import Holding, apply_fill, average_price
+from domain.reports import find_line
+from domain.trade import ExitReason, LineStatus, Trade, TradeFill
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a trade made, in the settlement currency; prices USD/USDC per coin.
+
+    ``pnl_coin`` is before fees, as the venue books it; ``venue_pnl_coin`` is the venue's own
+    sum when it stated one on every closing fill. ``net_coin = pnl_coin - fees_coin``.
+    """
+
+    pnl_coin: Decimal
+    fees_coin: Decimal
+    net_coin: Decimal
+    venue_pnl_coin: Decimal | None
+    entry_price: Decimal | None
+    exit_price: Decimal | None
+    contracts: int
+
+
+@exact
+def result_of(trade: Trade, instrument: Instrument) -> Result:
+    """Books the fills in the venue's order: harmonic average for inverse, exact throughout."""
+    holding, pnl, fees = Holding(), ZERO, ZERO
+    entry, exits = Holding(), Holding()
+    stated: list[Decimal | None] = []
+    for fill in trade.fills:
+        holding, realised = apply_fill(instrument, holding, fill.side, fill.contracts, fill.price)
+        pnl += realised
+        fees += fill.fee
+        if fill.side is trade.plan.side:
+            entry, _ = apply_fill(instrument, entry, fill.side, fill.contracts, fill.price)
+        else:
+            exits, _ = apply_fill(instrument, exits, fill.side, fill.contracts, fill.price)
+            stated.append(fill.profit_loss)
+    venue = None if None in stated or not stated else sum((x for x in stated if x), ZERO)
+    return Result(
+        pnl_coin=pnl,
+        fees_coin=fees,
+        net_coin=pnl - fees,
+        venue_pnl_coin=venue,
+        entry_price=average_price(instrument, entry),
+        exit_price=average_price(instrument, exits),
+        contracts=abs(entry.contracts),
+    )
+
+
+def exit_reason_of(trade: Trade) -> ExitReason:
+    """Why the trade ended, by what closed the last of it."""
+    last = next((x for x in reversed(trade.fills) if x.side is not trade.plan.side), None)
+    role = _role_of(trade, last) if last is not None else None
+    if role is Role.STOP:
+        return ExitReason.STOP_LOSS
+    if role is Role.TARGET:
+        return ExitReason.TAKE_PROFIT
+    if last is not None and role is None:
+        return ExitReason.LIQUIDATION if last.is_liquidation else ExitReason.MANUAL
+    if trade.exit_reason is not None:
+        return trade.exit_reason
+    return _entry_end(trade)
+
+
+def _role_of(trade: Trade, fill: TradeFill) -> Role | None:
+    """The role of the order that traded, even if it was known to be ours only later."""
+    line = find_line(trade, fill.order_id, "", None)
+    return line.role if line else fill.role
+
+
+def _entry_end(trade: Trade) -> ExitReason:
+    entries = trade.of(Role.ENTRY)
+    if not entries:
+        return ExitReason.ENTRY_NOT_SENT
+    last = entries[-1]
+    if last.status is LineStatus.ABSENT and last.order_ids:
+        # It was there once, and is not among what rests: it ended out of our sight.
+        return ExitReason.ENTRY_CANCELLED
+    ends = {
+        LineStatus.REJECTED: ExitReason.ENTRY_REJECTED,
+        LineStatus.CANCELLED: ExitReason.ENTRY_CANCELLED,
+        LineStatus.ABSENT: ExitReason.ENTRY_NEVER_ARRIVED,
+    }
+    return ends.get(last.status, ExitReason.REQUESTED)
