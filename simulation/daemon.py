@@ -4,7 +4,6 @@
 """
 
 import copy
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -21,8 +20,6 @@ from domain.risk import Limits
 from simulation.process import VirtualProcess
 from simulation.runtime import VirtualWorld
 from simulation.venue import VirtualMarket
-
-logging.getLogger("pykka").setLevel(logging.CRITICAL + 1)
 
 
 @dataclass

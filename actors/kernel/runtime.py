@@ -4,6 +4,7 @@
 the same actor classes run on it unchanged.
 """
 
+import logging
 import queue
 import threading
 from collections.abc import Callable
@@ -13,6 +14,11 @@ from pykka import Future, ThreadingFuture
 
 if TYPE_CHECKING:
     from pykka._envelope import Envelope
+
+
+# Every failure is logged and journalled by the kernel itself, with the message that caused it;
+# pykka's own line about it would be the same traceback a second time.
+logging.getLogger("pykka").setLevel(logging.CRITICAL)
 
 
 class Mailbox(Protocol):

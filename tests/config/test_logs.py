@@ -178,7 +178,7 @@ def test_the_canary_appears_nowhere(configured: Configure, tmp_path: Path) -> No
         log.exception("log_in_failed")
         log.critical("log_in_failed", exc_info=error)
         log.critical("log_in_failed", exc_info=sys.exc_info())
-        logging.getLogger("pykka").exception("Unhandled %s", CANARY)
+        logging.getLogger("somelib").exception("Unhandled %s", CANARY)
     logging.getLogger("x").warning("token is %s", CANARY)
     for written in ((tmp_path / "bot.log").read_text(), stream.getvalue()):
         assert CANARY not in written
@@ -304,8 +304,8 @@ def test_an_event_that_cannot_be_made_into_a_line_is_counted(
 def test_other_libraries_are_heard_from_warning_up(configured: Configure, tmp_path: Path) -> None:
     """The standard library's log, and warnings, arrive in the same stream."""
     configured("DEBUG")
-    logging.getLogger("pykka").info("quiet")
-    logging.getLogger("pykka").warning("stale %s", "ref")
+    logging.getLogger("somelib").info("quiet")
+    logging.getLogger("somelib").warning("stale %s", "ref")
     logging.getLogger("uvicorn.error").critical("down")
     logging.getLogger("asyncio").error("%d is no number", "x")
     with warnings.catch_warnings():
@@ -313,7 +313,7 @@ def test_other_libraries_are_heard_from_warning_up(configured: Configure, tmp_pa
         warnings.warn("old", DeprecationWarning, stacklevel=1)
     said = [(line["actor"], line["level"], line["event"]) for line in lines(tmp_path)]
     assert said[:3] == [
-        ("pykka", "warning", "stale ref"),
+        ("somelib", "warning", "stale ref"),
         ("uvicorn.error", "critical", "down"),
         ("asyncio", "error", "%d is no number"),
     ]
