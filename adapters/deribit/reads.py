@@ -46,7 +46,6 @@ class VenueReads:
     def instruments(self) -> Mapping[str, Instrument]:
         """All active perpetuals by name, read afresh; refreshes the parser's catalogue too."""
         rows = self._list("public/get_instruments", {"currency": "any", "kind": "future"})
-        self._refreshed_at = self._clock.monotonic()
         found: list[Instrument] = []
         for row in rows:
             try:
@@ -58,6 +57,8 @@ class VenueReads:
         if not found:
             raise Unreadable("public/get_instruments: no perpetual in the catalogue")
         self._catalogue.merge(found)
+        # Not sooner: to another thread a name would be unknown to a catalogue that counts as new.
+        self._refreshed_at = self._clock.monotonic()
         return self._catalogue.active()
 
     def ticker(self, instrument_name: str) -> Ticker:

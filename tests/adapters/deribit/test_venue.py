@@ -1,7 +1,7 @@
 """The typed venue: what is sent, how often, over which transport, and what is made of it."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +12,7 @@ from adapters.deribit.catalogue import Catalogue
 from adapters.deribit.errors import Throttled
 from adapters.deribit.limits import Limiter
 from adapters.deribit.venue import DeribitVenue
+from domain.instruments import Instrument
 from domain.orders import OrderRequest, OrderType, Side, TimeInForce, TriggerBy
 from tests.adapters.deribit import wires
 from tests.adapters.deribit.fakes import GatedScriptedRpc, ManualClock, ScriptedRpc
@@ -369,6 +370,34 @@ def test_a_perpetual_listed_today_is_looked_up(bench: Bench) -> None:
         "private/get_open_orders", [wires.order(instrument_name="SOL_USDC-PERPETUAL", amount=3)]
     )
     assert bench.venue.open_orders()[0].contracts == 3
+
+
+class MidMerge(Catalogue):
+    """A catalogue during whose filling another thread reads the account."""
+
+    def __init__(self) -> None:
+        self.meanwhile: Callable[[], object] = lambda: None
+        super().__init__()
+
+    def merge(self, instruments: Iterable[Instrument]) -> None:
+        found = list(instruments)
+        if found:
+            meanwhile, self.meanwhile = self.meanwhile, lambda: None
+            meanwhile()
+        super().merge(found)
+
+
+def test_a_position_read_while_the_catalogue_is_being_filled_is_not_left_out() -> None:
+    """At a start two actors read at once: what one has not learnt yet is no foreign object."""
+    stream, clock, catalogue = ScriptedRpc(), ManualClock(), MidMerge()
+    venue = DeribitVenue(stream, ScriptedRpc(), catalogue, clock, Limiter(clock))
+    stream.answer("public/get_instruments", [wires.instrument()])
+    stream.answer("private/get_positions", [wires.position()])
+    seen: list[int] = []
+    catalogue.meanwhile = lambda: seen.extend(one.contracts for one in venue.positions())
+    venue.instruments()
+    assert seen == [-10]
+    assert venue.skipped.counts == {}
 
 
 def test_positions_are_signed_and_flat_ones_left_out(bench: Bench) -> None:
