@@ -1,0 +1,80 @@
+"""The exchange as a process of its own: found, started, ended; and what else answers there."""
+
+import http.server
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters.clock import SystemClock
+from adapters.paper.embedded import CannotStart, EmbeddedExchange, PortTaken, answers
+
+SERVE = """
+import sys
+from pathlib import Path
+from adapters.paper.server import PaperSettings, serve
+sys.exit(serve(PaperSettings(port=int(sys.argv[1]), folder=Path(sys.argv[2]))))
+"""
+
+
+@pytest.fixture
+def port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def stranger() -> Iterator[int]:
+    """A web server that is no exchange."""
+
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>hello</html>")
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (ditto)
+            del format, args
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Page)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+    thread.join(5)
+
+
+def _url(port: int) -> str:
+    return f"http://127.0.0.1:{port}/api/v2"
+
+
+def test_it_is_started_answers_and_is_ended(port: int, tmp_path: Path) -> None:
+    """Construction returns when it answers; stop ends the process and is harmless twice."""
+    assert not answers(_url(port))
+    command = (sys.executable, "-c", SERVE, str(port), str(tmp_path / "account"))
+    exchange = EmbeddedExchange(command, _url(port), tmp_path / "out.txt", SystemClock())
+    assert exchange.pid > 0
+    assert answers(_url(port))
+    exchange.stop()
+    assert not answers(_url(port))
+    exchange.stop()
+
+
+def test_one_that_ends_at_once_is_reported_with_its_code(port: int, tmp_path: Path) -> None:
+    """The person learns the exit code and which file holds the reason."""
+    command = (sys.executable, "-c", "print('no room'); raise SystemExit(9)")
+    with pytest.raises(CannotStart, match=r"code 9: see .*out\.txt"):
+        EmbeddedExchange(command, _url(port), tmp_path / "out.txt", SystemClock())
+    assert "no room" in (tmp_path / "out.txt").read_text()
+
+
+def test_a_stranger_at_the_port_is_not_taken_for_an_exchange(stranger: int) -> None:
+    """Something else that answers there is an error that names the setting."""
+    with pytest.raises(PortTaken, match="PAPER_PORT"):
+        answers(_url(stranger))
