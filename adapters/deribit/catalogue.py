@@ -15,6 +15,11 @@ class Catalogue:
         self._by_name: Mapping[str, Instrument] = {}
         self.merge(instruments)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no contract data was read yet."""
+        return not self._by_name
+
     def get(self, name: str) -> Instrument | None:
         return self._by_name.get(name)
 

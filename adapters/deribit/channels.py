@@ -169,7 +169,8 @@ class Channels:
 
     def _known(self, name: str) -> Instrument | None:
         known = self._catalogue.get(name)
-        if known is None:
+        # Before contract data is first read nothing can be known; the trades read for themselves.
+        if known is None and not self._catalogue.is_empty:
             self.unreadable.note("not_in_catalogue", name[:100])
         return known
 

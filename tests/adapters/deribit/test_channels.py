@@ -92,6 +92,15 @@ def test_a_foreign_instrument_is_counted() -> None:
     assert bench.channels.unreadable.counts == {"not_in_catalogue": 1}
 
 
+def test_before_contract_data_is_read_nothing_is_odd() -> None:
+    """Right after the log-in pushes come before the first catalogue: no warning for that."""
+    reports: list[Report] = []
+    early = Channels(Catalogue(), ManualClock(), reports.append)
+    early.on_notification(channels.CHANGES, changes())
+    assert reports == []
+    assert early.unreadable.counts == {}
+
+
 def test_money_prices_and_public_trades() -> None:
     """The other channels, each into its report; the portfolio channel in any case of currency."""
     bench = Bench()
