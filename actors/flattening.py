@@ -18,7 +18,7 @@ from domain.watch import protects
 
 PAUSE = 1.0
 VALID_MS = 2_000
-NEWS_EVERY = 10
+NEWS_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Flattening:
         self._clock = clock
         self._log = log
         self._began = clock.monotonic()
-        self._rounds = 0
+        self._told_at = self._began
         self._attempts = 0
 
     def round(
@@ -53,7 +53,6 @@ class Flattening:
 
         While entries of the trades in ``coming`` may still arrive, flat is not believed.
         """
-        self._rounds += 1
         try:
             positions, orders = self._venue.positions(), self._venue.open_orders()
         except (Rejected, NotSent, OutcomeUnknown) as error:
@@ -75,7 +74,10 @@ class Flattening:
         )
 
     def _outcome(self, positions: tuple[str, ...], reason: str) -> RoundOutcome:
-        is_news = self._rounds % NEWS_EVERY == 0
+        now = self._clock.monotonic()
+        is_news = now - self._told_at >= NEWS_SECONDS
+        if is_news:
+            self._told_at = now
         return RoundOutcome(
             is_flat=False,
             is_news=is_news,

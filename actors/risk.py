@@ -4,6 +4,7 @@ Judges with `domain.risk`; what it knows by itself are prices, account equity, t
 baseline and the platform's state. What only Execution knows comes with the question.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import ClassVar
@@ -21,10 +22,11 @@ from actors.messages.trading import Resume
 from actors.messages.venue import AccountReport, PlatformReport, TickerReport
 from actors.messages.watch import PortfolioObserved
 from domain import risk
-from domain.orders import Account, Ticker
+from domain.orders import ZERO, Account, Ticker
 from domain.risk import Limits, OpenTradeView, Reason, Situation
 
 ASK_SECONDS = 2.0
+RESUME_LIFE = timedelta(seconds=5)
 STABLE = {"USDC": Decimal(1), "USDT": Decimal(1), "USD": Decimal(1)}
 
 
@@ -51,6 +53,7 @@ class Risk(Actor):
         self._seen_at: dict[str, datetime] = {}
         self._index: dict[str, Decimal] = dict(STABLE)
         self._equity: dict[str, Decimal] = {}
+        self._has_looked = False
         self._day: DayBaseline | None = None
         self._venue_is_open = True
         self._kill_requested_for = ""
@@ -113,8 +116,12 @@ class Risk(Actor):
         self._learn(message.account)
 
     def on_portfolio_observed(self, message: PortfolioObserved) -> None:
+        """A whole look: a currency that is not in it holds nothing."""
+        self._equity = dict.fromkeys(self._currencies, ZERO)
         for account in message.accounts:
             self._learn(account)
+        self._has_looked = True
+        self._adopt_newcomers()
 
     def on_platform_report(self, message: PlatformReport) -> None:
         self._venue_is_open = not (message.locked or message.maintenance)
@@ -129,16 +136,17 @@ class Risk(Actor):
         today = (self.clock.now().astimezone(self._timezone)).date().isoformat()
         if self._day is None or self._day.day != today:
             self._begin_day(today)
-            return
+        else:
+            self._end_kill_of_another_day(self._day)
+            self._judge_loss(self._day)
+
+    def _judge_loss(self, day: DayBaseline) -> None:
         result = self._result()
-        limit = risk.loss_limit_usd(self._limits, self._day.usd)
-        if (
-            result is not None
-            and limit is not None
-            and risk.is_loss_reached(result, limit)
-            and self._kill_requested_for != today
-        ):
-            self._kill_requested_for = today
+        limit = risk.loss_limit_usd(self._limits, day.usd)
+        if result is None or limit is None or self._kill_requested_for == day.day:
+            return
+        if risk.is_loss_reached(result, limit):
+            self._kill_requested_for = day.day
             self.emit(
                 KillRequested,
                 reason=f"the day's loss is {-result:.2f} USD, the limit {limit:.2f} USD",
@@ -146,17 +154,47 @@ class Risk(Actor):
                 limit_usd=limit,
             )
 
+    def _end_kill_of_another_day(self, day: DayBaseline) -> None:
+        """Asked for again and again: Execution agrees once it is flat and reconciled."""
+        try:
+            kill = self._book().kill
+        except AskFailed:
+            return
+        if kill is not None and kill.until_midnight and kill.day != day.day:
+            now = self.clock.now()
+            resume = Resume(at=now, by="midnight", expires_at=now + RESUME_LIFE)
+            self.to("execution").tell(resume)
+
+    def _adopt_newcomers(self) -> None:
+        """A currency that held nothing cannot have earned what it holds now: it was paid in."""
+        if self._day is None:
+            return
+        held = {entry.currency: entry.equity for entry in self._day.equity if entry.equity}
+        new = {x: y for x, y in self._equity.items() if y and x not in held}
+        value = risk.equity_usd(new, self._index)
+        if value is not None:
+            self._record(self._day.day, held | new, self._day.usd + value)
+
     def _begin_day(self, today: str) -> None:
         equity = {currency: self._equity[currency] for currency in sorted(self._equity)}
         value = risk.equity_usd(equity, self._index)
-        if value is None:
+        if value is None or not self._has_looked or not self._record(today, equity, value):
             return
+        self.emit(
+            DayBegan,
+            day=today,
+            equity_usd=round(value, 2),
+            equity=tuple(f"{currency}={amount}" for currency, amount in equity.items()),
+        )
+
+    def _record(self, today: str, equity: Mapping[str, Decimal], usd: Decimal) -> bool:
+        """Makes the day's baseline durable; True when this day has one."""
         baseline = DayBaseline(
             day=today,
-            usd=value,
+            usd=usd,
             equity=tuple(
                 CurrencyEquity(currency=currency, equity=amount)
-                for currency, amount in equity.items()
+                for currency, amount in sorted(equity.items())
             ),
         )
         try:
@@ -164,23 +202,9 @@ class Risk(Actor):
                 RecordDay(at=self.clock.now(), baseline=baseline), timeout=ASK_SECONDS
             )
         except AskFailed:
-            return
-        is_first = self._day is None
+            return False
         self._day = baseline
-        self.emit(
-            DayBegan,
-            day=today,
-            equity_usd=round(value, 2),
-            equity=tuple(f"{currency}={amount}" for currency, amount in equity.items()),
-        )
-        if not is_first:
-            self.to("execution").tell(
-                Resume(
-                    at=self.clock.now(),
-                    by="midnight",
-                    expires_at=self.clock.now() + timedelta(minutes=5),
-                )
-            )
+        return True
 
     def _result(self) -> Decimal | None:
         if self._day is None or not self._equity:

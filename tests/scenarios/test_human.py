@@ -261,7 +261,7 @@ def test_foreign_orders_are_never_touched(stage: Stage) -> None:
     scene.run(70)
     scene.kill()
     scene.run(5)
-    left = [x for x in scene.engine.ledger.live.values()]
+    left = list(scene.engine.ledger.live.values())
     assert len(left) == 2
     assert all(x.state in {OrderState.OPEN, OrderState.UNTRIGGERED} for x in left)
     assert scene.orders(trade_id, Role.STOP)
