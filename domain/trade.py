@@ -246,77 +246,25 @@ def _protects(line: Line) -> bool:
     return line.status is LineStatus.LIVE and line.is_sound
 
 
+_HELD = frozenset(
+    {
+        TradeState.PROTECTING,
+        TradeState.PROTECTED,
+        TradeState.CLOSING,
+        TradeState.EMERGENCY,
+        TradeState.QUARANTINED,
+    }
+)
 TRANSITIONS: dict[TradeState, frozenset[TradeState]] = {
-    TradeState.INTENT: frozenset(
-        {
-            TradeState.ENTERING,
-            TradeState.ENTRY_UNKNOWN,
-            TradeState.PROTECTING,
-            TradeState.PROTECTED,
-            TradeState.CLOSING,
-            TradeState.EMERGENCY,
-            TradeState.CLOSED,
-            TradeState.QUARANTINED,
-        }
-    ),
-    TradeState.ENTERING: frozenset(
-        {
-            TradeState.ENTRY_UNKNOWN,
-            TradeState.PROTECTING,
-            TradeState.PROTECTED,
-            TradeState.CLOSING,
-            TradeState.EMERGENCY,
-            TradeState.CLOSED,
-            TradeState.QUARANTINED,
-        }
-    ),
-    TradeState.ENTRY_UNKNOWN: frozenset(
-        {
-            TradeState.ENTERING,
-            TradeState.PROTECTING,
-            TradeState.PROTECTED,
-            TradeState.CLOSING,
-            TradeState.EMERGENCY,
-            TradeState.CLOSED,
-            TradeState.QUARANTINED,
-        }
-    ),
-    TradeState.PROTECTING: frozenset(
-        {
-            TradeState.PROTECTED,
-            TradeState.CLOSING,
-            TradeState.EMERGENCY,
-            TradeState.QUARANTINED,
-        }
-    ),
-    TradeState.PROTECTED: frozenset(
-        {
-            TradeState.PROTECTING,
-            TradeState.CLOSING,
-            TradeState.EMERGENCY,
-            TradeState.QUARANTINED,
-        }
-    ),
+    TradeState.INTENT: _HELD | {TradeState.ENTERING, TradeState.ENTRY_UNKNOWN, TradeState.CLOSED},
+    TradeState.ENTERING: _HELD | {TradeState.ENTRY_UNKNOWN, TradeState.CLOSED},
+    TradeState.ENTRY_UNKNOWN: _HELD | {TradeState.ENTERING, TradeState.CLOSED},
+    TradeState.PROTECTING: _HELD - {TradeState.PROTECTING},
+    TradeState.PROTECTED: _HELD - {TradeState.PROTECTED},
     # A late fill of the entry can find the position open again while it is being closed.
-    TradeState.CLOSING: frozenset(
-        {
-            TradeState.PROTECTING,
-            TradeState.PROTECTED,
-            TradeState.EMERGENCY,
-            TradeState.CLOSED,
-            TradeState.QUARANTINED,
-        }
-    ),
+    TradeState.CLOSING: _HELD - {TradeState.CLOSING} | {TradeState.CLOSED},
     TradeState.EMERGENCY: frozenset({TradeState.CLOSING, TradeState.QUARANTINED}),
-    TradeState.QUARANTINED: frozenset(
-        {
-            TradeState.PROTECTING,
-            TradeState.PROTECTED,
-            TradeState.CLOSING,
-            TradeState.EMERGENCY,
-            TradeState.CLOSED,
-        }
-    ),
+    TradeState.QUARANTINED: _HELD - {TradeState.QUARANTINED} | {TradeState.CLOSED},
     TradeState.CLOSED: frozenset(),
 }
 """Every move a trade may make. Closed is final; a fill after it is EXTERNAL."""
