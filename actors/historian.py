@@ -1,7 +1,8 @@
 """Historian: writes every published event into the journal.
 
 Owns nothing but the way to the disk. A disk that refuses is reported once; what could not be
-written waits (bounded) and is written when the disk is back.
+written waits (bounded) and is written when the disk is back. A trade leaves the book only when
+its end is in here, so that no figure is lost between the two.
 """
 
 from collections import deque
@@ -12,11 +13,13 @@ from pydantic_core import to_jsonable_python
 
 from actors.kernel import Actor, Context, HandlerTable
 from actors.messages.base import Event, event_name
-from actors.messages.book import DiskFailed, DiskRecovered, RetryDue
+from actors.messages.book import CloseBook, DiskFailed, DiskRecovered, RetryDue
+from actors.messages.trading import TradeAbandoned, TradeClosed
 from actors.ports import Journal
 
 WAITING_LIMIT = 10_000
 RETRY_SECONDS = 1.0
+ENDS = frozenset({event_name(TradeClosed), event_name(TradeAbandoned)})
 
 
 class Historian(Actor):
@@ -64,6 +67,9 @@ class Historian(Actor):
             if not self._waiting:
                 self.emit(DiskFailed, what="journal", error=str(error))
             return False
+        if entry["event"] in ENDS:
+            close = CloseBook(at=self.clock.now(), trade_id=str(entry["trade_id"]))
+            self.to("registry").tell(close)
         return True
 
     def _keep(self, entry: Mapping[str, Any], *, durable: bool) -> None:

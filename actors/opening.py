@@ -10,7 +10,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from actors.kernel import Address, AskFailed
-from actors.messages.book import CloseBook, Recorded, RecordIntent
+from actors.messages.book import CancelIntent, Recorded, RecordIntent
 from actors.messages.risk import Denied, MayOpen
 from actors.messages.trading import OpenTrade
 from actors.ports import Clock, Entropy, Venue
@@ -130,8 +130,8 @@ class FrontDoor:
                 RecordIntent(at=self._clock.now(), trade=trade), timeout=ASK_SECONDS
             )
         except AskFailed:
-            # It may be on disk all the same. It will never be sent, so it leaves the book again.
-            self._registry.tell(CloseBook(at=self._clock.now(), trade=trade, was_sent=False))
+            # It may be on disk all the same. It will never be sent.
+            self._registry.tell(CancelIntent(at=self._clock.now(), trade_id=trade.id))
             return (Reason.NO_INTENT,)
         if recorded.ok:
             return ()

@@ -202,8 +202,11 @@ class Journal(Protocol):
         """Adds one entry; ``durable`` waits for the disk. Raises `OSError`."""
         ...
 
-    def entries(self) -> Sequence[Mapping[str, Any]]:
-        """Everything readable, oldest first; a torn last line is left out."""
+    def entries(self, *, days: int | None = None) -> Sequence[Mapping[str, Any]]:
+        """Everything readable, oldest first; a torn last line is left out.
+
+        With ``days``, only that many of the last days that have any.
+        """
         ...
 
 

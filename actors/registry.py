@@ -4,16 +4,19 @@ Single writer. The answer to an ask means it is on disk. What is only told (a tr
 record) is kept and tried again while the disk refuses, because protecting must go on.
 """
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from actors.kernel import Actor, Context, HandlerTable
+from actors.messages.base import event_name
 from actors.messages.book import (
     BookSnapshot,
+    CancelIntent,
     ClearKill,
     CloseBook,
     CurrencyEquity,
@@ -36,7 +39,7 @@ from actors.messages.book import (
     RetryDue,
     TradeSnapshot,
 )
-from actors.messages.trading import TradeAbandoned
+from actors.messages.trading import TradeAbandoned, TradeClosed
 from actors.ports import Book, Journal
 from domain.orders import OrderType, Side
 from domain.trade import ExitReason, Trade, TradePlan
@@ -44,6 +47,9 @@ from domain.trade import ExitReason, Trade, TradePlan
 TRADES, STATE, OUTBOX = "trades", "state", "outbox"
 KILL, DAY = "kill", "day"
 RETRY_SECONDS = 1.0
+INTENT = event_name(IntentRecorded)
+ENDS = frozenset({event_name(TradeClosed), event_name(TradeAbandoned)})
+"""The last words of a trade, as the journal names them."""
 
 _TRADE = TypeAdapter(Trade)
 _KILL = TypeAdapter(KillState)
@@ -71,7 +77,8 @@ class Registry(Actor):
 
     def recover(self) -> None:
         tables = self._book.load()
-        self._trades = {x: _TRADE.validate_python(y) for x, y in tables.get(TRADES, {}).items()}
+        trades = [_TRADE.validate_python(x) for x in tables.get(TRADES, {}).values()]
+        self._trades = {trade.id: trade for trade in self._without_ended(trades)}
         state = tables.get(STATE, {})
         self._kill = _KILL.validate_python(state[KILL]) if KILL in state else None
         self._day = _DAY.validate_python(state[DAY]) if DAY in state else None
@@ -79,6 +86,25 @@ class Registry(Actor):
         self._outbox = {alert.number: alert for alert in alerts}
         if self._kept_aside and self.context.incarnation == 1:
             self._rebuild()
+
+    def _without_ended(self, trades: Sequence[Trade]) -> list[Trade]:
+        """What a predecessor left open, made whole where it died between book and journal.
+
+        A trade whose end is in the journal is dropped. One that was finished but whose last
+        words were lost says them again; so does the Registry for a beginning that was lost.
+        """
+        if not trades:
+            return []
+        latest = self._journal.entries(days=2)
+        ended = {x.get("trade_id") for x in latest if x.get("event") in ENDS}
+        begun = {x.get("trade_id") for x in latest if x.get("event") == INTENT}
+        since = self.clock.now() - timedelta(days=1)
+        for trade in trades:
+            if trade.id in ended:
+                self._put_or_keep(TRADES, trade.id, None)
+            elif trade.id not in begun and trade.plan.created_at > since:
+                self._tell_intent(trade)
+        return [replace(x, is_finished=False) for x in trades if x.id not in ended]
 
     # -- asks: on disk before the answer ----------------------------------------------------
 
@@ -89,6 +115,10 @@ class Registry(Actor):
         if not self._write(TRADES, trade.id, _TRADE.dump_python(trade, mode="json")):
             return self._answer_with("disk_failed")
         self._trades[trade.id] = trade
+        self._tell_intent(trade)
+        return self._answer_with("")
+
+    def _tell_intent(self, trade: Trade) -> None:
         plan = trade.plan
         self.emit(
             IntentRecorded,
@@ -104,7 +134,6 @@ class Registry(Actor):
             valid_until_ms=plan.valid_until_ms,
             note=plan.note,
         )
-        return self._answer_with("")
 
     def on_record_kill(self, message: RecordKill) -> Recorded:
         day = self._day.day if self._day else message.at.date().isoformat()
@@ -149,14 +178,16 @@ class Registry(Actor):
     def on_get_book(self, _: GetBook) -> BookSnapshot:
         return BookSnapshot(
             at=self.clock.now(),
-            trades=tuple(self._trades.values()),
+            trades=tuple(x for x in self._trades.values() if not x.is_finished),
             kill=self._kill,
             day=self._day,
             outbox=tuple(self._outbox[number] for number in sorted(self._outbox)),
         )
 
     def on_get_trade(self, message: GetTrade) -> TradeSnapshot:
-        return TradeSnapshot(at=self.clock.now(), trade=self._trades.get(message.trade_id))
+        trade = self._trades.get(message.trade_id)
+        is_open = trade is not None and not trade.is_finished
+        return TradeSnapshot(at=self.clock.now(), trade=trade if is_open else None)
 
     # -- tells: written now, or as soon as the disk allows -------------------------------------
 
@@ -166,18 +197,19 @@ class Registry(Actor):
             document = _TRADE.dump_python(message.trade, mode="json")
             self._put_or_keep(TRADES, message.trade.id, document)
 
-    def on_close_book(self, message: CloseBook) -> None:
-        trade = self._trades.pop(message.trade.id, None)
-        if trade is None:
-            return
-        self._put_or_keep(TRADES, trade.id, None)
-        if not message.was_sent:
+    def on_cancel_intent(self, message: CancelIntent) -> None:
+        trade = self._trades.get(message.trade_id)
+        if trade is not None:
             self.emit(
                 TradeAbandoned,
                 trade_id=trade.id,
                 instrument=trade.plan.instrument_name,
                 reason=ExitReason.ENTRY_NOT_SENT.value,
             )
+
+    def on_close_book(self, message: CloseBook) -> None:
+        if self._trades.pop(message.trade_id, None) is not None:
+            self._put_or_keep(TRADES, message.trade_id, None)
 
     def on_drop_alert(self, message: DropAlert) -> None:
         self._outbox.pop(message.number, None)
@@ -247,11 +279,11 @@ def open_intents(entries: Iterable[Mapping[str, Any]]) -> list[Trade]:
     found: dict[str, Trade] = {}
     for entry in entries:
         event = entry.get("event")
-        if event == "intent_recorded":
+        if event == INTENT:
             trade = _intent(entry)
             if trade is not None:
                 found[trade.id] = trade
-        elif event in {"trade_closed", "trade_abandoned"}:
+        elif event in ENDS:
             found.pop(str(entry.get("trade_id")), None)
     return list(found.values())
 
@@ -321,6 +353,7 @@ def _baseline(entry: Mapping[str, Any]) -> DayBaseline:
 Registry.handlers = {
     RecordIntent: Registry.on_record_intent,
     RecordTrade: Registry.on_record_trade,
+    CancelIntent: Registry.on_cancel_intent,
     CloseBook: Registry.on_close_book,
     RecordKill: Registry.on_record_kill,
     ClearKill: Registry.on_clear_kill,

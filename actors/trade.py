@@ -16,7 +16,7 @@ from typing import ClassVar
 from actors import trade_truth
 from actors.kernel import Actor, AskFailed, Context, HandlerTable
 from actors.messages import trading as say
-from actors.messages.book import CloseBook, GetTrade, RecordTrade, TradeSnapshot
+from actors.messages.book import GetTrade, RecordTrade, TradeSnapshot
 from actors.messages.session import RenewSession
 from actors.messages.trading import (
     BeginTrade,
@@ -177,7 +177,7 @@ class TradeActor(Actor):
         self._trade = self._announce.changed(before, self._trade)
 
     def _save(self) -> None:
-        if self._trade == self._saved or self._trade.is_finished:
+        if self._trade == self._saved:
             return
         now = self.clock.now()
         self._saved = self._trade
@@ -436,10 +436,9 @@ class TradeActor(Actor):
     def _finish(self, step: Step) -> bool:
         del step
         self._trade = replace(self._trade, is_finished=True)
+        self._save()
+        # The last words close the book, once they are in the journal.
         self._announce.finished(self._trade, self.clock.now())
-        now = self.clock.now()
-        self.to("registry").tell(CloseBook(at=now, trade=self._trade))
-        self.to("execution").tell(say.TradeUpdated(at=now, trade=self._trade))
         self.retire()
         return False
 

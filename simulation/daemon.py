@@ -66,7 +66,8 @@ class DiskJournal:
         self._disk.check()
         self._disk.lines.append(dict(entry))
 
-    def entries(self) -> Sequence[Mapping[str, Any]]:
+    def entries(self, *, days: int | None = None) -> Sequence[Mapping[str, Any]]:
+        del days
         return list(self._disk.lines)
 
 
@@ -89,9 +90,11 @@ class RecordingSystem(System):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.events: list[Event] = []
+        self.by_kind: dict[type[Event], list[Event]] = {}
 
     def publish(self, sender: str, event: Event) -> None:
         self.events.append(event)
+        self.by_kind.setdefault(type(event), []).append(event)
         super().publish(sender, event)
 
 
@@ -171,7 +174,7 @@ class VirtualDaemon:
 
     def events(self, kind: type[Event]) -> list[Any]:
         """Every event of this class so far."""
-        return [event for event in self.system.events if type(event) is kind]
+        return list(self.system.by_kind.get(kind, ()))
 
     def wait_for(self, kind: type[Event], count: int = 1, limit: float = 60.0) -> Any:
         """Runs the world until that many such events exist; returns the last of them.
@@ -179,10 +182,11 @@ class VirtualDaemon:
         Raises:
             AssertionError: they did not come within ``limit`` virtual seconds.
         """
-        if not self.world.run_until(lambda: len(self.events(kind)) >= count, limit):
+        found = self.system.by_kind.setdefault(kind, [])
+        if not self.world.run_until(lambda: len(found) >= count, limit):
             tail = "\n".join(repr(event) for event in self.system.events[-12:])
             raise AssertionError(f"no {kind.__name__} within {limit:g} s; last:\n{tail}")
-        return self.events(kind)[count - 1]
+        return found[count - 1]
 
     def ask(self, name: str, message: Message, timeout: float = 30.0) -> Any:
         """Asks an actor from the hub."""

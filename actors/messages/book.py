@@ -24,14 +24,17 @@ class RecordTrade(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CancelIntent(Command):
+    """An intent whose recording was not confirmed will not be sent: end it, if it is there."""
+
+    trade_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CloseBook(Command):
-    """The trade is closed: it leaves the book; the journal has its history.
+    """The end of a trade is in the journal: it leaves the book."""
 
-    Without ``was_sent`` it is an intent that came to nothing, and the Registry says so.
-    """
-
-    trade: Trade
-    was_sent: bool = True
+    trade_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

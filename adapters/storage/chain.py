@@ -81,9 +81,13 @@ def days(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if _DAY.fullmatch(path.name))
 
 
-def read(folder: Path) -> Iterator[dict[str, Any]]:
-    """Every readable entry, oldest first, one at a time; unreadable lines are left out."""
-    for path in days(folder):
+def read(folder: Path, last: int | None = None) -> Iterator[dict[str, Any]]:
+    """Every readable entry, oldest first, one at a time; unreadable lines are left out.
+
+    With ``last``, those of that many files at the end.
+    """
+    files = days(folder)
+    for path in files if last is None else files[-last:]:
         with path.open("rb") as file:
             for line in file:
                 if line.endswith(b"\n") and (entry := read_line(line)) is not None:

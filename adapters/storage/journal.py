@@ -109,9 +109,12 @@ class DayJournal:
             self._seq += 1
             self._head = digest
 
-    def entries(self) -> Sequence[Mapping[str, Any]]:
-        """Everything readable, oldest first; a torn last line is left out."""
-        return list(read(self._folder))
+    def entries(self, *, days: int | None = None) -> Sequence[Mapping[str, Any]]:
+        """Everything readable, oldest first; a torn last line is left out.
+
+        With ``days``, only that many of the last days that have any.
+        """
+        return list(read(self._folder, days))
 
     def close(self) -> None:
         """Brings the last entries to disk and lets go of the file."""

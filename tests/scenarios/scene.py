@@ -75,7 +75,7 @@ class Scene:
         seed: int = 1,
         *,
         plan: Plan | None = None,
-        tick: float = 0.5,
+        tick: float = 1.0,
         shape: BookShape | None = None,
         start: datetime = EPOCH,
         policy: SupervisorPolicy | None = None,
