@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from actors.ports import Venue
 from domain.instruments import Instrument
-from domain.orders import Fill, Order
+from domain.orders import Fill, Order, OrderState
 from domain.trade import Line, Trade
 
 FILLS_MARGIN_MS = 60_000
@@ -25,7 +25,7 @@ class Truth:
 
 def of_line(venue: Venue, trade: Trade, line: Line, instrument: Instrument) -> Truth:
     """What became of one label."""
-    orders = venue.orders_by_label(trade.label(line), instrument.settlement_currency)
+    orders = _of_label(venue, trade, line, instrument)
     return Truth(orders, venue.fills(instrument.name, since_ms(trade)))
 
 
@@ -38,10 +38,23 @@ def of_trade(venue: Venue, trade: Trade, instrument: Instrument) -> Truth:
         for line in trade.lines
         if not line.status.is_over and not resting.intersection(line.order_ids)
     ]
-    currency = instrument.settlement_currency
-    looked = [x for line in doubtful for x in venue.orders_by_label(trade.label(line), currency)]
+    looked = [x for line in doubtful for x in _of_label(venue, trade, line, instrument)]
     # Those that rest come last: they were read first, but they are the venue's newest word.
     return Truth((*looked, *mine), venue.fills(instrument.name, since_ms(trade)))
+
+
+def _of_label(venue: Venue, trade: Trade, line: Line, instrument: Instrument) -> tuple[Order, ...]:
+    """The orders under a label, and what a fired stop became.
+
+    Whether the order a stop fires into carries its label is not documented: one that does not
+    is found by its parent.
+    """
+    found = venue.orders_by_label(trade.label(line), instrument.settlement_currency)
+    fired = {x.order_id for x in found if x.state is OrderState.TRIGGERED}
+    if not fired or any(x.trigger_order_id in fired for x in found):
+        return found
+    children = (x for x in venue.order_history(instrument.name) if x.trigger_order_id in fired)
+    return (*found, *children)
 
 
 def since_ms(trade: Trade) -> int:

@@ -88,15 +88,21 @@ def _with_id(line: Line, order: Order) -> Line:
         return replace(line, order_ids=(*own, *line.order_ids, new))
     if not line.order_ids:
         return replace(line, order_ids=(new,))
-    is_later = order.created_ms > line.updated_ms
-    if line.status.is_over and order.state.is_live and is_later:
+    if _takes_over(line, order):
         former = (*line.former_ids, *line.order_ids)
         return replace(
             line, order_ids=(new,), former_ids=former, status=LineStatus.UNKNOWN, updated_ms=0
         )
-    if line.role is Role.STOP and order.state in _OF_A_TRIGGER:
+    if line.status is not LineStatus.LIVE and order.state in _OF_A_TRIGGER:
         return replace(line, order_ids=(new, *line.order_ids))
     return replace(line, former_ids=(*line.former_ids, new))
+
+
+def _takes_over(line: Line, order: Order) -> bool:
+    """Whether a living order was made after all that is known under its label had ended."""
+    has_fired = line.status is LineStatus.TRIGGERED and not line.is_working
+    is_later = order.created_ms > line.updated_ms
+    return (line.status.is_over or has_fired) and order.state.is_live and is_later
 
 
 _OF_A_TRIGGER = frozenset({OrderState.UNTRIGGERED, OrderState.TRIGGERED})

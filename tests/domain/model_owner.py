@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from domain import bracket, outcomes
 from domain.labels import Role
-from domain.orders import Order
+from domain.orders import Order, OrderState
 from domain.reports import apply_fills, apply_order
 from domain.steps import BracketPolicy, Do, Step
 from domain.trade import (
@@ -248,7 +248,7 @@ class Owner:
             self._change(with_line(self.trade, replace(line, look_at=look_at)))
             self._wake_at(look_at)
             return False
-        found = self.venue.by_label(self.trade.label(line))
+        found = self._of_label(line)
         trade = outcomes.looked_up(
             self.trade, line, found, self.policy, self.now, server_ms=self.wire.now_ms
         )
@@ -268,7 +268,7 @@ class Owner:
             for x in self.trade.lines
             if not x.status.is_over and not ids.intersection(x.order_ids)
         ]
-        looked = [x for line in doubtful for x in self.venue.by_label(self.trade.label(line))]
+        looked = [x for line in doubtful for x in self._of_label(line)]
         trade = self.trade
         for order in (*looked, *mine):
             trade = apply_order(trade, order, self.now)
@@ -276,6 +276,14 @@ class Owner:
         trade = outcomes.vanished(trade, {x.order_id for x in (*mine, *looked)})
         self._change(outcomes.synced(trade))
         return True
+
+    def _of_label(self, line: Line) -> list[Order]:
+        """By label, and what a fired stop became by its parent."""
+        found = self.venue.by_label(self.trade.label(line))
+        fired = {x.order_id for x in found if x.state is OrderState.TRIGGERED}
+        known = {x.order_id for x in found}
+        children = (x for x in self.venue.order_history() if x.trigger_order_id in fired)
+        return [*found, *(x for x in children if x.order_id not in known)]
 
     def _finish(self, step: Step) -> bool:
         del step

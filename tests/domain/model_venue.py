@@ -162,6 +162,11 @@ class ModelVenue:
         found = (x for x in self.orders.values() if x.label == label and x.created_ms <= seen_by)
         return [self.stated(x) for x in found]
 
+    def order_history(self) -> list[Order]:
+        """Every order that the lagging history has by now."""
+        seen_by = self.now_ms - self.quirks.lag_ms
+        return [self.stated(x) for x in self.orders.values() if x.created_ms <= seen_by]
+
     def resting(self) -> list[Order]:
         return [self.stated(x) for x in self.orders.values() if x.state.is_live]
 

@@ -1,0 +1,403 @@
+"""What the outcomes of steps make of the record: refused, kept back, looked up, compared."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from domain import outcomes, venue_codes
+from domain.labels import Role
+from domain.orders import OrderState
+from domain.steps import Do
+from domain.trade import ExitReason, Line, LineStatus, Trade
+from tests.domain.builders import (
+    POLICY,
+    START,
+    START_MS,
+    after,
+    child,
+    close,
+    emergency,
+    entry,
+    label_of,
+    line,
+    record,
+    report,
+    step_of,
+    stop,
+    target,
+)
+
+LIVE, UNKNOWN, TRIGGERED = LineStatus.LIVE, LineStatus.UNKNOWN, LineStatus.TRIGGERED
+REJECTED, ABSENT, CANCELLED = LineStatus.REJECTED, LineStatus.ABSENT, LineStatus.CANCELLED
+TOO_BUSY, SOME_CODE, NO_POSITION, PASSED = 10047, 10028, 11030, 11036
+LATE = START_MS + 5_001
+
+
+def refused_order(trade: Trade, sent: Line, code: int = SOME_CODE, seconds: float = 0) -> Trade:
+    sent = replace(sent, status=UNKNOWN, order_ids=())
+    trade = outcomes.about_to_send(trade, sent)
+    return outcomes.rejected(trade, sent, code, POLICY, after(seconds))
+
+
+def look(trade: Trade, about: Line, *orders: Any, seconds: float = 0, server_ms: int = 0) -> Trade:
+    when = after(seconds)
+    return outcomes.looked_up(trade, about, orders, POLICY, when, server_ms=server_ms)
+
+
+def status_of(trade: Trade, role: Role, attempt: int = 1) -> LineStatus:
+    found = trade.line(role, attempt)
+    assert found is not None
+    return found.status
+
+
+# -- before it is on the wire ----------------------------------------------------------------
+
+
+def test_an_order_about_to_be_sent_has_an_unknown_outcome() -> None:
+    """Should we die now, the record says that it may be there."""
+    trade = outcomes.about_to_send(record(entry()), stop(LIVE))
+    assert status_of(trade, Role.STOP) is UNKNOWN
+
+
+def test_an_order_kept_back_was_never_tried() -> None:
+    """It leaves no trace but a pause, and its number is used again."""
+    sent = stop(UNKNOWN)
+    trade = outcomes.about_to_send(record(entry()), sent)
+    trade = outcomes.not_sent(trade, sent, POLICY, after(1))
+    assert trade.of(Role.STOP) == ()
+    assert trade.not_before == after(1.5)
+    assert trade.next_attempt(Role.STOP) == 1
+    assert trade.stop_failures == 0
+
+
+def test_an_entry_kept_back_ends_the_trade() -> None:
+    """What was refused to it now is not sent later either."""
+    sent = entry(0, UNKNOWN)
+    trade = outcomes.not_sent(outcomes.about_to_send(record(), sent), sent, POLICY, START)
+    assert trade.exit_reason is ExitReason.ENTRY_NOT_SENT
+    assert status_of(trade, Role.ENTRY) is ABSENT
+    killed = outcomes.not_sent(record(exit_reason=ExitReason.KILL), sent, POLICY, START)
+    assert killed.exit_reason is ExitReason.KILL
+
+
+# -- refused ------------------------------------------------------------
+
+
+def test_a_refused_entry_is_over() -> None:
+    """No pause, no second try."""
+    trade = refused_order(record(), entry(0), TOO_BUSY)
+    assert status_of(trade, Role.ENTRY) is REJECTED
+    assert trade.not_before is None
+    step = step_of(trade)
+    assert step is not None
+    assert step.do is Do.FINISH
+
+
+def test_the_first_refusal_of_a_stop_is_answered_at_once_the_next_after_a_pause() -> None:
+    """Speed first, then patience."""
+    trade = refused_order(record(entry()), stop())
+    assert (trade.stop_failures, trade.not_before) == (1, None)
+    trade = refused_order(trade, stop(attempt=2), seconds=1)
+    assert (trade.stop_failures, trade.not_before) == (2, after(1.5))
+
+
+@pytest.mark.parametrize("code", sorted(venue_codes.PASSING))
+def test_what_passes_by_itself_is_no_failure_of_the_stop(code: int) -> None:
+    """Only the deadline bounds it; it is asked again after a pause."""
+    trade = refused_order(record(entry()), stop(), code)
+    assert (trade.stop_failures, trade.not_before) == (0, after(0.5))
+
+
+@pytest.mark.parametrize("code", sorted(venue_codes.TRIGGER_ALREADY_PASSED))
+def test_a_passed_trigger_closes_now(code: int) -> None:
+    """The stop is not moved further away; the position is closed without a pause."""
+    trade = refused_order(record(entry()), stop(), code)
+    assert (trade.exit_reason, trade.not_before) == (ExitReason.TRIGGER_PASSED, None)
+    step = step_of(trade)
+    assert step is not None
+    assert (step.do, step.role) == (Do.PLACE, Role.EMERGENCY)
+
+
+def test_a_passed_trigger_keeps_an_earlier_reason() -> None:
+    """A trade that was closing anyway goes on closing for its own reason."""
+    trade = refused_order(record(entry(), exit_reason=ExitReason.KILL), stop(), PASSED)
+    assert trade.exit_reason is ExitReason.KILL
+
+
+@pytest.mark.parametrize("sent", [stop(), close(), target()])
+def test_nothing_to_reduce_asks_for_the_truth(sent: Line) -> None:
+    """Probably flat, perhaps only early: read first, and try again after a pause."""
+    trade = refused_order(record(entry()), sent, NO_POSITION)
+    assert trade.needs_sync
+    assert trade.not_before == after(0.5)
+
+
+def test_refused_targets_are_counted() -> None:
+    """Three, and the stop stands alone."""
+    trade = record(entry(), stop())
+    for attempt in (1, 2, 3):
+        trade = refused_order(trade, target(attempt=attempt), seconds=attempt)
+    assert trade.target_failures == 3
+    assert step_of(trade, 99) is None
+
+
+def test_refused_closes_wait_longer_and_longer() -> None:
+    """At once, then half a second, one, two, four, and never more than five."""
+    trade = record(entry(), stop(), exit_reason=ExitReason.REQUESTED)
+    pauses: list[float] = []
+    for attempt in range(1, 8):
+        trade = refused_order(trade, close(attempt=attempt))
+        until = trade.not_before or START
+        pauses.append((until - START).total_seconds())
+    assert pauses == [0, 0.5, 1, 2, 4, 5, 5]
+
+
+def test_hours_of_refused_closes_leave_one_line() -> None:
+    """The record is written with every step: it must not grow with every try."""
+    trade = record(entry(), stop(), exit_reason=ExitReason.STOP_STALLED)
+    for attempt in range(1, 50):
+        trade = refused_order(trade, emergency(attempt=attempt), TOO_BUSY)
+    assert [x.attempt for x in trade.of(Role.EMERGENCY)] == [49]
+    assert trade.next_attempt(Role.EMERGENCY) == 50
+
+
+def test_lines_that_left_something_behind_stay() -> None:
+    """Whatever the venue has seen may still be heard of."""
+    seen = close(CANCELLED), emergency(REJECTED), emergency(CANCELLED, attempt=2)
+    trade = record(entry(), *seen, exit_reason=ExitReason.STOP_STALLED)
+    trade = refused_order(trade, emergency(attempt=3))
+    assert {(x.role, x.attempt) for x in trade.lines if x.role is not Role.ENTRY} == {
+        (Role.CLOSE, 1),
+        (Role.EMERGENCY, 1),
+        (Role.EMERGENCY, 2),
+        (Role.EMERGENCY, 3),
+    }
+
+
+def test_a_close_that_was_taken_forgives_those_refused_before() -> None:
+    """The pauses begin anew."""
+    trade = record(entry(), stop(), exit_reason=ExitReason.REQUESTED, close_failures=4)
+    trade = outcomes.about_to_send(trade, close(UNKNOWN))
+    trade = look(trade, close(UNKNOWN), report(Role.CLOSE, OrderState.OPEN))
+    assert trade.close_failures == 0
+
+
+def test_an_order_taken_as_something_else_keeps_what_the_venue_says_of_it() -> None:
+    """It counts as a failure, and what rests is not forgotten for it."""
+    twisted = report(Role.STOP, OrderState.UNTRIGGERED, reduce_only=False)
+    trade = look(record(entry(), stop(UNKNOWN)), stop(UNKNOWN), twisted)
+    current = trade.line(Role.STOP, 1)
+    assert current is not None
+    trade = outcomes.rejected(trade, current, 0, POLICY, START)
+    assert status_of(trade, Role.STOP) is LIVE
+    assert (trade.stop_failures, trade.cover) == (1, 0)
+    step = step_of(trade)
+    assert step is not None
+    assert step.do is Do.CANCEL
+
+
+def test_a_refused_change_asks_for_the_truth_after_a_pause() -> None:
+    """A cancel or an edit that was refused, or that nobody knows of."""
+    trade = outcomes.refused(record(entry(), stop()), POLICY, after(1))
+    assert trade.needs_sync
+    assert (trade.sync_after, trade.not_before) == (after(1.5), after(1.5))
+
+
+# -- looked up ------------------------------------------------------------
+
+
+def test_an_entry_is_not_absent_before_it_can_no_longer_arrive() -> None:
+    """Looks before its validity ended prove nothing, however many."""
+    lost = entry(0, UNKNOWN)
+    trade = record(lost)
+    for number in range(20):
+        trade = look(trade, lost, seconds=number, server_ms=START_MS + 5_000)
+    assert status_of(trade, Role.ENTRY) is UNKNOWN
+    current = trade.line(Role.ENTRY, 1)
+    assert current is not None
+    assert current.look_at == after(19.5)
+
+
+def test_an_entry_is_absent_after_two_late_looks() -> None:
+    """One absence is not proof; what the venue tells may lag behind what it did."""
+    lost = entry(0, UNKNOWN)
+    once = look(record(lost), lost, server_ms=LATE)
+    assert status_of(once, Role.ENTRY) is UNKNOWN
+    twice = look(once, lost, seconds=0.5, server_ms=LATE)
+    assert status_of(twice, Role.ENTRY) is ABSENT
+    step = step_of(twice, 0.5)
+    assert step is not None
+    assert step.do is Do.FINISH
+
+
+@pytest.mark.parametrize("role", [Role.STOP, Role.TARGET, Role.CLOSE, Role.EMERGENCY])
+def test_other_orders_are_given_up_at_the_first_look(role: Role) -> None:
+    """They only reduce, so a second one can do no harm, and time matters more."""
+    lost = line(role, UNKNOWN)
+    trade = look(record(entry(), lost), lost)
+    assert status_of(trade, role) is ABSENT
+    assert trade.stop_failures == (1 if role is Role.STOP else 0)
+    assert trade.target_failures == (1 if role is Role.TARGET else 0)
+
+
+def test_an_order_that_was_there_once_is_looked_up_twice() -> None:
+    """It exists, so its absence is the venue's memory or its lag."""
+    known = replace(stop(UNKNOWN), order_ids=("sl-1",))
+    once = look(record(entry(), known), known)
+    assert status_of(once, Role.STOP) is UNKNOWN
+    assert status_of(look(once, known, seconds=0.5), Role.STOP) is ABSENT
+
+
+def test_news_that_came_during_a_vain_look_stand() -> None:
+    """The answer is older than the notification that overtook it."""
+    lost = stop(UNKNOWN)
+    trade = record(entry(), stop(LIVE))
+    assert look(trade, lost) == trade
+    assert look(record(entry()), lost) == record(entry())
+
+
+def test_a_found_order_is_what_it_is() -> None:
+    """The look ends, and the waiting with it."""
+    lost = stop(UNKNOWN, looks=1, look_at=after(0.5))
+    trade = look(record(entry(), lost), lost, report(Role.STOP, OrderState.UNTRIGGERED))
+    found = trade.line(Role.STOP, 1)
+    assert found is not None
+    assert (found.status, found.looks, found.look_at) == (LIVE, 0, None)
+    assert trade.exposed_since is None
+
+
+def test_a_trigger_that_fired_on_nothing_is_over_after_two_looks() -> None:
+    """It leaves no order behind; once may be too early."""
+    fired = report(Role.STOP, OrderState.TRIGGERED)
+    start = stop(TRIGGERED, triggered_at=START)
+    once = look(record(entry(), start), start, fired)
+    assert status_of(once, Role.STOP) is TRIGGERED
+    current = once.line(Role.STOP, 1)
+    assert current is not None
+    assert (current.looks, current.look_at) == (1, after(0.5))
+    assert status_of(look(once, current, fired, seconds=0.5), Role.STOP) is ABSENT
+
+
+@pytest.mark.parametrize(
+    "working",
+    [child(OrderState.OPEN), report(Role.STOP, OrderState.OPEN)],
+    ids=["its own id", "the trigger's id"],
+)
+def test_a_fired_stop_whose_market_order_rests_is_not_over(working: Any) -> None:
+    """However often it is looked up."""
+    start = stop(TRIGGERED, triggered_at=START, looks=1)
+    fired = report(Role.STOP, OrderState.TRIGGERED)
+    trade = look(record(entry(), start), start, fired, working)
+    found = trade.line(Role.STOP, 1)
+    assert found is not None
+    assert (found.status, found.is_working) == (TRIGGERED, True)
+
+
+def test_a_fired_stop_whose_market_order_filled_is_over() -> None:
+    """Trigger and market order are one order in two records."""
+    start = stop(TRIGGERED, triggered_at=START)
+    answer = report(Role.STOP, OrderState.TRIGGERED), child(OrderState.FILLED)
+    trade = look(record(entry(), start), start, *answer)
+    assert status_of(trade, Role.STOP) is LineStatus.FILLED
+    assert trade.position == 0
+
+
+# -- compared ------------------------------------------------------------
+
+
+def test_what_has_vanished_is_looked_up_before_it_is_given_up() -> None:
+    """An order that ended a moment ago may rest no more and not be history yet."""
+    trade = outcomes.vanished(record(entry(), stop(), target()), {"sl-1"})
+    assert status_of(trade, Role.STOP) is LIVE
+    assert status_of(trade, Role.TARGET) is UNKNOWN
+    assert status_of(trade, Role.ENTRY) is LineStatus.FILLED
+
+
+def test_what_has_vanished_and_filled_is_filled() -> None:
+    """Its fills are known in full, so there is nothing to look for."""
+    trade = outcomes.vanished(record(entry(), target(reported_filled=10)), set())
+    assert status_of(trade, Role.TARGET) is LineStatus.FILLED
+
+
+def test_orders_that_are_over_cannot_vanish() -> None:
+    """Neither can those whose outcome nobody knows."""
+    trade = record(entry(), stop(CANCELLED), close(UNKNOWN))
+    assert outcomes.vanished(trade, set()) == trade
+
+
+def test_a_comparison_settles_the_doubt_but_not_the_pause() -> None:
+    """What was refused is still refused; only now it is known why."""
+    doubtful = record(
+        entry(), needs_sync=True, not_before=after(0.5), sync_after=after(0.5), syncs_in_vain=2
+    )
+    trade = outcomes.synced(replace(doubtful, lines=()))
+    assert not trade.needs_sync
+    assert (trade.not_before, trade.sync_after) == (after(0.5), None)
+    assert trade.syncs_in_vain == 0
+
+
+def test_comparisons_that_bring_no_fills_are_counted() -> None:
+    """The next one comes later."""
+    trade = record(entry())
+    assert trade.lacks_fills
+    assert outcomes.synced(outcomes.synced(trade)).syncs_in_vain == 2
+
+
+# -- ending ------------------------------------------------------------
+
+
+def test_kill_outranks_a_request_and_nothing_outranks_anything_else() -> None:
+    """The first reason stands, so that the record tells why it began to close."""
+    asked = outcomes.ending(record(entry(), not_before=after(9)), ExitReason.REQUESTED)
+    assert (asked.exit_reason, asked.not_before) == (ExitReason.REQUESTED, None)
+    killed = outcomes.ending(asked, ExitReason.KILL)
+    assert killed.exit_reason is ExitReason.KILL
+    assert outcomes.ending(killed, ExitReason.STOP_STALLED) == killed
+    assert outcomes.ending(killed, ExitReason.REQUESTED) == killed
+
+
+def test_asking_twice_changes_nothing() -> None:
+    """Above all not the pause after a refusal."""
+    asked = record(entry(), exit_reason=ExitReason.REQUESTED, not_before=after(9))
+    assert outcomes.ending(asked, ExitReason.REQUESTED) == asked
+
+
+# -- taken over ------------------------------------------------------------
+
+
+def test_a_trade_taken_over_reads_the_truth_first() -> None:
+    """Pauses and looks of the former owner mean nothing any more."""
+    unknown = stop(UNKNOWN, looks=3, look_at=after(60))
+    paused = record(entry(), unknown, not_before=after(60), sync_after=after(60))
+    trade = outcomes.resumed(paused)
+    assert trade.needs_sync
+    assert (trade.not_before, trade.sync_after) == (None, None)
+    found = trade.line(Role.STOP, 1)
+    assert found is not None
+    assert (found.looks, found.look_at) == (0, None)
+
+
+def test_an_intent_taken_over_counts_as_sent() -> None:
+    """It may have been on the wire: it is looked up, and never sent again."""
+    trade = outcomes.synced(outcomes.resumed(record()))
+    sent = trade.line(Role.ENTRY, 1)
+    assert sent is not None
+    assert (sent.status, sent.contracts) == (UNKNOWN, 10)
+    assert sent.valid_until_ms == START_MS + 5_000
+    assert trade.label(sent) == label_of(Role.ENTRY)
+    step = step_of(trade)
+    assert step is not None
+    assert step.do is Do.LOOK_UP
+    assert outcomes.resumed(trade).of(Role.ENTRY) == trade.of(Role.ENTRY)
+
+
+def test_the_pause_of_the_policy_is_the_pause() -> None:
+    """Nothing is measured in constants of its own."""
+    slow = replace(POLICY, retry_interval=2.0, look_interval=3.0)
+    trade = outcomes.refused(record(entry()), slow, START)
+    assert trade.not_before == START + timedelta(seconds=2)
+    lost = entry(0, UNKNOWN)
+    looked = outcomes.looked_up(record(lost), lost, (), slow, START, server_ms=0)
+    assert looked.lines[0].look_at == after(3)
