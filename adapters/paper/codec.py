@@ -12,13 +12,15 @@ T = TypeVar("T")
 
 
 def pack(value: Any) -> Any:
-    """``value`` with records as dicts, decimals as text and enums as their values."""
+    """``value`` with records as dicts, decimals as text, enums as values, tuples as lists."""
     if isinstance(value, Decimal):
         return str(value)
     if isinstance(value, Enum):
         return value.value
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: pack(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, tuple):
+        return [pack(each) for each in cast("tuple[Any, ...]", value)]
     return value
 
 
@@ -40,6 +42,8 @@ def unpack(cls: type[T], packed: Mapping[str, Any]) -> T:
 def _restore(hint: Any, value: Any) -> Any:
     if value is None:
         return None
+    if get_origin(hint) is tuple:
+        return tuple(_restore(get_args(hint)[0], each) for each in value)
     kind: type[Any] = get_args(hint)[0] if get_origin(hint) is UnionType else hint
     if kind is Decimal or issubclass(kind, Enum):
         return kind(value)

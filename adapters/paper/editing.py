@@ -23,6 +23,7 @@ class Change:
     reduce_only: bool | None = None
     post_only: bool | None = None
     reject_post_only: bool | None = None
+    display: int | None = None
 
 
 def edit(engine: Engine, order: OrderRecord, change: Change) -> list[TradeRecord]:
@@ -39,6 +40,8 @@ def edit(engine: Engine, order: OrderRecord, change: Change) -> list[TradeRecord
     contracts = order.contracts if change.contracts is None else change.contracts
     if contracts <= order.filled:
         raise refusal(10022)
+    if order.is_secondary_oto:
+        return _edit_child(engine, order, change, contracts)
     if order.is_trigger:
         return _edit_trigger(engine, order, change, contracts)
     return _edit_resting(engine, order, change, contracts)
@@ -60,8 +63,35 @@ def _adopt(engine: Engine, order: OrderRecord, wanted: OrderRecord) -> None:
     order.reduce_only, order.post_only = wanted.reduce_only, wanted.post_only
     order.reject_post_only, order.contracts = wanted.reject_post_only, wanted.contracts
     order.price, order.rank = wanted.price, wanted.rank
+    order.display, order.visible = wanted.display, wanted.visible
     order.replaced = True
     engine.note(order)
+
+
+def _edit_child(
+    engine: Engine, order: OrderRecord, change: Change, contracts: int
+) -> list[TradeRecord]:
+    """A waiting child: ticks are checked, the market is not."""
+    if change.post_only is not None:
+        raise invalid("post_only", "post_only not allowed for secondary orders")
+    wanted = _flags(order, change)
+    wanted.contracts = contracts
+    wanted.price = _new_limit(order, change)
+    if change.trigger_price is not None and order.trigger_price is not None:
+        order.trigger_price = triggers.check_trigger(order.instrument, change.trigger_price)
+    if change.trigger_offset is not None and order.trigger_offset is not None:
+        order.trigger_offset = change.trigger_offset
+    _adopt(engine, order, wanted)
+    return []
+
+
+def _new_limit(order: OrderRecord, change: Change) -> Decimal | None:
+    """The limit of an order that is not in the book; market-style ones have none to change."""
+    if change.price is None or order.price is None:
+        return order.price
+    if not order.instrument.is_on_tick(change.price):
+        raise refusal(10043)
+    return change.price
 
 
 def _edit_trigger(
@@ -69,10 +99,7 @@ def _edit_trigger(
 ) -> list[TradeRecord]:
     wanted = _flags(order, change)
     wanted.contracts = contracts
-    if change.price is not None and order.price is not None:
-        if not order.instrument.is_on_tick(change.price):
-            raise refusal(10043)
-        wanted.price = change.price
+    wanted.price = _new_limit(order, change)
     if order.order_type is not OrderType.TRAILING_STOP:
         triggers.rearm(engine, order, change.trigger_price)
     elif change.trigger_offset is not None:
@@ -95,9 +122,10 @@ def _edit_resting(
     wanted = _flags(order, change)
     wanted.contracts = contracts
     if change.price is not None:
-        placing.check_price(engine, order.instrument, order.side, change.price)
-        wanted.price = _passive(engine, order, wanted, change.price)
+        price = placing.within_band(engine, order.instrument, order.side, change.price)
+        wanted.price = _passive(engine, order, wanted, price)
     _check_size(engine, order, wanted)
+    _show(wanted, change)
     if wanted.price != order.price or wanted.contracts > order.contracts:
         wanted.rank = engine.ids.rank()
     _adopt(engine, order, wanted)
@@ -113,6 +141,15 @@ def _passive(engine: Engine, order: OrderRecord, wanted: OrderRecord, price: Dec
         if error.code == POST_ONLY_REJECT:
             engine.cancel(order, reason="edit_post_only_reject")
         raise
+
+
+def _show(wanted: OrderRecord, change: Change) -> None:
+    """A new visible part begins anew; an old one never shows more than there is."""
+    display = wanted.display if change.display is None else change.display
+    if display is not None:
+        wanted.display = placing.check_display(wanted.instrument, wanted.contracts, display)
+    if change.display is not None:
+        wanted.visible = wanted.display or 0
 
 
 def _check_size(engine: Engine, order: OrderRecord, wanted: OrderRecord) -> None:

@@ -33,16 +33,26 @@ def answers(http_url: str) -> bool:
         PortTaken: something else does.
     """
     try:
-        reply = requests.get(f"{http_url}/public/test", timeout=2.0)
+        reply = _get(f"{http_url}/public/test")
     except requests.ConnectionError:
         return False
     except requests.RequestException as error:
-        raise PortTaken(f"{http_url} does not answer as an exchange: {error}") from error
+        raise PortTaken(
+            f"{http_url} does not answer as an exchange ({type(error).__name__}); "
+            "choose another PAPER_PORT"
+        ) from error
     try:
         version = reply.json()["result"]["version"]
     except (ValueError, KeyError, TypeError) as error:
         raise PortTaken(f"{http_url} is not an exchange; choose another PAPER_PORT") from error
     return bool(version)
+
+
+def _get(url: str) -> requests.Response:
+    with requests.Session() as session:
+        # This machine is not reached through a proxy, whatever the environment says.
+        session.trust_env = False
+        return session.get(url, timeout=2.0)
 
 
 class EmbeddedExchange:
@@ -65,13 +75,19 @@ class EmbeddedExchange:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        try:
+            self._await(http_url, output, clock)
+        except BaseException:  # Ctrl-C too: what was started here is not left behind
+            self.stop()
+            raise
+
+    def _await(self, http_url: str, output: Path, clock: Clock) -> None:
         deadline = clock.monotonic() + START_SECONDS
         while not answers(http_url):
             if self._process.poll() is not None:
-                code = self._process.returncode
-                raise CannotStart(f"the paper exchange ended with code {code}: see {output}")
+                code, why = self._process.returncode, _last_line(output)
+                raise CannotStart(f"the paper exchange ended with code {code}: see {output}: {why}")
             if clock.monotonic() > deadline:
-                self.stop()
                 raise CannotStart(f"the paper exchange does not answer at {http_url}: see {output}")
             clock.sleep(POLL_SECONDS)
 
@@ -88,3 +104,9 @@ class EmbeddedExchange:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait(STOP_SECONDS)
+
+
+def _last_line(output: Path) -> str:
+    """What the exchange said last, which is why it ended."""
+    lines = output.read_text("utf-8", "replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "nothing")

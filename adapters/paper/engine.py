@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from adapters.paper import oco
 from adapters.paper.account import Account
 from adapters.paper.catalogue import CURRENCIES, INDEX_OF, INSTRUMENTS
 from adapters.paper.ids import Ids
 from adapters.paper.ledger import Ledger
 from adapters.paper.market import BookShape, Market, PublicTrade
 from adapters.paper.records import OrderRecord, TradeRecord, TriggerEntry
+from adapters.paper.switches import Switches
 from domain.orders import ZERO, OrderState
 
+_HARSH = Switches()
 START_PRICES = {"btc_usd": Decimal(100_000), "eth_usd": Decimal(3_200)}
 
 
@@ -32,10 +35,17 @@ class Engine:
     """Markets, account and orders at one moment. ``revision`` rises with every order or fill."""
 
     def __init__(
-        self, *, seed: int, shape: BookShape, balances: Mapping[str, Decimal], now_ms: int
+        self,
+        *,
+        seed: int,
+        shape: BookShape,
+        balances: Mapping[str, Decimal],
+        now_ms: int,
+        switches: Switches = _HARSH,
     ) -> None:
         self.seed = seed
         self.shape = shape
+        self.switches = switches
         self.now_ms = now_ms
         self.revision = 0
         self.ids = Ids(seed)
@@ -69,10 +79,14 @@ class Engine:
         order.cancel_reason = reason
         self.note(order)
         self.ledger.close(order)
+        if order.oco_ref is not None:
+            oco.on_end(self, order)
 
     def cancel(self, order: OrderRecord, reason: str | None = "user_request") -> None:
-        """Cancels a live order; a trigger leaves a line in its history."""
-        if order.is_trigger:
+        """Cancels an order unless it is gone already; a trigger leaves a line in its history."""
+        if not order.state.is_live:
+            return
+        if order.is_off_book:
             self.log_trigger(order, "cancelled", request="cancel")
         self.finish(order, OrderState.CANCELLED, reason)
 
@@ -103,6 +117,8 @@ class Engine:
                 reduce_only=order.reduce_only,
                 post_only=order.post_only,
                 timestamp_ms=self.now_ms,
+                is_secondary_oto=order.is_secondary_oto,
+                oco_ref=order.oco_ref,
             )
         )
 

@@ -16,11 +16,16 @@ MESSAGES = {
     10007: "price_too_high",
     10009: "not_enough_funds",
     10010: "already_closed",
+    10012: "book_closed",
+    10013: "pme_max_total_open_orders",
     10022: "invalid_quantity",
     10028: "too_many_requests",
     10030: "must_be_websocket_request",
+    10036: "invalid_max_show_amount",
+    10041: "settlement_in_progress",
     10043: "price_wrong_tick",
     10044: "trigger_price_wrong_tick",
+    10072: "disabled_while_position_lock",
     11021: "post_only_price_modification_not_possible",
     11030: "other_reject",
     11035: "no_more_triggers",
@@ -37,6 +42,7 @@ MESSAGES = {
     13042: "cod_not_enabled",
     13778: "raw_subscriptions_not_available_for_unauthorized",
     13888: "timed_out",
+    13901: "no_more_oto_orders",
 }
 TOO_MANY_REQUESTS = 10028
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Self
 
-from adapters.paper import snapshot, ticking
+from adapters.paper import linking, snapshot, ticking
 from adapters.paper.catalogue import CURRENCIES
 from adapters.paper.engine import Engine
 from adapters.paper.errors import refusal
@@ -19,16 +19,18 @@ from adapters.paper.methods import METHODS
 from adapters.paper.methods.call import Call, Method
 from adapters.paper.params import Params
 from adapters.paper.sessions import Sessions, SessionState, allows
+from adapters.paper.switches import Switches
 from domain.exact import exact
 
 _DEFAULT_SHAPE = BookShape()
+_DEFAULT_SWITCHES = Switches()
 
 
 class Exchange:
     """A Deribit in a box. One account, one client id.
 
     ``balances`` per currency (BTC, ETH, USDC) count only for a new account. ``rate_limits``
-    turns the limits of the lowest tier on.
+    turns the limits of the lowest tier on; ``switches`` decide what the venue does not publish.
     """
 
     def __init__(
@@ -42,11 +44,14 @@ class Exchange:
         token_seconds: int = 900,
         rate_limits: bool = True,
         shape: BookShape = _DEFAULT_SHAPE,
+        switches: Switches = _DEFAULT_SWITCHES,
     ) -> None:
         unknown = sorted(set(balances) - set(CURRENCIES))
         if unknown:
             raise ValueError(f"no account in {', '.join(unknown)}")
-        self._engine = Engine(seed=seed, shape=shape, balances=balances, now_ms=now_ms)
+        self._engine = Engine(
+            seed=seed, shape=shape, balances=balances, now_ms=now_ms, switches=switches
+        )
         self._hub = Hub(self._engine)
         self._counted = dict(self._engine.ledger.past)
         self._sessions = Sessions(
@@ -93,7 +98,7 @@ class Exchange:
             made_here = session.session_id
             for order in self._engine.ledger.select(lambda each: each.session_id == made_here):
                 self._engine.cancel(order, reason="cancel_on_disconnect")
-        self._hub.absorb(self._engine.take_changes())
+        self._follow_up()
 
     @exact
     def request(
@@ -121,7 +126,12 @@ class Exchange:
             return known.run(call)
         finally:
             # A refusal may have changed something too: a post-only edit cancels its order.
-            self._hub.absorb(self._engine.take_changes())
+            self._follow_up()
+
+    def _follow_up(self) -> None:
+        """Places and ends what hangs on what just happened, and tells the channels."""
+        linking.attend(self._engine)
+        self._hub.absorb(self._engine.take_changes())
 
     def _admit(self, call: Call, method: Method) -> None:
         if method.websocket_only and not call.session.is_websocket:
@@ -137,7 +147,7 @@ class Exchange:
     def advance(self, now_ms: int, prices: Mapping[str, Decimal]) -> None:
         """Moves time and index prices (``btc_usd``, ``eth_usd``); everything follows them."""
         ticking.advance(self._engine, now_ms, prices)
-        self._hub.absorb(self._engine.take_changes())
+        self._follow_up()
 
     def drain(self) -> list[Notification]:
         """The frames for subscribers since the last call."""

@@ -14,7 +14,14 @@ _TRIGGER_PREFIX = {
     OrderType.TRAILING_STOP: "TS",
 }
 _TRIGGER_BY = {TriggerBy.INDEX_PRICE: "I", TriggerBy.MARK_PRICE: "M", TriggerBy.LAST_PRICE: "T"}
-_FIRST = {"order": 80_000_000_000, "trade": 400_000_000, "trigger": 0, "change": 130_000_000_000}
+_FIRST = {
+    "order": 80_000_000_000,
+    "trade": 400_000_000,
+    "trigger": 0,
+    "change": 130_000_000_000,
+    "oto": 0,
+    "log": 0,
+}
 
 
 class Ids:
@@ -42,6 +49,16 @@ class Ids:
         currency = instrument.settlement_currency
         letters = _TRIGGER_PREFIX[order_type] + _TRIGGER_BY[trigger] + side.value[0].upper()
         return _prefixed(currency, f"{letters}-{self._next('trigger', currency, 1)}")
+
+    def child(self, instrument: Instrument) -> str:
+        """``OTO-7``, ``ETH-OTO-7``: an order that waits for another."""
+        currency = instrument.settlement_currency
+        return _prefixed(currency, f"OTO-{self._next('oto', currency, 1)}")
+
+    def oco(self) -> str:
+        """What the two orders of a pair have in common."""
+        self.counters["oco"] = self.counters.get("oco", 0) + 1
+        return f"OCO-{self.counters['oco']}"
 
     def trade(self, instrument: Instrument) -> str:
         """Digits for BTC, ``ETH-…``; pairs settled in USDC carry the pair."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from adapters.paper.errors import refusal
 from adapters.paper.records import OrderRecord, TradeRecord, TriggerEntry
+from domain.orders import OrderState
 
 ORDER_WINDOW_MS = 30 * 60_000
 TRADE_WINDOW_MS = 24 * 3_600_000
@@ -21,12 +22,15 @@ class Ledger:
     """Every order, fill and trigger event of the account, newest last.
 
     ``past`` counts what can never change again, per kind, since this ledger was made: whoever
-    saves it knows by that which rows are new.
+    saves it knows by that which rows are new. ``children`` are the live ones that wait for
+    another order.
     """
 
     def __init__(self) -> None:
         self.past = {"closed": 0, "trades": 0, "entries": 0}
         self.live: dict[str, OrderRecord] = {}
+        self.children: dict[str, OrderRecord] = {}
+        self._of: dict[str, dict[str, OrderRecord]] = {}
         self.closed: dict[str, OrderRecord] = {}
         self.trades: deque[TradeRecord] = deque(maxlen=_MOST_TRADES)
         self.entries: deque[TriggerEntry] = deque(maxlen=_MOST_ENTRIES)
@@ -34,14 +38,40 @@ class Ledger:
     def add(self, order: OrderRecord) -> None:
         """Takes in a new live order."""
         self.live[order.order_id] = order
+        self._of.setdefault(order.instrument_name, {})[order.order_id] = order
+        if order.is_secondary_oto:
+            self.children[order.order_id] = order
 
     def close(self, order: OrderRecord) -> None:
         """Moves an order that reached a terminal state out of the live ones."""
-        self.live.pop(order.order_id, None)
+        self.drop(order)
         self.closed[order.order_id] = order
         self.past["closed"] += 1
         while len(self.closed) > MOST_CLOSED:
             del self.closed[next(iter(self.closed))]
+
+    def drop(self, order: OrderRecord) -> None:
+        """Forgets a live order; nobody finds it by this id any more."""
+        if self.live.pop(order.order_id, None) is not None:
+            del self._of[order.instrument_name][order.order_id]
+            self.children.pop(order.order_id, None)
+
+    def known(self, order_id: str | None) -> OrderRecord | None:
+        """The order, live or closed at any time that is still kept."""
+        key = order_id or ""
+        return self.live.get(key) or self.closed.get(key)
+
+    def partners(self, order: OrderRecord) -> list[OrderRecord]:
+        """The live orders it excludes, oldest first."""
+        return [
+            other
+            for other in self.of(order.instrument_name)
+            if other.oco_ref == order.oco_ref and other is not order
+        ]
+
+    def of(self, instrument_name: str) -> list[OrderRecord]:
+        """Live orders of an instrument, oldest first."""
+        return list(self._of.get(instrument_name, {}).values())
 
     def add_trade(self, trade: TradeRecord) -> None:
         """Takes in a fill."""
@@ -85,15 +115,19 @@ class Ledger:
 
     def resting(self, instrument_name: str) -> list[OrderRecord]:
         """Orders that stand in the book of an instrument, oldest first."""
-        return self.select(
-            lambda order: order.is_resting and order.instrument_name == instrument_name
-        )
+        return [
+            order
+            for order in self._of.get(instrument_name, {}).values()
+            if order.state is OrderState.OPEN
+        ]
 
     def waiting(self, instrument_name: str) -> list[OrderRecord]:
         """Triggers of an instrument that have not fired, oldest first."""
-        return self.select(
-            lambda order: not order.is_resting and order.instrument_name == instrument_name
-        )
+        return [
+            order
+            for order in self._of.get(instrument_name, {}).values()
+            if order.state is not OrderState.OPEN and not order.is_secondary_oto
+        ]
 
     def select(self, wanted: Callable[[OrderRecord], bool]) -> list[OrderRecord]:
         """Live orders that pass, oldest first."""

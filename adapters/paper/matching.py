@@ -2,12 +2,15 @@
 
 from decimal import Decimal
 
-from adapters.paper import reduce_only
+from adapters.paper import oco, reduce_only
 from adapters.paper.engine import Engine
 from adapters.paper.market import PublicTrade
 from adapters.paper.records import OrderRecord, TradeRecord
 from domain.orders import ZERO, OrderState, TimeInForce
 from domain.pnl import apply_fill, fee
+
+# All in: trading fee and liquidation fee.
+LIQUIDATION_COMMISSION = Decimal("0.01")
 
 
 def enter(engine: Engine, order: OrderRecord) -> list[TradeRecord]:
@@ -59,17 +62,39 @@ def fill_resting(engine: Engine, instrument_name: str) -> None:
         price = order.price or ZERO
         # An order cut or cancelled by the fill before it is simply not there any more.
         while order.is_resting and (level := market.take(order.side, price, order.remaining)):
-            fill(engine, order, level.contracts, price, is_maker=True)
+            _meet(engine, order, level.contracts, price)
             reduce_only.clip(engine, instrument_name)
 
 
+def _meet(engine: Engine, order: OrderRecord, contracts: int, price: Decimal) -> None:
+    """A taker meets a resting order; what an iceberg hides is filled at the taker's rate."""
+    if order.display is None:
+        fill(engine, order, contracts, price, is_maker=True)
+        return
+    shown = min(order.shown, contracts)
+    fill(engine, order, shown, price, is_maker=True)
+    # Its partner may have ended it meanwhile.
+    hidden = min(contracts - shown, order.remaining) if order.is_resting else 0
+    if hidden:
+        fill(engine, order, hidden, price, is_maker=False, is_hidden=True)
+    order.visible = order.visible - shown if shown < order.visible else order.display
+
+
 def fill(
-    engine: Engine, order: OrderRecord, contracts: int, price: Decimal, *, is_maker: bool
+    engine: Engine,
+    order: OrderRecord,
+    contracts: int,
+    price: Decimal,
+    *,
+    is_maker: bool,
+    is_hidden: bool = False,
 ) -> TradeRecord:
-    """Books one fill everywhere it shows: order, account, tape."""
+    """Books one fill everywhere it shows: order, account, tape.
+
+    ``is_hidden`` is the part of an iceberg nobody saw: it rested, and pays like a taker.
+    """
     instrument, market = order.instrument, engine.markets[order.instrument_name]
-    rate = instrument.maker_commission if is_maker else instrument.taker_commission
-    charged = fee(instrument, contracts, price, rate)
+    charged = fee(instrument, contracts, price, _rate(order, is_maker=is_maker))
     realised = engine.account.fill(instrument, order.side, contracts, price, charged)
     order.filled += contracts
     order.fills, _ = apply_fill(instrument, order.fills, order.side, contracts, price)
@@ -77,13 +102,22 @@ def fill(
         engine.finish(order, OrderState.FILLED)
     else:
         engine.note(order)
-    taker = order.side.opposite if is_maker else order.side
+        if order.oco_ref is not None:
+            oco.on_fill(engine, order, contracts)
+    taker = order.side.opposite if is_maker or is_hidden else order.side
     printed = market.print_trade(engine.ids.trade(instrument), taker, contracts, price)
     engine.changes.tape.append((instrument.name, printed))
     trade = _record(order, printed, fee=charged, is_maker=is_maker, profit_loss=realised)
     engine.ledger.add_trade(trade)
     engine.changes.trades.append(trade)
     return trade
+
+
+def _rate(order: OrderRecord, *, is_maker: bool) -> Decimal:
+    instrument = order.instrument
+    if order.is_liquidation:
+        return LIQUIDATION_COMMISSION
+    return instrument.maker_commission if is_maker else instrument.taker_commission
 
 
 def _record(

@@ -5,7 +5,7 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any, TypeVar, cast
 
-from adapters.paper import catalogue
+from adapters.paper import catalogue, jsontext
 from adapters.paper.errors import invalid
 from domain.instruments import Instrument
 
@@ -95,6 +95,19 @@ class Params:
             return [str(each) for each in cast("list[object]", value)]
         words = str(value).strip("[]").split(",")
         return [stripped for word in words if (stripped := word.strip().strip('"'))]
+
+    def records(self, name: str) -> list["Params"]:
+        """A list of objects; JSON text in a query counts as one. Empty when not given."""
+        value = self._values.get(name, [])
+        if isinstance(value, str):
+            try:
+                value = jsontext.decode(value)
+            except ValueError:
+                raise invalid(name, "invalid format") from None
+        rows = cast("list[Any]", value) if isinstance(value, list) else [None]
+        if not all(isinstance(row, dict) for row in rows):
+            raise invalid(name, "must be a list of objects")
+        return [Params(cast("dict[str, Any]", row)) for row in rows]
 
     def instrument(self) -> Instrument:
         """The listed instrument ``instrument_name``."""

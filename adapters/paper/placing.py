@@ -18,17 +18,52 @@ def send(
     Raises:
         VenueError: refused, nothing happened.
     """
+    price, contracts = check(engine, draft)
+    order = _record(engine, draft, contracts, price)
+    if parent is not None:
+        _follow(order, parent)
+    engine.ledger.add(order)
+    engine.note(order)
+    return order, matching.enter(engine, order)
+
+
+def check(engine: Engine, draft: Draft) -> tuple[Decimal, int]:
+    """The price and the contracts an order would have now; changes nothing.
+
+    Raises:
+        VenueError: it would be refused.
+    """
+    if len(engine.ledger.live) >= engine.switches.most_open_orders:
+        raise refusal(10013, engine.switches.most_open_orders)
     instrument, contracts = draft.instrument, draft.contracts
     price = _price(engine, draft)
     if draft.reduce_only:
         contracts = reduce_only.admitted(engine, instrument.name, draft.side, contracts)
     else:
         risk.check_funds(engine, instrument, draft.side, contracts)
-    order = _record(engine, draft, contracts, price)
-    order.trigger_order_id = parent.order_id if parent else None
-    engine.ledger.add(order)
+    return price, contracts
+
+
+def promote(engine: Engine, order: OrderRecord, draft: Draft) -> list[TradeRecord]:
+    """Sends a trigger into the book under its own id, as the order ``draft`` describes.
+
+    Raises:
+        VenueError: refused, the trigger is as before.
+    """
+    price, contracts = check(engine, draft)
+    engine.log_trigger(order, "triggered", child_id=order.order_id)
+    order.order_type, order.price, order.contracts = draft.order_type, price, contracts
+    order.label, order.oco_ref = draft.label, draft.oco_ref
+    order.state, order.rank = OrderState.OPEN, engine.ids.rank()
     engine.note(order)
-    return order, matching.enter(engine, order)
+    return matching.enter(engine, order)
+
+
+def _follow(order: OrderRecord, trigger: OrderRecord) -> None:
+    """What an order takes over from the trigger it came out of."""
+    order.trigger_order_id = trigger.order_id
+    order.oto_order_ids = trigger.oto_order_ids
+    order.is_primary_otoco = trigger.is_primary_otoco
 
 
 def _price(engine: Engine, draft: Draft) -> Decimal:
@@ -41,14 +76,16 @@ def _price(engine: Engine, draft: Draft) -> Decimal:
         return market.best(draft.side.opposite) or market.mark
     if draft.price is None:
         raise invalid("price", "value is required")
-    check_price(engine, draft.instrument, draft.side, draft.price)
+    price = within_band(engine, draft.instrument, draft.side, draft.price)
     if draft.post_only:
-        return passive_price(engine, draft.instrument, draft.side, draft.price, draft)
-    return draft.price
+        return passive_price(engine, draft.instrument, draft.side, price, draft)
+    return price
 
 
-def check_price(engine: Engine, instrument: Instrument, side: Side, price: Decimal) -> None:
-    """Tick and band of a limit price; only the aggressive side of the band binds.
+def within_band(engine: Engine, instrument: Instrument, side: Side, price: Decimal) -> Decimal:
+    """Tick and band of a limit price: as given, or moved to the bound if that is the rule.
+
+    Only the aggressive side of the band binds unless the passive one is switched on too.
 
     Raises:
         VenueError: 10043, 10005, 10007; the bound is in the message.
@@ -56,10 +93,27 @@ def check_price(engine: Engine, instrument: Instrument, side: Side, price: Decim
     if not instrument.is_on_tick(price):
         raise refusal(10043)
     low, high = engine.markets[instrument.name].band()
-    if side is Side.BUY and price > high:
-        raise refusal(10007, high)
-    if side is Side.SELL and price < low:
-        raise refusal(10005, low)
+    if low <= price <= high:
+        return price
+    is_passive = (price < low) is (side is Side.BUY)
+    if is_passive and engine.switches.passive_beyond_band == "rest":
+        return price
+    if engine.switches.beyond_band == "clamp":
+        return min(max(price, low), high)
+    raise refusal(10007, high) if price > high else refusal(10005, low)
+
+
+def check_display(instrument: Instrument, whole: int, display: int) -> int | None:
+    """What an order of ``whole`` contracts shows; None when that is all of it.
+
+    Raises:
+        VenueError: 10036, less than a hundred times the smallest order or 1 % of this one.
+    """
+    if display >= whole:
+        return None
+    if display < 100 * instrument.min_contracts or display * 100 < whole:
+        raise refusal(10036)
+    return display
 
 
 def passive_price(
@@ -85,14 +139,14 @@ def passive_price(
 def _record(engine: Engine, draft: Draft, contracts: int, price: Decimal) -> OrderRecord:
     instrument = draft.instrument
     held = engine.account.contracts(instrument.name)
-    is_market_limit = draft.order_type is OrderType.MARKET_LIMIT
+    shown_as = _shown_as(engine, draft.order_type)
     return OrderRecord(
         order_id=engine.ids.order(instrument),
         instrument_name=instrument.name,
         side=draft.side,
         contracts=contracts,
-        order_type=OrderType.LIMIT if is_market_limit else draft.order_type,
-        original_order_type=draft.order_type if is_market_limit else None,
+        order_type=shown_as,
+        original_order_type=draft.order_type if shown_as is not draft.order_type else None,
         state=OrderState.OPEN,
         price=price,
         label=draft.label,
@@ -105,4 +159,17 @@ def _record(engine: Engine, draft: Draft, contracts: int, price: Decimal) -> Ord
         rank=engine.ids.rank(),
         session_id=draft.session_id,
         risk_reducing=draft.side.sign * held < 0 and contracts <= abs(held),
+        primary_order_id=draft.primary_order_id,
+        oco_ref=draft.oco_ref,
+        fill_condition=draft.fill_condition,
+        display=draft.display,
+        visible=draft.display or 0,
     )
+
+
+def _shown_as(engine: Engine, order_type: OrderType) -> OrderType:
+    """The type an order is listed under: market_limit is a limit, market perhaps too."""
+    is_market = order_type is OrderType.MARKET
+    if is_market and engine.switches.market_orders_shown_as == "limit":
+        return OrderType.LIMIT
+    return OrderType.LIMIT if order_type is OrderType.MARKET_LIMIT else order_type

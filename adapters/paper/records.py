@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
 
 from adapters.paper.catalogue import INSTRUMENTS
 from domain.instruments import Instrument
@@ -15,6 +16,23 @@ from domain.orders import (
     TriggerBy,
 )
 from domain.pnl import Holding, average_price
+
+
+class LinkedType(StrEnum):
+    """How the orders of one request hang together."""
+
+    OTO = "one_triggers_other"
+    OCO = "one_cancels_other"
+    OTOCO = "one_triggers_one_cancels_other"
+
+
+class FillCondition(StrEnum):
+    """What a partial fill does to the orders that hang on it."""
+
+    FIRST_HIT = "first_hit"
+    COMPLETE_FILL = "complete_fill"
+    INCREMENTAL = "incremental"
+
 
 # A market-style trigger that has not fired states no price but this text.
 MARKET_STYLE = frozenset(
@@ -30,7 +48,11 @@ MARKET_STYLE = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """An order as asked for, checked against the catalogue but not yet against the market."""
+    """An order as asked for, checked against the catalogue but not yet against the market.
+
+    ``display`` is the visible part of an iceberg, in contracts. The last three link it to the
+    order that triggers it and to the one it excludes.
+    """
 
     instrument: Instrument
     side: Side
@@ -45,7 +67,20 @@ class Draft:
     trigger: TriggerBy | None = None
     trigger_price: Decimal | None = None
     trigger_offset: Decimal | None = None
+    display: int | None = None
     session_id: str = ""
+    primary_order_id: str | None = None
+    oco_ref: str | None = None
+    fill_condition: FillCondition | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linkage:
+    """What hangs on an order that is asked for: of which kind, on what condition, and what."""
+
+    kind: LinkedType
+    condition: FillCondition
+    legs: tuple[Draft, ...]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,6 +89,11 @@ class OrderRecord:
 
     ``peak`` is the best price a trailing stop has seen. ``session_id`` names the connection
     that made it, for cancel-on-disconnect.
+
+    A waiting child (``is_secondary_oto``) has its own id and ``placed`` contracts of it are
+    orders already; ``contracts`` is what still waits, and ``due_ms`` when the next are placed.
+    ``growing_id`` is the order a waiting child lets grow. ``visible`` is what is left of the
+    part an iceberg shows.
     """
 
     order_id: str
@@ -85,6 +125,18 @@ class OrderRecord:
     risk_reducing: bool = False
     cancel_reason: str | None = None
     reject_reason: str | None = None
+    primary_order_id: str | None = None
+    oco_ref: str | None = None
+    fill_condition: FillCondition | None = None
+    oto_order_ids: tuple[str, ...] = ()
+    is_primary_otoco: bool = False
+    is_secondary_oto: bool = False
+    placed: int = 0
+    due_ms: int | None = None
+    growing_id: str | None = None
+    display: int | None = None
+    visible: int = 0
+    is_liquidation: bool = False
 
     @property
     def instrument(self) -> Instrument:
@@ -100,9 +152,19 @@ class OrderRecord:
         return self.order_type in TRIGGER_TYPES
 
     @property
+    def is_off_book(self) -> bool:
+        """Whether this id waits outside the book: a trigger, or a child of another order."""
+        return self.is_secondary_oto or self.is_trigger
+
+    @property
     def is_resting(self) -> bool:
         """Whether it stands in the book."""
         return self.state is OrderState.OPEN
+
+    @property
+    def shown(self) -> int:
+        """What the book shows of it."""
+        return self.remaining if self.display is None else min(self.visible, self.remaining)
 
     @property
     def average(self) -> Decimal:
@@ -160,6 +222,8 @@ class TriggerEntry:
     reduce_only: bool
     post_only: bool
     timestamp_ms: int
+    is_secondary_oto: bool = False
+    oco_ref: str | None = None
 
     @property
     def instrument(self) -> Instrument:

@@ -41,7 +41,7 @@ def average(value: Decimal) -> Decimal:
 def order(record: OrderRecord) -> Json:
     """An order object; a market-style trigger that has not fired has a text for a price."""
     instrument = record.instrument
-    is_unpriced = record.is_trigger and record.order_type in MARKET_STYLE
+    is_unpriced = record.is_off_book and record.order_type in MARKET_STYLE
     shown: Json = {
         "order_id": record.order_id,
         "order_state": record.state.value,
@@ -62,13 +62,17 @@ def order(record: OrderRecord) -> Json:
         "post_only": record.post_only,
         "reject_post_only": record.reject_post_only,
         "reduce_only": record.reduce_only,
-        "is_liquidation": False,
+        "is_liquidation": record.is_liquidation,
         "replaced": record.replaced,
         "mmp": False,
         "risk_reducing": record.risk_reducing,
         "user_id": USER_ID,
     }
-    if record.is_trigger:
+    if record.is_secondary_oto:
+        del shown["average_price"], shown["contracts"]
+        shown["triggered"] = record.state is OrderState.TRIGGERED
+        shown["is_secondary_oto"] = True
+    elif record.is_trigger:
         # The venue may leave fills out of trigger orders, so a client must not need them.
         del shown["filled_amount"], shown["average_price"]
         shown["triggered"] = record.state is OrderState.TRIGGERED
@@ -76,6 +80,8 @@ def order(record: OrderRecord) -> Json:
 
 
 def _optional(record: OrderRecord) -> Json:
+    shown = record.display
+    display = None if shown is None else record.instrument.amount(shown)
     values: Json = {
         "original_order_type": record.original_order_type,
         "trigger": record.trigger,
@@ -83,6 +89,14 @@ def _optional(record: OrderRecord) -> Json:
         "trigger_offset": record.trigger_offset,
         "trigger_reference_price": record.trigger_reference_price,
         "trigger_order_id": record.trigger_order_id,
+        "oco_ref": record.oco_ref,
+        # The venue names the primary on what was placed, not on what waits.
+        "primary_order_id": None if record.is_secondary_oto else record.primary_order_id,
+        "trigger_fill_condition": record.fill_condition,
+        "oto_order_ids": list(record.oto_order_ids) or None,
+        "is_primary_otoco": record.is_primary_otoco or None,
+        "display_amount": display,
+        "refresh_amount": display,
         "cancel_reason": record.cancel_reason,
         "reject_reason": record.reject_reason,
     }
@@ -148,6 +162,10 @@ def trigger_entry(record: TriggerEntry) -> Json:
         shown["order_id"] = record.order_id
     if record.trigger_offset is not None:
         shown["trigger_offset"] = record.trigger_offset
+    if record.oco_ref is not None:
+        shown["oco_ref"] = record.oco_ref
+    if record.is_secondary_oto:
+        shown["is_secondary_oto"] = True
     return shown
 
 
@@ -207,7 +225,7 @@ def levels(
         sizes[level.price] = sizes.get(level.price, 0) + level.contracts
     for record in own:
         if record.side is side and record.price is not None:
-            sizes[record.price] = sizes.get(record.price, 0) + record.remaining
+            sizes[record.price] = sizes.get(record.price, 0) + record.shown
     ordered = sorted(sizes.items(), reverse=side is Side.BUY)
     return [(price, instrument.amount(contracts)) for price, contracts in ordered]
 

@@ -2,11 +2,12 @@
 
 from decimal import Decimal
 
+from adapters.paper import linking, placing
 from adapters.paper.editing import Change
 from adapters.paper.errors import invalid, refusal
 from adapters.paper.methods.call import Call
 from adapters.paper.params import Params
-from adapters.paper.records import MARKET_STYLE, Draft
+from adapters.paper.records import MARKET_STYLE, Draft, FillCondition, Linkage, LinkedType
 from domain.instruments import Instrument
 from domain.orders import TRIGGER_TYPES, OrderType, Side, TimeInForce, TriggerBy
 
@@ -43,6 +44,14 @@ def contracts(params: Params, instrument: Instrument) -> int | None:
     return whole
 
 
+def _whole(params: Params, instrument: Instrument, name: str) -> int | None:
+    amount = positive(params, name)
+    try:
+        return None if amount is None else instrument.contracts(amount)
+    except ValueError:
+        raise invalid(name, "must be a multiple of contract size") from None
+
+
 def positive(params: Params, name: str) -> Decimal | None:
     """A positive number or nothing."""
     number = params.number(name)
@@ -53,8 +62,28 @@ def positive(params: Params, name: str) -> Decimal | None:
 
 def draft(call: Call, side: Side) -> Draft:
     """The order a ``private/buy`` or ``private/sell`` describes."""
-    params = call.params
-    instrument = params.instrument()
+    return _draft(call, call.params, call.params.instrument(), side)
+
+
+def linkage(call: Call, primary: Draft) -> Linkage | None:
+    """What hangs on the order, as ``linked_order_type`` and ``otoco_config`` describe it."""
+    if "linked_order_type" not in call.params:
+        return None
+    found = Linkage(
+        kind=call.params.choice("linked_order_type", LinkedType),
+        condition=call.params.choice(
+            "trigger_fill_condition", FillCondition, FillCondition.FIRST_HIT
+        ),
+        legs=tuple(
+            _draft(call, params, primary.instrument, params.choice("direction", Side))
+            for params in call.params.records("otoco_config")
+        ),
+    )
+    linking.check_linkage(found)
+    return found
+
+
+def _draft(call: Call, params: Params, instrument: Instrument, side: Side) -> Draft:
     order_type = params.choice("type", OrderType, OrderType.LIMIT)
     whole = contracts(params, instrument)
     if whole is None:
@@ -69,13 +98,25 @@ def draft(call: Call, side: Side) -> Draft:
         label=params.text("label", "", longest=_LABEL_LENGTH),
         time_in_force=_time_in_force(params, order_type),
         reduce_only=params.flag("reduce_only"),
-        post_only=_post_only(params, order_type),
+        post_only=_post_only(call, params, order_type),
         reject_post_only=params.flag("reject_post_only"),
         trigger=_trigger(params, order_type),
         trigger_price=positive(params, "trigger_price"),
         trigger_offset=positive(params, "trigger_offset"),
+        display=_display(params, instrument, whole, order_type),
         session_id=call.session.session_id,
     )
+
+
+def _display(
+    params: Params, instrument: Instrument, whole: int, order_type: OrderType
+) -> int | None:
+    """The visible part of an iceberg in contracts; ``max_show`` is its old name."""
+    name = "display_amount" if "display_amount" in params else "max_show"
+    display = _whole(params, instrument, name)
+    if display is None or order_type is not OrderType.LIMIT:
+        return None
+    return placing.check_display(instrument, whole, display)
 
 
 def _time_in_force(params: Params, order_type: OrderType) -> TimeInForce:
@@ -85,13 +126,15 @@ def _time_in_force(params: Params, order_type: OrderType) -> TimeInForce:
     return params.choice("time_in_force", TimeInForce, _GTC)
 
 
-def _post_only(params: Params, order_type: OrderType) -> bool:
-    post_only = params.flag("post_only")
+def _post_only(call: Call, params: Params, order_type: OrderType) -> bool:
     resting = params.choice("time_in_force", TimeInForce, _GTC) in {
         _GTC,
         TimeInForce.GOOD_TIL_DAY,
     }
-    if post_only and (order_type in MARKET_STYLE or not resting):
+    is_possible = order_type not in MARKET_STYLE and resting
+    default = is_possible and call.engine.switches.post_only_default
+    post_only = params.flag("post_only", default=default)
+    if post_only and not is_possible:
         raise refusal(11055)
     return post_only
 
@@ -110,6 +153,7 @@ def change(call: Call, instrument: Instrument) -> Change:
         price=positive(params, "price"),
         trigger_price=positive(params, "trigger_price"),
         trigger_offset=positive(params, "trigger_offset"),
+        display=_whole(params, instrument, "display_amount"),
         reduce_only=_flag(params, "reduce_only"),
         post_only=_flag(params, "post_only"),
         reject_post_only=_flag(params, "reject_post_only"),

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from adapters.paper import editing, placing, triggers, wire
+from adapters.paper import editing, linking, placing, triggers, wire
 from adapters.paper.catalogue import INSTRUMENTS
 from adapters.paper.errors import invalid, refusal
 from adapters.paper.limits import Bucket
@@ -25,8 +25,9 @@ def _placed(order: OrderRecord, trades: list[TradeRecord]) -> Json:
 def _place(call: Call, side: Side) -> Json:
     draft = drafts.draft(call, side)
     drafts.check_valid_until(call)
-    if "linked_order_type" in call.params:
-        raise invalid("linked_order_type", "not supported")
+    linkage = drafts.linkage(call, draft)
+    if linkage is not None:
+        return _placed(*linking.place(call.engine, draft, linkage))
     if draft.order_type in TRIGGER_TYPES:
         return _placed(triggers.arm(call.engine, draft), [])
     return _placed(*placing.send(call.engine, draft))
@@ -67,8 +68,10 @@ def _cancel(call: Call) -> Json:
     order = call.engine.ledger.find(call.params.text("order_id"), call.now_ms)
     if not order.state.is_live:
         raise refusal(11044)
+    before = wire.order(order)
     call.engine.cancel(order)
-    return wire.order(order)
+    is_stale = call.engine.switches.cancelled_trigger_reply == "untriggered"
+    return before if order.is_off_book and is_stale else wire.order(order)
 
 
 def _cancel_where(call: Call, *tests: Wanted) -> Any:
@@ -82,7 +85,7 @@ def _cancel_where(call: Call, *tests: Wanted) -> Any:
 def _detailed(orders: list[OrderRecord]) -> list[Json]:
     groups: dict[tuple[str, str], list[OrderRecord]] = {}
     for order in orders:
-        kind = "trigger" if order.is_trigger else "limit"
+        kind = "trigger" if order.is_off_book else "limit"
         groups.setdefault((order.instrument_name, kind), []).append(order)
     return [
         {

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from adapters.paper import jsontext
 from adapters.paper.errors import VenueError
 from adapters.paper.exchange import Exchange
 from adapters.paper.hub import Notification
 from adapters.paper.market import BookShape
+from adapters.paper.switches import Switches
 
 # A Friday, 2026-11-20 12:00:00 UTC: hours away from any settlement.
 NOON = 1_795_176_000_000
@@ -31,6 +33,7 @@ class Bench:
         balances: Mapping[str, Decimal] = BALANCES,
         rate_limits: bool = False,
         token_seconds: int = 30 * 24 * 3600,
+        **switches: Any,
     ) -> None:
         self.now_ms = NOON
         self.seed = seed
@@ -38,6 +41,7 @@ class Bench:
             "rate_limits": rate_limits,
             "shape": shape,
             "token_seconds": token_seconds,
+            "switches": Switches(**switches),
         }
         self.exchange = Exchange(seed=seed, balances=balances, now_ms=self.now_ms, **self.settings)
         self.session = self.logged_in()
@@ -99,6 +103,26 @@ class Bench:
             "reduce_only": True,
         }
         return self.sell(amount, **(terms | params))["order"]
+
+    def linked(self, amount: str | int, kind: str, *legs: Any, **params: Any) -> Any:
+        """A linked buy: at market, or at the ``price`` given."""
+        terms = {"linked_order_type": kind, "otoco_config": list(legs)}
+        return self.buy(amount, **(terms | params))
+
+    def open(self, **terms: Any) -> list[Any]:
+        """Open orders that have all these values."""
+        return [
+            order
+            for order in self.call("get_open_orders")
+            if all(order.get(name) == value for name, value in terms.items())
+        ]
+
+    def restart(self) -> None:
+        """Saves the account as JSON and goes on with an exchange made of it."""
+        text = jsontext.encode(self.exchange.snapshot())
+        kept = jsontext.decode(text)
+        self.exchange = Exchange.restore(kept, seed=self.seed, **self.settings)
+        self.session = self.logged_in()
 
     def position(self, instrument: str = INVERSE) -> Any:
         """The position as the venue states it."""

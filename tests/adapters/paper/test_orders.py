@@ -186,7 +186,8 @@ def test_post_only_crossing_is_refused_in_reject_mode() -> None:
         ({"type": "market", "post_only": True}, 11055, None),
         ({"time_in_force": "fill_or_kill", "post_only": True}, 11055, None),
         ({"valid_until": NOON - 1}, 13888, None),
-        ({"linked_order_type": "one_triggers_other"}, -32602, "linked_order_type"),
+        ({"linked_order_type": "one_triggers_other"}, -32602, "otoco_config"),
+        ({"linked_order_type": "one_hugs_other"}, -32602, "linked_order_type"),
         ({"amount": 100_000_000}, 10009, None),
     ],
 )
