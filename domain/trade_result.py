@@ -64,10 +64,12 @@ def exit_reason_of(trade: Trade) -> ExitReason:
         return ExitReason.STOP_LOSS
     if role is Role.TARGET:
         return ExitReason.TAKE_PROFIT
-    if last is not None and role is None:
-        return ExitReason.LIQUIDATION if last.is_liquidation else ExitReason.MANUAL
+    if last is not None and role is None and last.is_liquidation:
+        return ExitReason.LIQUIDATION
     if trade.exit_reason is not None:
-        return trade.exit_reason
+        return trade.exit_reason  # by our own order, or by who was faster: the kill itself
+    if last is not None and role is None:
+        return ExitReason.MANUAL
     return _entry_end(trade)
 
 

@@ -4,13 +4,13 @@
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from decimal import Decimal
 from typing import Any
 
-from actors.kernel import Context, Supervisor, SupervisorPolicy, System
+from actors.kernel import Actor, Context, Supervisor, SupervisorPolicy, System
 from actors.messages.base import Event, Message
 from actors.messages.lifecycle import StopAll
 from actors.strategist import Sizing
@@ -122,7 +122,10 @@ def default_plan(**changes: Any) -> Plan:
 
 
 class VirtualDaemon:
-    """A running daemon. Ending the process without a word is `crash`; in order is `stop`."""
+    """A running daemon. Ending the process without a word is `crash`; in order is `stop`.
+
+    ``derive`` makes the class that really runs out of a production class.
+    """
 
     def __init__(
         self,
@@ -134,6 +137,7 @@ class VirtualDaemon:
         phone: Phone | None = None,
         policy: SupervisorPolicy | None = None,
         kept_aside: str = "",
+        derive: Callable[[type[Actor]], type[Actor]] = lambda actor: actor,
     ) -> None:
         self.world = world
         self.market = market
@@ -164,6 +168,7 @@ class VirtualDaemon:
             policy=policy or SupervisorPolicy(),
             escalate=self.escalations.append,
             finished=self.finished,
+            derive=derive,
         )
 
     def _publish(self, report: Message) -> None:

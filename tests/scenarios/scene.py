@@ -7,12 +7,13 @@ once the world is quiet.
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from actors.kernel import SupervisorPolicy
-from actors.messages.base import Event
+from actors.kernel import Actor, SupervisorPolicy
+from actors.messages.base import Event, Message
 from actors.messages.risk import DayBegan, Denied
 from actors.messages.trading import (
     CloseTrade,
@@ -37,6 +38,31 @@ from simulation.venue import Fate, Refusal, VirtualMarket, no_faults
 
 BTC, ETH, LINEAR = "BTC-PERPETUAL", "ETH-PERPETUAL", "BTC_USDC-PERPETUAL"
 PLACE = ("private/buy", "private/sell")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poison(Message):
+    """What its receiver cannot stomach: the handler raises."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spell(Message):
+    """Its receiver works on it for so many seconds."""
+
+    seconds: float
+
+
+def poisonable(actor: type[Actor]) -> type[Actor]:
+    """The production class, with two more handlers that go wrong on purpose."""
+
+    def on_poison(self: Actor, message: Poison) -> None:
+        raise RuntimeError(f"{self.name} was poisoned")
+
+    def on_spell(self: Actor, message: Spell) -> None:
+        self.clock.sleep(message.seconds)
+
+    table = {**actor.handlers, Poison: on_poison, Spell: on_spell}
+    return type(actor.__name__, (actor,), {"handlers": table})
 
 
 class Once:
@@ -114,9 +140,9 @@ class Scene:
         self.daemons.append(daemon)
         return daemon
 
-    def ready(self) -> "Scene":
+    def ready(self, **arguments: Any) -> "Scene":
         """Boots, and waits until entries are possible."""
-        self.boot()
+        self.boot(**arguments)
         self.wait(Ready)
         self.wait(DayBegan)
         self.run(1.0)

@@ -1,0 +1,210 @@
+"""Actors that die, hang or storm: what comes back, what goes on, and when the process ends."""
+
+from decimal import Decimal
+
+import pytest
+
+from actors.messages.lifecycle import ChildFailed, ChildRestarted, GaveUp
+from actors.messages.risk import Denied
+from actors.messages.trading import (
+    FlatVerified,
+    Ready,
+    StopPlaced,
+    TargetPlaced,
+    TradeAccepted,
+    TradeClosed,
+)
+from domain.labels import Role
+from tests.scenarios.conftest import Stage
+from tests.scenarios.scene import BTC, ETH, Poison, Scene, Spell, poisonable
+
+PERMANENT = (
+    "historian",
+    "registry",
+    "alerter",
+    "risk",
+    "auth",
+    "watcher",
+    "execution",
+    "reaper",
+    "strategist",
+)
+EVERYBODY = (*PERMANENT, "trade")
+
+
+def poison(scene: Scene, name: str) -> None:
+    scene.daemon.system.address(name).tell(Poison(at=scene.world.now()))
+
+
+def address(name: str, trade_id: str) -> str:
+    return f"trade-{trade_id}" if name == "trade" else name
+
+
+@pytest.mark.parametrize("name", EVERYBODY)
+def test_an_actor_that_dies_while_a_trade_is_open_comes_back_and_nothing_is_lost(
+    stage: Stage, name: str
+) -> None:
+    """One failure: restarted in a moment, alone; the trade stays protected and ends as usual."""
+    scene = stage().ready(derive=poisonable)
+    before = scene.wealth("BTC")
+    trade_id = scene.bracket()
+    scene.run(1)
+    who = address(name, trade_id)
+    poison(scene, who)
+    assert scene.wait(ChildRestarted).name == who
+    scene.run(3)
+    assert [event.name for event in scene.events(ChildFailed)] == [who]
+    assert len(scene.live(trade_id)) == 2
+    assert scene.naked.longest() < 0.1
+    scene.market.move(btc_usd=101_300)
+    closed = scene.wait(TradeClosed)
+    assert abs(closed.net_coin - (scene.wealth("BTC") - before)) <= Decimal("1e-9")
+    scene.run(3)
+    scene.settled()
+    scene.market.move(btc_usd=100_000)
+    scene.run(2)
+    scene.bracket()
+    scene.run(3)
+    assert sum(text.startswith("Opened") for text in scene.phone.heard) == 2
+    assert sum(text.startswith("Closed") for text in scene.phone.heard) == 1
+
+
+@pytest.mark.parametrize("name", EVERYBODY)
+@pytest.mark.parametrize("wait", [0.0, 0.006, 0.013, 0.021, 0.03])
+def test_an_actor_that_dies_while_a_bracket_is_being_built_does_not_stop_it(
+    stage: Stage, name: str, wait: float
+) -> None:
+    """Whoever falls over between the wish and the target, the position gets its stop in time."""
+    scene = stage(round(wait * 1000)).ready(derive=poisonable)
+    answer = scene.open()
+    assert isinstance(answer, TradeAccepted)
+    scene.run(wait)
+    poison(scene, address(name, answer.trade_id))
+    scene.until(lambda: scene.position() > 0 or not scene.booked, 30)
+    scene.run(12)
+    assert scene.naked.longest() < 0.5
+    assert len(scene.orders(answer.trade_id, Role.ENTRY)) <= 1
+    scene.settled()
+    if answer.trade_id in scene.booked:
+        assert len(scene.stops(answer.trade_id)) == 1
+        scene.close_trade(answer.trade_id)
+        scene.run(5)
+    assert scene.is_over(answer.trade_id)
+
+
+@pytest.mark.parametrize("name", EVERYBODY)
+def test_an_actor_that_dies_during_a_kill_does_not_stop_it(stage: Stage, name: str) -> None:
+    """Flat is reached and verified all the same."""
+    scene = stage().ready(derive=poisonable)
+    first = scene.bracket(BTC)
+    scene.bracket(ETH, "sell", "1.5", "3300", "3100")
+    scene.run(1)
+    scene.kill()
+    poison(scene, address(name, first))
+    scene.wait(FlatVerified)
+    scene.run(8)
+    assert scene.positions() == {}
+    assert scene.live() == []
+    assert scene.booked == []
+
+
+@pytest.mark.parametrize("name", PERMANENT)
+def test_a_storm_of_failures_ends_the_process_and_leaves_the_stops(stage: Stage, name: str) -> None:
+    """Six deaths within a minute: a person is told on another way, and supervisord takes over."""
+    scene = stage().ready(derive=poisonable)
+    trade_id = scene.bracket()
+    scene.run(1)
+    for _ in range(6):
+        poison(scene, name)
+    assert scene.daemon.finished.get(timeout=60) == 70
+    assert scene.events(GaveUp)[0].exit_code == 70
+    assert len(scene.daemon.escalations) == 1
+    assert len(scene.stops(trade_id)) == 1
+    scene.boot(derive=poisonable)
+    scene.wait(Ready)
+    scene.run(3)
+    scene.settled()
+
+
+def test_failures_spread_over_time_are_no_storm(stage: Stage) -> None:
+    """One death every fifteen seconds, for minutes: restarted each time."""
+    scene = stage(tick=4.0).ready(derive=poisonable)
+    for _ in range(10):
+        poison(scene, "reaper")
+        scene.run(15)
+    assert not scene.daemon.finished.is_set
+    assert len(scene.events(ChildRestarted)) == 10
+
+
+@pytest.mark.parametrize("name", EVERYBODY)
+def test_an_actor_that_hangs_ends_the_process(stage: Stage, name: str) -> None:
+    """A hung thread cannot be killed: exit 71, the stops stay, the next process goes on."""
+    scene = stage().ready(derive=poisonable)
+    trade_id = scene.bracket()
+    scene.run(1)
+    spell = Spell(at=scene.world.now(), seconds=10_000)
+    scene.daemon.system.address(address(name, trade_id)).tell(spell)
+    assert scene.daemon.finished.get(timeout=200) == 71
+    assert len(scene.stops(trade_id)) == 1
+    scene.crash()
+    scene.boot()
+    scene.run(5)
+    scene.settled()
+
+
+def test_a_trade_that_hangs_does_not_hold_up_the_kill(stage: Stage) -> None:
+    """Execution closes the position itself, long before the supervisor loses its patience."""
+    scene = stage().ready(derive=poisonable)
+    trade_id = scene.bracket()
+    scene.run(1)
+    spell = Spell(at=scene.world.now(), seconds=20)
+    scene.daemon.system.address(f"trade-{trade_id}").tell(spell)
+    began = scene.world.monotonic()
+    scene.kill()
+    scene.wait(FlatVerified)
+    assert scene.world.monotonic() - began < 5
+    assert scene.positions() == {}
+    scene.run(30)
+    assert scene.is_over(trade_id)
+    assert scene.wait(TradeClosed).exit_reason == "kill"
+    assert len(scene.events(FlatVerified)) == 1
+
+
+@pytest.mark.parametrize("name", ["registry", "risk"])
+def test_a_gate_that_does_not_answer_denies(stage: Stage, name: str) -> None:
+    """Busy for longer than a question waits: denied, and the intent does not linger."""
+    scene = stage().ready(derive=poisonable)
+    scene.daemon.system.address(name).tell(Spell(at=scene.world.now(), seconds=5))
+    scene.run(0.1)
+    answer = scene.open()
+    assert isinstance(answer, Denied)
+    scene.run(10)
+    assert scene.booked == []
+    assert not scene.market.sent("private/buy")
+    scene.bracket()
+
+
+def test_a_registry_that_is_slow_does_not_delay_the_stop(stage: Stage) -> None:
+    """Protection never waits for the disk."""
+    scene = stage().ready(derive=poisonable)
+    answer = scene.open()
+    assert isinstance(answer, TradeAccepted)
+    scene.daemon.system.address("registry").tell(Spell(at=scene.world.now(), seconds=20))
+    scene.wait(StopPlaced)
+    scene.wait(TargetPlaced)
+    assert scene.naked.longest() < 0.1
+    scene.run(25)
+    scene.settled()
+
+
+def test_an_ordered_stop_leaves_stop_and_target_on_the_venue(stage: Stage) -> None:
+    """SIGTERM: exit 0, everything closed in order, the trade goes on at the next start."""
+    scene = stage().ready()
+    trade_id = scene.bracket()
+    scene.run(1)
+    assert scene.daemon.stop() == 0
+    assert len(scene.live(trade_id)) == 2
+    scene.boot()
+    scene.run(5)
+    assert scene.booked == [trade_id]
+    scene.settled()

@@ -1,0 +1,303 @@
+"""The line to the venue: lost, refused, expired, partitioned, or not there at all."""
+
+from decimal import Decimal
+
+import pytest
+
+from actors.messages.risk import DayBegan
+from actors.messages.session import (
+    GetCredentials,
+    SessionLost,
+    SessionOpened,
+    SessionRefused,
+    TokenRefreshed,
+)
+from actors.messages.trading import (
+    ProtectOnlyBegan,
+    ProtectOnlyEnded,
+    Ready,
+    StopPlaced,
+    TradeClosed,
+    TradeOpened,
+)
+from actors.messages.watch import LookFailed
+from domain.labels import Role
+from simulation.daemon import default_plan
+from simulation.venue import Fate, Refusal
+from tests.scenarios.conftest import Stage
+from tests.scenarios.scene import BTC, PLACE, Once
+
+SEEDS = range(4)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_protection_goes_on_over_http_while_the_stream_is_down(stage: Stage, seed: int) -> None:
+    """Only the websocket is gone: a fill is found by polling, and gets its stop over HTTP."""
+    scene = stage(seed).ready()
+    answer = scene.open(entry_type="limit", price=Decimal(99800))
+    scene.run(1)
+    scene.fault(Once(Fate.NOT_SENT, "public/auth", times=1000))
+    scene.market.hang_up()
+    scene.wait(SessionLost)
+    scene.market.move(btc_usd=99_700)
+    scene.run(0.5)
+    assert scene.position() > 0
+    scene.wait(StopPlaced)
+    assert scene.naked.longest() < 5
+    assert len(scene.stops(answer.trade_id)) == 1
+    scene.kind()
+    scene.wait(SessionOpened, 2)
+    scene.run(3)
+    scene.settled()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_exit_missed_while_the_line_was_down_is_found_when_it_is_back(
+    stage: Stage, seed: int
+) -> None:
+    """The stop filled unheard: the sibling is cancelled as soon as the session is open again."""
+    scene = stage(seed).ready()
+    trade_id = scene.bracket()
+    scene.run(1)
+    scene.market.is_partitioned = True
+    scene.market.hang_up()
+    scene.run(30)
+    scene.market.move(btc_usd=98_800)
+    scene.run(30)
+    assert scene.position() == 0
+    scene.kind()
+    closed = scene.wait(TradeClosed, limit=45)
+    assert closed.exit_reason == "stop_loss"
+    scene.run(3)
+    assert scene.is_over(trade_id)
+    scene.settled()
+
+
+def test_reconnecting_backs_off_and_comes_back(stage: Stage) -> None:
+    """Quickly at first, then ever more slowly, never slower than half a minute."""
+    scene = stage().ready()
+    scene.market.is_partitioned = True
+    scene.market.hang_up()
+    scene.run(240)
+    waits = [event.retry_in_seconds for event in scene.events(SessionLost)]
+    assert waits[0] < 0.5
+    assert all(wait <= 30 * 1.3 for wait in waits)
+    assert waits[-1] >= 30
+    assert len(waits) < 25
+    scene.kind()
+    scene.wait(SessionOpened, 2)
+    scene.run(5)
+    scene.bracket()
+
+
+def test_a_failed_look_is_never_read_as_flat(stage: Stage) -> None:
+    """Minutes without an answer: the book stays, nothing is cancelled, and it is said once."""
+    scene = stage().ready()
+    trade_id = scene.bracket()
+    scene.run(1)
+    scene.fault(
+        Once(Fate.REPLY_LOST, "private/get_positions", times=10_000),
+        Once(Refusal(10028), "private/get_open_orders", times=3),
+    )
+    scene.run(120)
+    assert scene.booked == [trade_id]
+    assert len(scene.live(trade_id)) == 2
+    failed = scene.events(LookFailed)
+    assert failed
+    assert len(failed) < 8
+    scene.kind()
+    scene.run(10)
+    scene.settled()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_partition_of_minutes_in_the_middle_of_a_bracket(stage: Stage, seed: int) -> None:
+    """Cut off right after the entry: nothing can be done until it heals, then it is."""
+    scene = stage(seed).ready()
+    scene.open()
+    scene.until(lambda: scene.position() > 0)
+    scene.market.is_partitioned = True
+    scene.run(20)
+    scene.market.hang_up("heartbeat missed")
+    scene.run(160)
+    scene.kind()
+    scene.wait(SessionOpened, 2)
+    scene.run(10)
+    for name in scene.positions():
+        assert scene.cover(name) >= scene.position(name)
+    scene.settled()
+
+
+def test_the_token_is_refreshed_at_eighty_per_cent_of_its_life(stage: Stage) -> None:
+    """900 seconds of life: refreshed every 720, without a new log-in."""
+    scene = stage(tick=4.0).ready()
+    scene.run(730)
+    refreshed = scene.wait(TokenRefreshed)
+    assert refreshed.how == "refresh_token"
+    scene.run(730)
+    assert len(scene.events(TokenRefreshed)) == 2
+    assert len(scene.events(SessionOpened)) == 1
+    assert scene.daemon.ask("auth", GetCredentials(at=scene.world.now())) is not None
+
+
+@pytest.mark.parametrize("fate", [Refusal(13009), Fate.REPLY_LOST, Fate.REQUEST_LOST])
+def test_a_refresh_that_fails_ends_in_a_fresh_log_in(stage: Stage, fate: Refusal | Fate) -> None:
+    """The refresh token is single-use: after any doubt only a log-in is certain."""
+    scene = stage(tick=4.0).ready()
+    scene.run(700)
+    scene.fault(Once(fate, "public/auth"))
+    scene.wait(SessionOpened, 2)
+    scene.run(5)
+    scene.bracket()
+
+
+def test_wrong_credentials_end_the_process_after_three_tries(stage: Stage) -> None:
+    """Trying on could lock the key: said each time, then exit 77."""
+    scene = stage()
+    scene.market.secret = "wrong"
+    scene.boot()
+    scene.wait(SessionRefused, 3)
+    assert scene.daemon.finished.get(timeout=30) == 77
+    assert len(scene.market.sent("public/auth")) == 3
+    scene.run(1)
+    assert sum("refused" in text for text in scene.phone.heard) == 3
+
+
+def test_credentials_refused_while_positions_are_open_keep_the_process(stage: Stage) -> None:
+    """Somebody changed the key: stay, keep watching, try slowly, and come back."""
+    scene = stage().ready()
+    trade_id = scene.bracket()
+    scene.run(1)
+    scene.fault(Once(Refusal(13004), "public/auth", times=4))
+    scene.market.hang_up()
+    scene.wait(SessionRefused, 4, limit=400)
+    assert not scene.daemon.finished.is_set
+    scene.wait(SessionOpened, 2, limit=120)
+    scene.run(3)
+    assert len(scene.live(trade_id)) == 2
+
+
+def test_a_key_that_may_withdraw_is_refused_for_real_money(stage: Stage) -> None:
+    """With the rule on, a granted wallet:read_write is not used."""
+    scene = stage(plan=default_plan(forbid_wallet_write=True))
+    real = scene.market.exchange.sessions.log_in
+
+    def generous(*arguments: object) -> object:
+        return changed_scope(real(*arguments))
+
+    def changed_scope(reply: dict[str, object]) -> dict[str, object]:
+        return reply | {"scope": f"{reply['scope']} wallet:read_write"}
+
+    scene.market.exchange.sessions.log_in = generous
+    scene.boot()
+    refused = scene.wait(SessionRefused)
+    assert "wallet:read_write" in refused.reason
+    assert scene.daemon.finished.get(timeout=60) == 77
+
+
+def test_cancel_on_disconnect_is_switched_off(stage: Stage) -> None:
+    """A venue that would cancel our stops with the line is told not to."""
+    scene = stage()
+    scene.market.ask("private/enable_cancel_on_disconnect", scope="account")
+    scene.ready()
+    assert scene.engine.account.cancel_on_disconnect is False
+    trade_id = scene.bracket()
+    scene.run(1)
+    scene.market.hang_up()
+    scene.run(3)
+    assert len(scene.stops(trade_id)) == 1
+
+
+def test_starting_without_the_venue_says_so_and_becomes_ready_later(stage: Stage) -> None:
+    """Protect-only after the limit, with an alert; ready when the venue is back."""
+    scene = stage()
+    scene.market.is_partitioned = True
+    scene.boot()
+    began = scene.wait(ProtectOnlyBegan, limit=60)
+    assert "contract data" in began.reason
+    scene.run(2)
+    assert any("PROTECT-ONLY" in text for text in scene.phone.heard)
+    scene.kind()
+    scene.wait(ProtectOnlyEnded, limit=60)
+    scene.wait(Ready)
+    scene.wait(DayBegan)
+    scene.run(1)
+    scene.bracket()
+
+
+def test_a_trade_that_cannot_be_verified_keeps_entries_closed(stage: Stage) -> None:
+    """Protect-only names what is missing; it ends when the trade has been seen."""
+    scene = stage().ready()
+    scene.bracket()
+    scene.run(1)
+    scene.crash()
+    scene.boot()
+    lost = Once(Fate.REPLY_LOST, "private/get_user_trades_by_instrument_and_time", times=10_000)
+    scene.fault(lost)
+    assert "could not be verified" in scene.wait(ProtectOnlyBegan).reason
+    scene.kind()
+    scene.wait(Ready, limit=120)
+    scene.run(1)
+    scene.settled()
+
+
+def test_duplicate_reports_and_a_replay_change_nothing(stage: Stage) -> None:
+    """Every notification twice: fills are counted once."""
+    scene = stage().ready()
+    deliver = scene.market.channels.on_notification
+
+    def twice(channel: str, data: object) -> None:
+        deliver(channel, data)
+        deliver(channel, data)
+
+    scene.market.channels.on_notification = twice
+    trade_id = scene.bracket()
+    scene.run(2)
+    assert scene.trades()[trade_id].position == scene.position(BTC)
+    scene.market.move(btc_usd=101_300)
+    closed = scene.wait(TradeClosed)
+    assert closed.contracts == 500
+    scene.run(2)
+    scene.settled()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_notification_at_all_still_ends_in_a_bracket_that_works(stage: Stage, seed: int) -> None:
+    """Deaf from the entry on: replies, polls and look-ups are enough."""
+    scene = stage(seed).ready()
+    scene.run(0.2)
+    answer = scene.open()
+    scene.market.lost_notifications = True
+    scene.wait(TradeOpened)
+    scene.run(4)
+    assert len(scene.stops(answer.trade_id)) == 1
+    scene.market.move(btc_usd=98_800)
+    scene.run(8)
+    assert scene.is_over(answer.trade_id)
+    assert scene.orders(answer.trade_id, Role.TARGET)
+    scene.market.lost_notifications = False
+    scene.run(3)
+    scene.settled()
+
+
+def test_an_order_the_venue_changed_on_the_way_is_not_kept(stage: Stage) -> None:
+    """A stop accepted without reduce-only is taken away again and counted as a failure."""
+    scene = stage().ready()
+    real = scene.market.exchange.request
+    left = [1]
+
+    def careless(line: object, method: str, params: dict[str, object], now_ms: int) -> object:
+        is_stop = method in PLACE and ".sl." in str(params.get("label"))
+        if is_stop and left[0]:
+            left[0] -= 1
+            params = {**params, "reduce_only": False}
+        return real(line, method, params, now_ms)
+
+    scene.market.exchange.request = careless
+    answer = scene.open()
+    scene.wait(TradeOpened)
+    scene.run(2)
+    (stop,) = scene.stops(answer.trade_id)
+    assert stop.reduce_only
+    assert stop.label == f"bw.{answer.trade_id}.sl.2"
+    assert scene.naked.longest() < 1
