@@ -45,7 +45,7 @@ from domain.orders import OrderType, Side
 from domain.trade import ExitReason, Trade, TradePlan
 
 TRADES, STATE, OUTBOX = "trades", "state", "outbox"
-KILL, DAY = "kill", "day"
+KILL, DAY, PROBE = "kill", "day", "probe"
 RETRY_SECONDS = 1.0
 INTENT = event_name(IntentRecorded)
 ENDS = frozenset({event_name(TradeClosed), event_name(TradeAbandoned)})
@@ -74,6 +74,7 @@ class Registry(Actor):
         self._day: DayBaseline | None = None
         self._outbox: dict[int, OutboxAlert] = {}
         self._unwritten: dict[tuple[str, str], Mapping[str, Any] | None] = {}
+        self._has_failed = False
 
     def recover(self) -> None:
         tables = self._book.load()
@@ -149,12 +150,8 @@ class Registry(Actor):
 
     def on_clear_kill(self, message: ClearKill) -> Recorded:
         del message
-        try:
-            self._book.remove(STATE, KILL)
-        except OSError as error:
-            self._disk_failed(error)
+        if not self._write(STATE, KILL, None):
             return self._answer_with("disk_failed")
-        self._unwritten.pop((STATE, KILL), None)
         self._kill = None
         return self._answer_with("")
 
@@ -219,12 +216,13 @@ class Registry(Actor):
         for (table, key), document in list(self._unwritten.items()):
             if not self._write(table, key, document):
                 return
-            del self._unwritten[table, key]
-        self.disarm(RetryDue)
-        self.emit(DiskRecovered, what="registry")
+        if self._write(STATE, PROBE, {"at": self.clock.now().isoformat()}):
+            self._has_failed = False
+            self.disarm(RetryDue)
+            self.emit(DiskRecovered, what="registry")
 
     def finish(self) -> None:
-        for (table, key), document in self._unwritten.items():
+        for (table, key), document in list(self._unwritten.items()):
             self._write(table, key, document)
 
     # -- inside ------------------------------------------------------------
@@ -238,7 +236,6 @@ class Registry(Actor):
 
     def _later(self, table: str, key: str, document: Mapping[str, Any] | None) -> None:
         self._unwritten[table, key] = document
-        self.every(RETRY_SECONDS, RetryDue)
 
     def _write(self, table: str, key: str, document: Mapping[str, Any] | None) -> bool:
         try:
@@ -249,10 +246,13 @@ class Registry(Actor):
         except OSError as error:
             self._disk_failed(error)
             return False
+        self._unwritten.pop((table, key), None)  # what waited for this place is older
         return True
 
     def _disk_failed(self, error: OSError) -> None:
-        if not self._unwritten:
+        if not self._has_failed:
+            self._has_failed = True
+            self.every(RETRY_SECONDS, RetryDue)
             self.emit(DiskFailed, what="registry", error=str(error))
 
     # -- rebuilding from the journal ------------------------------------------------------------
