@@ -227,13 +227,17 @@ def _wind_up(view: View) -> Step | None:
 
 
 def _missing_fills(view: View) -> Step | None:
-    """Figures are only true with every fill: fetched at once, then after ever longer pauses."""
+    """Figures are only true with every fill: those that are not pushed soon are fetched.
+
+    After half a second, a second, two, four: what the venue shows late is not asked for all
+    the time.
+    """
     trade = view.trade
     if not trade.lacks_fills:
         return None
     heard = [x.heard_at for x in trade.lines if x.heard_at is not None and x.heard_at <= view.now]
-    doublings = 2 ** min(trade.syncs_in_vain, 20) - 1
-    early = view.wait(max(heard, default=None), view.policy.retry_interval * doublings)
+    pause = view.policy.retry_interval * 2 ** min(trade.syncs_in_vain, 20)
+    early = view.wait(max(heard, default=None), pause)
     return early or Step(do=Do.SYNC)
 
 

@@ -122,10 +122,13 @@ class View:
         return early or Step(do=Do.PLACE, role=role, contracts=self.position)
 
     def _crowd(self, roles: Collection[Role]) -> Step | None:
-        """The second order of a kind may follow at once; those after it are spaced."""
+        """The second order of a kind may follow at once; those after it are spaced.
+
+        Only orders that the venue took count: refusals have their own pause.
+        """
         window = timedelta(seconds=self.policy.crowd_window)
-        sent = [x.sent_at for x in self.trade.of(*roles)]
-        recent = [x for x in sent if timedelta(0) <= self.now - x < window]
+        taken = [x.sent_at for x in self.trade.of(*roles) if x.order_ids]
+        recent = [x for x in taken if timedelta(0) <= self.now - x < window]
         if len(recent) < 2:
             return None
         return self.wait(max(recent), self.policy.retry_interval * (len(recent) - 1))

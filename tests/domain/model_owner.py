@@ -45,6 +45,7 @@ class Owner:
     wake_ms: int | None = None
     entries_placed: int = 0
     gone: set[str] = field(default_factory=set[str])
+    taken: list[str] = field(default_factory=list[str])
 
     @property
     def now(self) -> datetime:
@@ -104,6 +105,9 @@ class Owner:
     # -- steps: each returns whether to go on at once -------------------------------------------
 
     def _perform(self, step: Step) -> bool:
+        if step.do is not Do.WAIT:
+            about = step.role or (step.line.role if step.line else "")
+            self.taken.append(f"{step.do} {about}".strip())
         steps: dict[Do, Callable[[Step], bool]] = {
             Do.SYNC: self._sync,
             Do.LOOK_UP: self._look_up,

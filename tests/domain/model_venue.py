@@ -315,9 +315,9 @@ class ModelVenue:
         self.queue.append(Notice(booked, is_foreign=not order_id))
 
     def _clip(self) -> None:
-        """Resting reduce-only orders never add up to more than the position: oldest first."""
+        """Resting reduce-only orders never add up to more than the position: targets last."""
         left = self.position
-        for order in self.hanging():
+        for order in sorted(self.hanging(), key=lambda x: x.order_type is OrderType.LIMIT):
             if not order.reduce_only:
                 continue
             allowed = min(order.remaining, left)

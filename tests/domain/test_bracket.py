@@ -435,6 +435,12 @@ def test_orders_that_die_at_once_are_placed_ever_more_slowly() -> None:
     assert says(step_of(record(*two.lines, exposed_since=after(9)), 9)) == ("place", "sl", 0, 10)
 
 
+def test_refused_orders_have_their_own_pause() -> None:
+    """What the venue never took is not spaced a second time."""
+    refused = [stop(REJECTED, attempt=x, order_ids=()) for x in (1, 2, 3)]
+    assert says(step_of(record(entry(), *refused))) == ("place", "sl", 0, 10)
+
+
 def test_closes_under_both_roles_are_spaced_together() -> None:
     """A close that became an emergency goes on where it was."""
     dead = (close(CANCELLED), emergency(CANCELLED, sent_at=after(0.1)))
@@ -443,10 +449,9 @@ def test_closes_under_both_roles_are_spaced_together() -> None:
 
 
 def test_missing_fills_are_fetched_after_ever_longer_pauses() -> None:
-    """At once, then after half a second, one and a half, three and a half..."""
+    """They are pushed as a rule; what is not is asked for after half a second, one, two..."""
     flat = (entry(heard_at=START), stop(CANCELLED), CLOSED_BY_TARGET)
-    assert says(step_of(record(*flat))) == ("sync", "", 0, 0)
-    for vain, seconds in ((1, 0.5), (2, 1.5), (3, 3.5), (6, 31.5)):
+    for vain, seconds in ((0, 0.5), (1, 1), (2, 2), (3, 4), (6, 32)):
         trade = record(*flat, syncs_in_vain=vain)
         assert until_of(step_of(trade, seconds - 0.01)) == after(seconds)
         assert says(step_of(trade, seconds)) == ("sync", "", 0, 0)
@@ -455,7 +460,7 @@ def test_missing_fills_are_fetched_after_ever_longer_pauses() -> None:
 def test_the_pause_counts_from_the_last_report() -> None:
     """However long the trade lasted, the search begins when it ends."""
     flat = (entry(heard_at=START), stop(CANCELLED), replace(CLOSED_BY_TARGET, heard_at=after(60)))
-    assert until_of(step_of(record(*flat, syncs_in_vain=1), 60.1)) == after(60.5)
+    assert until_of(step_of(record(*flat), 60.1)) == after(60.5)
 
 
 def test_with_every_fill_in_hand_it_is_over() -> None:
