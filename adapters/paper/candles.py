@@ -9,6 +9,14 @@ from domain.instruments import Instrument
 from domain.orders import ZERO
 
 MINUTE_MS = 60_000
+# What clients may ask for, by the venue's name for it.
+SPANS_MS = {
+    word: minutes * MINUTE_MS
+    for word, minutes in (
+        *((str(each), each) for each in (1, 3, 5, 10, 15, 30, 60, 120, 180, 360, 720)),
+        ("1D", 1440),
+    )
+}
 _DAY_MINUTES = 1440
 
 

@@ -17,7 +17,8 @@ Sizes = dict[Decimal, Decimal]
 class Subscription:
     """One channel somebody listens to, and what it has still to say.
 
-    ``sizes`` and ``change_id`` are the book as last sent: changes are told against it.
+    ``sizes`` and ``change_id`` are the book as last sent, ``told`` the ticker: changes are told
+    against them.
     """
 
     topic: Topic
@@ -27,6 +28,7 @@ class Subscription:
     counter: int = 0
     change_id: int | None = None
     sizes: dict[str, Sizes] = field(default_factory=dict[str, Sizes])
+    told: Json = field(default_factory=dict[str, Any])
 
     @property
     def instrument(self) -> str:
@@ -117,6 +119,33 @@ def _depth(engine: Engine, subscription: Subscription) -> list[Any]:
 
 def _ticker(engine: Engine, subscription: Subscription) -> list[Any]:
     return [views.ticker(engine, subscription.instrument)]
+
+
+def _ticker_steps(engine: Engine, subscription: Subscription) -> list[Any]:
+    """What changed since the frame before; the first frame of all is the whole ticker."""
+    name, shown = subscription.instrument, views.ticker(engine, subscription.instrument)
+    before, subscription.told = subscription.told, shown
+    changed = {key: value for key, value in shown.items() if before.get(key) != value}
+    if not changed.keys() - {"timestamp"}:
+        return []
+    always = {"timestamp": engine.now_ms, "instrument_name": name}
+    return [{"type": "change" if before else "snapshot", **changed, **always}]
+
+
+def ticker_snapshot(engine: Engine, subscription: Subscription) -> Json:
+    """The first frame of an incremental ticker: everything, as of the last change sent."""
+    subscription.told = subscription.told or views.ticker(engine, subscription.instrument)
+    return {"type": "snapshot", **subscription.told}
+
+
+def _candles(engine: Engine, subscription: Subscription) -> list[Any]:
+    """The candle of now, as far as it has come."""
+    market = engine.markets[subscription.instrument]
+    span_ms = subscription.topic.span_ms
+    start_ms = engine.now_ms // span_ms * span_ms
+    return [
+        wire.candle(span) for span in market.candles.spans(start_ms, engine.now_ms, span_ms)[-1:]
+    ]
 
 
 def _quote(engine: Engine, subscription: Subscription) -> list[Any]:
@@ -222,4 +251,8 @@ RENDER: dict[Family, Callable[[Engine, Subscription], list[Any]]] = {
     Family.FILLS: _fills,
     Family.CHANGES: _changes,
     Family.PORTFOLIO: _portfolio,
+    Family.TICKER_STEPS: _ticker_steps,
+    Family.CANDLES: _candles,
+    Family.PUBLIC_METHODS: _nothing,
+    Family.OWN_QUIET: _nothing,
 }

@@ -10,7 +10,7 @@ from typing import Any
 from adapters.paper import views
 from adapters.paper.engine import Changes, Engine
 from adapters.paper.errors import refusal, unauthorized
-from adapters.paper.frames import RENDER, Subscription, book_snapshot, is_dirty
+from adapters.paper.frames import RENDER, Subscription, book_snapshot, is_dirty, ticker_snapshot
 from adapters.paper.sessions import SessionState
 from adapters.paper.topics import Family, Topic, parse
 
@@ -25,8 +25,11 @@ _PRICED = frozenset(
         Family.INDEX,
         Family.PLATFORM,
         Family.PORTFOLIO,
+        Family.TICKER_STEPS,
     }
 )
+_TAPED = frozenset({Family.TRADES, Family.CANDLES})
+_SILENT = frozenset({Family.STATE, Family.PUBLIC_METHODS, Family.OWN_QUIET})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,10 @@ class Hub:
             first = [book_snapshot(self._engine, subscription)]
         elif topic.family is Family.PORTFOLIO:
             first = [views.summary(self._engine, each) for each in topic.currencies]
+        elif topic.family is Family.TICKER_STEPS:
+            first = [ticker_snapshot(self._engine, subscription)]
+        elif topic.family is Family.PUBLIC_METHODS:
+            first = [{"allow_unauthenticated_public_requests": True}]
         self._out += [Notification(topic.text, data, session.session_id) for data in first]
 
     def unsubscribe(self, session: SessionState, channels: list[str]) -> list[str]:
@@ -117,14 +124,16 @@ def _take_in(subscription: Subscription, changes: Changes) -> None:
     """Adds what concerns a channel to what it has still to say."""
     pending, names = subscription.pending, subscription.topic.instruments
     family = subscription.topic.family
+    if family in _SILENT:
+        return
     if family in _PRICED:
         pending.moved |= changes.moved & names
     if family is Family.PORTFOLIO and (changes.orders or changes.trades):
         subscription.due_ms = 0
-    if family is not Family.TRADES:
+    if family not in _TAPED:
         pending.orders |= {
             key: order for key, order in changes.orders.items() if order.instrument_name in names
         }
         pending.trades += [each for each in changes.trades if each.instrument_name in names]
-    if family is Family.TRADES or family in _PRICED:
+    if family in _TAPED or family in _PRICED:
         pending.tape += [each for each in changes.tape if each[0] in names]

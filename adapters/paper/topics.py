@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from adapters.paper.candles import SPANS_MS
 from adapters.paper.catalogue import CURRENCIES, INDEX_OF, INSTRUMENTS
 
 
@@ -23,9 +24,15 @@ class Family(Enum):
     FILLS = "fills"
     CHANGES = "changes"
     PORTFOLIO = "portfolio"
+    TICKER_STEPS = "ticker steps"
+    CANDLES = "candles"
+    PUBLIC_METHODS = "public methods"
+    OWN_QUIET = "own quiet"
 
 
-PRIVATE = frozenset({Family.ORDERS, Family.FILLS, Family.CHANGES, Family.PORTFOLIO})
+PRIVATE = frozenset(
+    {Family.ORDERS, Family.FILLS, Family.CHANGES, Family.PORTFOLIO, Family.OWN_QUIET}
+)
 RAW = "raw"
 _INTERVAL_MS = {RAW: 0, "100ms": 100, "agg2": 1000}
 _INSTRUMENT = r"(?P<instrument>[A-Z_]+-PERPETUAL)"
@@ -39,12 +46,15 @@ _FORMS = [
         (rf"book\.{_INSTRUMENT}{_EVERY}", Family.BOOK),
         (rf"book\.{_INSTRUMENT}{_WINDOW}{_SLOW}", Family.DEPTH),
         (rf"ticker\.{_INSTRUMENT}{_EVERY}", Family.TICKER),
+        (rf"incremental_ticker\.{_INSTRUMENT}", Family.TICKER_STEPS),
+        (rf"chart\.trades\.{_INSTRUMENT}\.(?P<span>\w+)", Family.CANDLES),
         (rf"quote\.{_INSTRUMENT}", Family.QUOTE),
         (rf"trades\.{_INSTRUMENT}{_EVERY}", Family.TRADES),
         (rf"trades\.{_GROUP}{_EVERY}", Family.TRADES),
         (rf"perpetual\.{_INSTRUMENT}{_EVERY}", Family.PERPETUAL),
         (r"deribit_price_index\.(?P<index>\w+)", Family.INDEX),
         (r"platform_state", Family.PLATFORM),
+        (r"platform_state\.public_methods_state", Family.PUBLIC_METHODS),
         (rf"instrument\.state\.{_GROUP}", Family.STATE),
         (rf"user\.orders\.{_INSTRUMENT}{_EVERY}", Family.ORDERS),
         (rf"user\.orders\.{_GROUP}{_EVERY}", Family.ORDERS),
@@ -53,6 +63,9 @@ _FORMS = [
         (rf"user\.changes\.{_INSTRUMENT}{_EVERY}", Family.CHANGES),
         (rf"user\.changes\.{_GROUP}{_EVERY}", Family.CHANGES),
         (r"user\.portfolio\.(?P<currency>\w+)", Family.PORTFOLIO),
+        (r"user\.(?:access_log|lock)", Family.OWN_QUIET),
+        (r"user\.mmp_trigger\.(?P<index>\w+)", Family.OWN_QUIET),
+        (rf"user\.combo_trades\.{_GROUP}{_EVERY}", Family.OWN_QUIET),
     )
 ]
 
@@ -69,6 +82,7 @@ class Topic:
     interval_ms: int = 0
     is_raw: bool = False
     depth: int = 0
+    span_ms: int = 0
 
     @property
     def is_private(self) -> bool:
@@ -86,7 +100,10 @@ def parse(text: str) -> Topic | None:
 def _topic(text: str, family: Family, parts: dict[str, str | None]) -> Topic | None:
     currencies, instruments = _currencies(parts), _instruments(parts)
     index = parts.get("index") or ""
+    span = parts.get("span")
     if instruments is None or currencies is None or (index and index not in INDEX_OF):
+        return None
+    if span is not None and span not in SPANS_MS:
         return None
     interval = parts.get("interval")
     return Topic(
@@ -98,12 +115,15 @@ def _topic(text: str, family: Family, parts: dict[str, str | None]) -> Topic | N
         interval_ms=_pace(family, interval),
         is_raw=interval == RAW,
         depth=int(parts.get("depth") or 0),
+        span_ms=SPANS_MS.get(span or "", 0),
     )
 
 
 def _pace(family: Family, interval: str | None) -> int:
     if family in {Family.INDEX, Family.PLATFORM}:
         return 1000
+    if family in {Family.TICKER_STEPS, Family.CANDLES}:
+        return 100
     return _INTERVAL_MS[interval or RAW]
 
 

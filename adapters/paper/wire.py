@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from adapters.paper.account import Stake
+from adapters.paper.candles import Candle
 from adapters.paper.market import InterestSample, Level, Market, PublicTrade
 from adapters.paper.records import (
     MARKET_STYLE,
@@ -16,6 +17,7 @@ from adapters.paper.records import (
     TradeRecord,
     TriggerEntry,
 )
+from adapters.paper.switches import Switches
 from domain.instruments import Instrument
 from domain.margin import Margins
 from domain.orders import ZERO, OrderState, Side
@@ -112,7 +114,7 @@ def user_trade(record: TradeRecord) -> Json:
         "instrument_name": record.instrument_name,
         "timestamp": record.timestamp_ms,
         "order_id": record.order_id,
-        "order_type": record.order_type.value,
+        "order_type": "liquidation" if record.is_liquidation else record.order_type.value,
         "direction": record.side.value,
         "price": record.price,
         "amount": instrument.amount(record.contracts),
@@ -136,6 +138,8 @@ def user_trade(record: TradeRecord) -> Json:
     }
     if record.label:
         shown["label"] = record.label
+    if record.is_liquidation:
+        shown["liquidation"] = "T"
     return shown
 
 
@@ -171,7 +175,8 @@ def trigger_entry(record: TriggerEntry) -> Json:
 
 def public_trade(instrument: Instrument, record: PublicTrade) -> Json:
     """A trade on the tape."""
-    return {
+    liquidated = {} if record.liquidation is None else {"liquidation": record.liquidation}
+    return liquidated | {
         "trade_id": record.trade_id,
         "trade_seq": record.trade_seq,
         "instrument_name": instrument.name,
@@ -186,34 +191,54 @@ def public_trade(instrument: Instrument, record: PublicTrade) -> Json:
     }
 
 
-def position(market: Market, stake: Stake, margins: Margins, orders_margin: Decimal) -> Json:
-    """A position; flat ones have size 0 and direction ``zero``. A short's size is negative."""
+def candle(span: Candle) -> Json:
+    """One candle of a chart channel."""
+    return {
+        "tick": span.tick,
+        "open": span.open,
+        "high": span.high,
+        "low": span.low,
+        "close": span.close,
+        "volume": average(span.volume),
+        "cost": average(span.cost),
+    }
+
+
+def position(
+    market: Market, stake: Stake, margins: Margins, orders_margin: Decimal, switches: Switches
+) -> Json:
+    """A position; flat ones have size 0 and direction ``zero``."""
     instrument, held = market.instrument, stake.holding.contracts
     amount = instrument.amount(held)
     coins = money(amount / market.mark) if instrument.is_inverse else amount
-    gain = money(unrealised(instrument, stake.holding, market.mark))
     side = stake.holding.side
+    is_unsigned = switches.short_size == "unsigned"
+    size = coins * market.mark if _is_quoted(instrument, switches) else amount
     return {
         "instrument_name": instrument.name,
         "kind": "future",
         "direction": side.value if side else "zero",
-        "size": amount,
-        "size_currency": coins,
+        "size": abs(size) if is_unsigned else size,
+        "size_currency": abs(coins) if is_unsigned else coins,
         "delta": coins,
         "average_price": average(average_price(instrument, stake.holding) or ZERO),
         "mark_price": market.mark,
         "index_price": market.index,
-        "settlement_price": market.index,
+        "settlement_price": market.settlement_price,
         "initial_margin": money(margins.initial),
         "maintenance_margin": money(margins.maintenance),
         "open_orders_margin": money(orders_margin),
         "leverage": _LEVERAGE,
-        "total_profit_loss": gain,
-        "floating_profit_loss": gain,
+        "total_profit_loss": money(unrealised(instrument, stake.holding, market.mark)),
+        "floating_profit_loss": money(unrealised(instrument, stake.session, market.mark)),
         "realized_profit_loss": money(stake.realised + stake.funding),
         "realized_funding": money(stake.funding),
         "interest_value": money(market.interest),
     }
+
+
+def _is_quoted(instrument: Instrument, switches: Switches) -> bool:
+    return switches.linear_size == "quote" and not instrument.is_inverse
 
 
 def levels(
@@ -242,14 +267,14 @@ def touch(bids: list[tuple[Decimal, Decimal]], asks: list[tuple[Decimal, Decimal
     }
 
 
-def ticker(market: Market, best: Mapping[str, Any]) -> Json:
+def ticker(market: Market, best: Mapping[str, Any], state: str) -> Json:
     """A ticker, without the statistics of the day."""
     low, high = market.band()
     instrument = market.instrument
     return {
         "instrument_name": instrument.name,
         "timestamp": market.now_ms,
-        "state": "open",
+        "state": state,
         "open_interest": instrument.amount(open_interest(market)),
         **best,
         "index_price": market.index,
@@ -257,7 +282,7 @@ def ticker(market: Market, best: Mapping[str, Any]) -> Json:
         "last_price": market.last_price,
         "min_price": low,
         "max_price": high,
-        "settlement_price": market.index,
+        "settlement_price": market.settlement_price,
         "estimated_delivery_price": market.index,
         "funding_8h": funding_8h(market),
         "current_funding": money(market.rate),

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from adapters.paper import views, wire
+from adapters.paper import views, wire, wire_log
+from adapters.paper.account import Stake
 from adapters.paper.catalogue import CURRENCIES, INSTRUMENTS
 from adapters.paper.errors import invalid
+from adapters.paper.limits import Bucket
 from adapters.paper.methods.call import Call, Method
-from adapters.paper.methods.paging import is_of_kind
+from adapters.paper.methods.paging import NO_END, in_currency, is_of_kind
 from adapters.paper.wire import Json
 
 
@@ -30,8 +32,14 @@ def _positions(call: Call) -> list[Json]:
     return [
         views.position(call.engine, name)
         for name, stake in call.engine.account.stakes.items()
-        if stake.touched and currency in {"any", INSTRUMENTS[name].settlement_currency}
+        if _is_listed(call, stake) and currency in {"any", INSTRUMENTS[name].settlement_currency}
     ]
+
+
+def _is_listed(call: Call, stake: Stake) -> bool:
+    """What was traded stays in the list until the settlement, flat or not."""
+    hides_flat = call.engine.switches.flat_positions == "hidden"
+    return stake.holding.contracts != 0 or (stake.touched and not hides_flat)
 
 
 def _account(call: Call) -> Json:
@@ -73,8 +81,68 @@ def _subaccounts(call: Call) -> list[Json]:
     return [account]
 
 
-def _locks(_: Call) -> list[Json]:
-    return [{"currency": currency, "locked": False} for currency in CURRENCIES]
+def _subaccounts_details(call: Call) -> list[Json]:
+    """The one account there is: what it holds and, when asked for, its open orders."""
+    currency = _one_currency(call)
+    names = [name for name, each in INSTRUMENTS.items() if each.settlement_currency == currency]
+    stakes = call.engine.account.stakes
+    details: Json = {
+        "uid": wire.USER_ID,
+        "positions": [
+            views.position(call.engine, name) for name in names if stakes[name].holding.contracts
+        ],
+    }
+    if call.params.flag("with_open_orders"):
+        found = call.engine.ledger.select(lambda order: order.instrument_name in names)
+        details["open_orders"] = [wire.order(order) for order in found]
+    return [details]
+
+
+def _no_transfers(call: Call) -> Json:
+    """Nothing ever moved in or out of a paper account."""
+    _one_currency(call)
+    return {"count": 0, "data": []}
+
+
+def _subaccount_details(call: Call) -> list[Json]:
+    """The one account, with what it holds and (asked for) its open orders in a currency."""
+    currency = _one_currency(call)
+    row: Json = {
+        "uid": wire.USER_ID,
+        "positions": [
+            views.position(call.engine, name)
+            for name, stake in call.engine.account.stakes.items()
+            if _is_listed(call, stake) and INSTRUMENTS[name].settlement_currency == currency
+        ],
+    }
+    if call.params.flag("with_open_orders"):
+        found = call.engine.ledger.select(in_currency(currency))
+        row["open_orders"] = [wire.order(order) for order in found]
+    return [row]
+
+
+def _locks(call: Call) -> list[Json]:
+    """A currency is locked while its positions are being liquidated."""
+    locked = call.engine.account.liquidated_ms
+    return [{"currency": currency, "locked": currency in locked} for currency in CURRENCIES]
+
+
+def _transaction_log(call: Call) -> Json:
+    """Newest first, a page at a time; ``continuation`` is the line the next page begins with."""
+    currency, words = _one_currency(call), call.params.text("query", "").split()
+    start, end = call.params.whole("start_timestamp"), call.params.whole("end_timestamp")
+    before = call.params.whole("continuation", NO_END)
+    found = [
+        row
+        for row in reversed(call.engine.ledger.logs)
+        if row.currency == currency
+        and start <= row.timestamp_ms <= end
+        and row.row_id <= before
+        and set(words) <= wire_log.log_words(row)
+    ]
+    count = call.params.whole("count", 100, most=250)
+    following = found[count].row_id if len(found) > count else None
+    return {"logs": [wire_log.log_row(row) for row in found[:count]], "continuation": following}
 
 
 def _read(run: Callable[[Call], Any], needs: str = "account:read") -> Method:
@@ -87,5 +155,13 @@ METHODS = {
     "private/get_account_summary": _read(_account),
     "private/get_account_summaries": _read(_accounts),
     "private/get_subaccounts": _read(_subaccounts),
+    "private/get_subaccounts_details": _read(_subaccounts_details),
+    "private/get_deposits": _read(_no_transfers, "wallet:read"),
+    "private/get_withdrawals": _read(_no_transfers, "wallet:read"),
+    "private/get_transfers": _read(_no_transfers, "wallet:read"),
+    "private/get_subaccounts_details": _read(_subaccount_details),
     "private/get_user_locks": _read(_locks),
+    "private/get_transaction_log": Method(
+        run=_transaction_log, needs="account:read", bucket=Bucket.TRANSACTION_LOG
+    ),
 }

@@ -44,6 +44,22 @@ def contracts(params: Params, instrument: Instrument) -> int | None:
     return whole
 
 
+def required_contracts(params: Params, instrument: Instrument) -> int:
+    """As `contracts`, but it must be given."""
+    whole = contracts(params, instrument)
+    if whole is None:
+        raise invalid("amount", "value is required")
+    return whole
+
+
+def required_number(params: Params, name: str) -> Decimal:
+    """A positive number that must be given."""
+    number = positive(params, name)
+    if number is None:
+        raise invalid(name, "value is required")
+    return number
+
+
 def _whole(params: Params, instrument: Instrument, name: str) -> int | None:
     amount = positive(params, name)
     try:
@@ -85,9 +101,7 @@ def linkage(call: Call, primary: Draft) -> Linkage | None:
 
 def _draft(call: Call, params: Params, instrument: Instrument, side: Side) -> Draft:
     order_type = params.choice("type", OrderType, OrderType.LIMIT)
-    whole = contracts(params, instrument)
-    if whole is None:
-        raise invalid("amount", "value is required")
+    whole = required_contracts(params, instrument)
     price = None if order_type in MARKET_STYLE else positive(params, "price")
     return Draft(
         instrument=instrument,

@@ -1,23 +1,14 @@
 """Public market data."""
 
-from decimal import Decimal
-from itertools import pairwise
-from typing import Any
-
-from adapters.paper import views, wire
+from adapters.paper import views
 from adapters.paper.catalogue import INDEX_OF, INSTRUMENTS, contract_data
 from adapters.paper.errors import invalid
 from adapters.paper.limits import Bucket
-from adapters.paper.market import PublicTrade
 from adapters.paper.methods.call import Call, Method
-from adapters.paper.methods.paging import ascending
 from adapters.paper.wire import Json
 from domain.instruments import Instrument
 
 _DEPTHS = (1, 5, 10, 20, 50, 100, 1000, 10000)
-_MINUTE_MS = 60_000
-_RESOLUTIONS = frozenset({"1", "3", "5", "10", "15", "30", "60", "120", "180", "360", "720", "1D"})
-_DAY_MINUTES = 1440
 
 
 def listed_in(call: Call) -> list[Instrument]:
@@ -30,11 +21,16 @@ def listed_in(call: Call) -> list[Instrument]:
 
 
 def _instruments(call: Call) -> list[Json]:
-    return [contract_data(each) for each in listed_in(call)]
+    return [_listing(call, each) for each in listed_in(call)]
 
 
 def _instrument(call: Call) -> Json:
-    return contract_data(call.params.instrument())
+    return _listing(call, call.params.instrument())
+
+
+def _listing(call: Call, instrument: Instrument) -> Json:
+    state = call.engine.state_of(instrument.name)
+    return contract_data(instrument) | {"state": state, "is_active": state != "inactive"}
 
 
 def _ticker(call: Call) -> Json:
@@ -91,70 +87,8 @@ def _summary_by_instrument(call: Call) -> list[Json]:
     return [_summary(call, call.params.instrument())]
 
 
-def _trades(call: Call) -> Json:
-    instrument = call.params.instrument()
-    start, end = (
-        call.params.whole("start_timestamp", 0),
-        call.params.whole("end_timestamp", 1 << 62),
-    )
-    first, last = call.params.whole("start_seq", 0), call.params.whole("end_seq", 1 << 62)
-    market = call.engine.markets[instrument.name]
-    found = [
-        trade for trade in market.trades_between(start, end) if first <= trade.trade_seq <= last
-    ]
-    count = call.params.whole("count", 10, most=1000)
-    page: list[PublicTrade] = found[:count] if ascending(call) else found[::-1][:count]
-    return {
-        "trades": [wire.public_trade(instrument, trade) for trade in page],
-        "has_more": len(found) > len(page),
-    }
-
-
-def _trades_and_time(call: Call) -> Json:
-    call.params.whole("start_timestamp")
-    call.params.whole("end_timestamp")
-    return _trades(call)
-
-
-def _period(call: Call) -> tuple[int, int]:
-    start, end = call.params.whole("start_timestamp"), call.params.whole("end_timestamp")
-    if start > end:
-        raise invalid("start_timestamp", "must be before end_timestamp")
-    return start, end
-
-
-def _funding_value(call: Call) -> Decimal:
-    market = call.engine.markets[call.params.instrument().name]
-    start, end = _period(call)
-    return wire.money(market.interest_at(end) - market.interest_at(start))
-
-
-def _funding_history(call: Call) -> list[Json]:
-    market = call.engine.markets[call.params.instrument().name]
-    start, end = _period(call)
-    return [
-        wire.funding_row(market, sample, before)
-        for before, sample in pairwise(market.samples)
-        if start <= sample.timestamp_ms <= end
-    ]
-
-
-def _chart(call: Call) -> Json:
-    market = call.engine.markets[call.params.instrument().name]
-    start, end = _period(call)
-    word = call.params.one_of("resolution", _RESOLUTIONS)
-    minutes = _DAY_MINUTES if word == "1D" else int(word)
-    spans = market.candles.spans(start, end, minutes * _MINUTE_MS)
-    columns: dict[str, list[Any]] = {
-        name: [getattr(span, name) for span in spans] for name in ("open", "high", "low", "close")
-    }
-    return {
-        **columns,
-        "ticks": [span.tick for span in spans],
-        "volume": [wire.average(span.volume) for span in spans],
-        "cost": [wire.average(span.cost) for span in spans],
-        "status": "ok" if spans else "no_data",
-    }
+def _contract_size(call: Call) -> Json:
+    return {"contract_size": call.params.instrument().contract_size}
 
 
 def _currencies(_: Call) -> list[Json]:
@@ -169,11 +103,8 @@ METHODS = {
     "public/get_order_book": Method(run=_order_book),
     "public/get_index_price": Method(run=_index_price),
     "public/get_index_price_names": Method(run=_index_names),
+    "public/get_supported_index_names": Method(run=_index_names),
+    "public/get_contract_size": Method(run=_contract_size),
     "public/get_book_summary_by_currency": Method(run=_summary_by_currency),
     "public/get_book_summary_by_instrument": Method(run=_summary_by_instrument),
-    "public/get_last_trades_by_instrument": Method(run=_trades),
-    "public/get_last_trades_by_instrument_and_time": Method(run=_trades_and_time),
-    "public/get_funding_rate_value": Method(run=_funding_value),
-    "public/get_funding_rate_history": Method(run=_funding_history),
-    "public/get_tradingview_chart_data": Method(run=_chart),
 }

@@ -8,6 +8,7 @@ from adapters.paper.records import OrderRecord
 from domain.orders import OrderType
 
 NO_END = 1 << 62
+_LONGEST_ID = 20
 _SORTING = frozenset({"asc", "desc", "default"})
 _STOPS = frozenset({OrderType.STOP_LIMIT, OrderType.STOP_MARKET})
 _TAKES = frozenset({OrderType.TAKE_LIMIT, OrderType.TAKE_MARKET})
@@ -35,6 +36,20 @@ _KINDS = frozenset({"future", "option", "spot", "future_combo", "option_combo", 
 def ascending(call: Call) -> bool:
     """Whether rows go oldest first; the default is newest first."""
     return call.params.one_of("sorting", _SORTING, "default") == "asc"
+
+
+def id_digits(trade_id: str) -> int:
+    """The number in a trade id, which rises with time whatever stands before it."""
+    number = trade_id.rpartition("-")[2]
+    if not (number.isdecimal() and number.isascii()) or len(number) > _LONGEST_ID:
+        raise invalid("start_id", "invalid format")
+    return int(number)
+
+
+def id_bounds(call: Call) -> tuple[int, int]:
+    """``start_id`` and ``end_id``, both included."""
+    first, last = call.params.text("start_id", "0"), call.params.text("end_id", str(NO_END))
+    return id_digits(first), id_digits(last)
 
 
 def is_of_kind(call: Call) -> bool:

@@ -9,11 +9,14 @@ from adapters.paper.methods.call import Call, Method
 from adapters.paper.methods.paging import (
     NO_END,
     ascending,
+    id_bounds,
+    id_digits,
     in_currency,
     in_instrument,
     is_of_kind,
     of_type,
 )
+from adapters.paper.methods.tape import timed
 from adapters.paper.records import OrderRecord, TradeRecord
 from adapters.paper.wire import Json
 from domain.orders import OrderState
@@ -112,27 +115,15 @@ def _fills(call: Call, belongs: Callable[[TradeRecord], bool]) -> Json:
 
 def _trades_by_currency(call: Call) -> Json:
     currency, matches = call.params.currency(), is_of_kind(call)
-    first, last = _id_bounds(call)
+    first, last = id_bounds(call)
     return _fills(
         call,
         lambda trade: (
             matches
             and currency in {"any", trade.instrument.settlement_currency}
-            and first <= _digits(trade.trade_id) <= last
+            and first <= id_digits(trade.trade_id) <= last
         ),
     )
-
-
-def _id_bounds(call: Call) -> tuple[int, int]:
-    first, last = call.params.text("start_id", "0"), call.params.text("end_id", str(NO_END))
-    return _digits(first), _digits(last)
-
-
-def _digits(trade_id: str) -> int:
-    number = trade_id.rpartition("-")[2]
-    if not number.isdecimal():
-        raise invalid("start_id", "invalid format")
-    return int(number)
 
 
 def _trades_by_instrument(call: Call) -> Json:
@@ -142,17 +133,6 @@ def _trades_by_instrument(call: Call) -> Json:
         call,
         lambda trade: trade.instrument_name == name and first <= trade.trade_seq <= last,
     )
-
-
-def _timed(run: Callable[[Call], Json]) -> Callable[[Call], Json]:
-    """The ``_and_time`` form: the same, with both times required."""
-
-    def bounded(call: Call) -> Json:
-        call.params.whole("start_timestamp")
-        call.params.whole("end_timestamp")
-        return run(call)
-
-    return bounded
 
 
 def _trades_by_order(call: Call) -> list[Json]:
@@ -208,9 +188,9 @@ METHODS = {
     "private/get_order_history_by_currency": _read(_history_by_currency),
     "private/get_order_history_by_instrument": _read(_history_by_instrument),
     "private/get_user_trades_by_currency": _read(_trades_by_currency),
-    "private/get_user_trades_by_currency_and_time": _read(_timed(_trades_by_currency)),
+    "private/get_user_trades_by_currency_and_time": _read(timed(_trades_by_currency)),
     "private/get_user_trades_by_instrument": _read(_trades_by_instrument),
-    "private/get_user_trades_by_instrument_and_time": _read(_timed(_trades_by_instrument)),
+    "private/get_user_trades_by_instrument_and_time": _read(timed(_trades_by_instrument)),
     "private/get_user_trades_by_order": _read(_trades_by_order),
     "private/get_trigger_order_history": _read(_trigger_history),
 }

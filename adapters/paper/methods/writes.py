@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from adapters.paper import editing, linking, placing, triggers, wire
+from adapters.paper import editing, gating, linking, placing, triggers, wire
 from adapters.paper.catalogue import INSTRUMENTS
-from adapters.paper.errors import invalid, refusal
+from adapters.paper.engine import Engine
+from adapters.paper.errors import VenueError, invalid, refusal
 from adapters.paper.limits import Bucket
 from adapters.paper.methods import drafts
 from adapters.paper.methods.call import Call, Method
@@ -25,6 +26,7 @@ def _placed(order: OrderRecord, trades: list[TradeRecord]) -> Json:
 def _place(call: Call, side: Side) -> Json:
     draft = drafts.draft(call, side)
     drafts.check_valid_until(call)
+    gating.check_order(call.engine, draft.instrument.name)
     linkage = drafts.linkage(call, draft)
     if linkage is not None:
         return _placed(*linking.place(call.engine, draft, linkage))
@@ -44,6 +46,7 @@ def _sell(call: Call) -> Json:
 def _edit_order(call: Call, order: OrderRecord) -> Json:
     change = drafts.change(call, order.instrument)
     drafts.check_valid_until(call)
+    gating.check_edit(call.engine, order.instrument_name)
     trades = editing.edit(call.engine, order, change)
     return _placed(order, trades)
 
@@ -68,6 +71,7 @@ def _cancel(call: Call) -> Json:
     order = call.engine.ledger.find(call.params.text("order_id"), call.now_ms)
     if not order.state.is_live:
         raise refusal(11044)
+    gating.check_cancel(call.engine, order.instrument_name)
     before = wire.order(order)
     call.engine.cancel(order)
     is_stale = call.engine.switches.cancelled_trigger_reply == "untriggered"
@@ -76,10 +80,33 @@ def _cancel(call: Call) -> Json:
 
 def _cancel_where(call: Call, *tests: Wanted) -> Any:
     """Cancels what passes every test: a number, or groups when ``detailed``."""
-    found = call.engine.ledger.select(lambda order: all(test(order) for test in tests))
-    for order in found:
-        call.engine.cancel(order)
-    return _detailed(found) if call.params.flag("detailed") else len(found)
+    cancelled = _cancel_found(call, lambda order: all(test(order) for test in tests))
+    return _detailed(cancelled) if call.params.flag("detailed") else len(cancelled)
+
+
+def _cancel_found(call: Call, wanted: Wanted) -> list[OrderRecord]:
+    """Cancels what is wanted, as far as its book takes cancels.
+
+    Raises:
+        VenueError: 10041 or 10012, none of them does.
+    """
+    engine = call.engine
+    found = engine.ledger.select(wanted)
+    refusals = {name: _refusal(engine, name) for name in {each.instrument_name for each in found}}
+    possible = [order for order in found if refusals[order.instrument_name] is None]
+    for order in possible:
+        engine.cancel(order)
+    if found and not possible:
+        raise refusals[found[0].instrument_name] or refusal(10012)
+    return possible
+
+
+def _refusal(engine: Engine, instrument_name: str) -> VenueError | None:
+    try:
+        gating.check_cancel(engine, instrument_name)
+    except VenueError as error:
+        return error
+    return None
 
 
 def _detailed(orders: list[OrderRecord]) -> list[Json]:
@@ -139,16 +166,14 @@ def _cancel_all_by_kind_or_type(call: Call) -> Any:
 
 def _cancel_by_label(call: Call) -> int:
     label, currency = call.params.text("label"), call.params.currency(default="any")
-    found = call.engine.ledger.select(lambda order: order.label == label)
-    chosen = [order for order in found if in_currency(currency)(order)]
-    for order in chosen:
-        call.engine.cancel(order)
-    return len(chosen)
+    belongs = in_currency(currency)
+    return len(_cancel_found(call, lambda order: order.label == label and belongs(order)))
 
 
 def _close_position(call: Call) -> Json:
     instrument = call.params.instrument()
     order_type = OrderType(call.params.one_of("type", _CLOSING_TYPES))
+    gating.check_order(call.engine, instrument.name)
     held = call.engine.account.contracts(instrument.name)
     if held == 0:
         raise refusal(11030, "invalid_reduce_only_order")
