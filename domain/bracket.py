@@ -39,13 +39,15 @@ def _sync_first(view: View) -> Step | None:
 
 
 def _is_contradicted(view: View) -> bool:
-    """Whether the venue would not close what we believe is open."""
-    last = max(view.trade.of(*CLOSERS), key=lambda x: x.sent_at, default=None)
-    if last is None:
+    """Whether a close was sent already and the doubt is about what became of it."""
+    closers = view.trade.of(*CLOSERS)
+    if not closers:
         return False
+    last = closers[-1]
     if last.status is LineStatus.REJECTED:
         return last.code in venue_codes.NOTHING_TO_REDUCE
-    return last.status is LineStatus.CANCELLED and view.trade.line_filled(last) == 0
+    was_cut = last.status is LineStatus.CANCELLED and view.trade.line_filled(last) == 0
+    return was_cut or last.status is LineStatus.LIVE
 
 
 def _stop_unknown(view: View) -> Step | None:

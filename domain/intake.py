@@ -75,7 +75,7 @@ def accept(
     prices = BracketPrices(
         entry_type=entry_type,
         entry=price,
-        reference=meets,
+        reference=meets if reference is None else reference,
         stop=wish.stop_loss,
         target=wish.take_profit,
         tick=instrument.tick_size,

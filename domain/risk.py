@@ -10,7 +10,7 @@ than the whole keeps the collateral's own price moves out of the trading result.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import UTC, datetime, time
 from decimal import Decimal
 from enum import StrEnum
 
@@ -111,8 +111,8 @@ SETTLEMENT_TO = time(8, 1, 0)
 
 
 def is_settlement_window(now: datetime) -> bool:
-    """Whether a bracket begun now could meet the settlement (``now`` in UTC)."""
-    return SETTLEMENT_FROM <= now.time() < SETTLEMENT_TO
+    """Whether a bracket begun at this instant could meet the settlement."""
+    return SETTLEMENT_FROM <= now.astimezone(UTC).time() < SETTLEMENT_TO
 
 
 def loss_limit_usd(limits: Limits, day_equity_usd: Decimal | None) -> Decimal | None:
@@ -129,10 +129,13 @@ def is_loss_reached(situation_result: Decimal | None, limit: Decimal | None) -> 
 def day_result_usd(
     equity: Mapping[str, Decimal], baseline: Mapping[str, Decimal], index: Mapping[str, Decimal]
 ) -> Decimal | None:
-    """The day's trading result in USD, fees and funding included; None if a price is missing.
+    """The day's trading result in USD, fees and funding included.
 
+    None if a price is missing, or a currency that held something when the day began.
     ``equity`` and ``baseline`` are per currency in that currency, ``index`` USD per unit.
     """
+    if any(held and currency not in equity for currency, held in baseline.items()):
+        return None
     total = ZERO
     for currency, amount in equity.items():
         change = amount - baseline.get(currency, amount)
@@ -202,7 +205,7 @@ def refusals(situation: Situation) -> tuple[Reason, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BracketPrices:
-    """The prices of a bracket, with ``reference`` the price the entry will meet."""
+    """The prices of a bracket, with ``reference`` the market's price now."""
 
     entry_type: OrderType
     entry: Decimal | None
@@ -215,13 +218,15 @@ class BracketPrices:
 def price_refusals(side: Side, prices: BracketPrices) -> tuple[Reason, ...]:
     """What is wrong with a bracket's prices: off tick, or on the wrong side of the entry."""
     given = [x for x in (prices.entry, prices.stop, prices.target) if x is not None]
-    if any(not x.is_finite() or x <= 0 for x in given):
+    if any(not x.is_finite() or x <= 0 for x in (*given, prices.reference)):
         return (Reason.BAD_PRICE,)
     found: list[Reason] = []
     if any(x % prices.tick for x in given):
         found.append(Reason.OFF_TICK)
     base = prices.entry if prices.entry is not None else prices.reference
-    if (base - prices.stop) * side.sign <= 0:
+    # A limit beyond the market fills at the market's better price: its stop must lie below that.
+    fills_at = (min if side is Side.BUY else max)(base, prices.reference)
+    if (fills_at - prices.stop) * side.sign <= 0:
         found.append(Reason.STOP_WRONG_SIDE)
     if prices.target is not None and (prices.target - base) * side.sign <= 0:
         found.append(Reason.TARGET_WRONG_SIDE)

@@ -309,10 +309,14 @@ def may_still_enter(trade: Trade, server_ms: int) -> bool:
 # -- changes -------------------------------------------------------------------------------------
 
 
+_ORDER = {role: number for number, role in enumerate(Role)}
+
+
 def with_line(trade: Trade, line: Line) -> Trade:
     """The trade with this order added, or replaced if the attempt is known."""
-    others = tuple(x for x in trade.lines if (x.role, x.attempt) != (line.role, line.attempt))
-    ordered = sorted((*others, line), key=lambda x: (x.sent_at, x.role, x.attempt))
+    others = (x for x in trade.lines if (x.role, x.attempt) != (line.role, line.attempt))
+    # By attempt, not by time: the clock may have been set back between two of them.
+    ordered = sorted((*others, line), key=lambda x: (_ORDER[x.role], x.attempt))
     return replace(trade, lines=tuple(ordered))
 
 

@@ -296,10 +296,12 @@ def test_past_the_deadline_a_doubt_waits() -> None:
 
 
 @pytest.mark.parametrize(
-    "last", [emergency(REJECTED, order_ids=(), code=11030), emergency(CANCELLED)]
+    "last",
+    [emergency(REJECTED, order_ids=(), code=11030), emergency(CANCELLED), emergency(LIVE)],
+    ids=["refused", "cut", "resting"],
 )
 def test_a_venue_that_will_not_close_is_asked_even_past_the_deadline(last: Any) -> None:
-    """Nothing to reduce, or an order cut to nothing: the position is probably gone."""
+    """Nothing to reduce, an order cut to nothing, or one that cannot be cancelled: look first."""
     reason = ExitReason.PROTECTION_DEADLINE
     trade = closing(entry(), last, needs_sync=True, reason=reason)
     assert says(step_of(trade, 3.0)) == ("sync", "", 0, 0)
