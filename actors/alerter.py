@@ -124,7 +124,7 @@ ALERTS: dict[type[Event], _Kind] = {
     watch.PositionDrifted: _Kind(
         lambda e: (
             f"{e.instrument}: the venue has {e.venue:+d} contracts, our trades "
-            f"{e.ledger:+d}. {e.residual:+d} are not ours; they are left alone."
+            f"{e.ledger:+d}. {e.residual:+d} are not ours."
         ),
         every=60,
     ),
@@ -134,6 +134,20 @@ ALERTS: dict[type[Event], _Kind] = {
     ),
     watch.OrphanKept: _Kind(
         lambda e: f"Order {e.label} has no trade but is the last stop on {e.instrument}: kept."
+    ),
+    watch.GuardPlaced: _Kind(
+        lambda e: (
+            f"{e.instrument}: {e.contracts} contracts that are not ours now have a stop at "
+            f"{e.trigger_price} ({e.label})."
+        )
+    ),
+    watch.GuardRemoved: _Kind(lambda e: f"{e.instrument}: the stop {e.label} is not needed."),
+    watch.GuardFailed: _Kind(
+        lambda e: (
+            f"{e.instrument}: a position that is not ours could not get its stop over "
+            f"{e.contracts} contracts ({e.error})."
+        ),
+        every=60,
     ),
     watch.LookFailed: _Kind(
         lambda e: f"The account could not be read ({e.failures} times): {e.error}.", every=60

@@ -21,14 +21,20 @@ CONFIRM_SECONDS = 2.0
 
 
 class OrphanReaper(Actor):
-    """Only ever cancels, and only what nobody owns."""
+    """Only ever cancels, and only what nobody owns.
+
+    ``spared`` are beginnings of trade ids that others look after without a trade.
+    """
 
     handlers: ClassVar[HandlerTable] = {}
 
-    def __init__(self, context: Context, *, venue: Venue, period: float) -> None:
+    def __init__(
+        self, context: Context, *, venue: Venue, period: float, spared: tuple[str, ...]
+    ) -> None:
         super().__init__(context)
         self._venue = venue
         self._period = period
+        self._spared = spared
         self._sighted: frozenset[str] = frozenset()
         self._kept: set[str] = set()
 
@@ -56,7 +62,7 @@ class OrphanReaper(Actor):
             self._sighted = frozenset()
             return
         open_trades = frozenset(trade.id for trade in book.trades)
-        found = [x for x in watch.orphans(orders, open_trades) if not _is_flattening(x)]
+        found = [x for x in watch.orphans(orders, open_trades) if not self._is_spared(x)]
         confirmed = [order for order in found if order.order_id in self._sighted]
         self._sighted = frozenset(order.order_id for order in found)
         self._kept &= self._sighted
@@ -88,10 +94,9 @@ class OrphanReaper(Actor):
         self.emit(OrphanCancelled, instrument=name, order_id=order_id, label=label)
         return True
 
-
-def _is_flattening(order: Order) -> bool:
-    label = labels.parse(order.label)
-    return label is not None and label.trade_id.startswith(labels.FLATTENING)
+    def _is_spared(self, order: Order) -> bool:
+        label = labels.parse(order.label)
+        return label is not None and label.trade_id.startswith(self._spared)
 
 
 OrphanReaper.handlers = {

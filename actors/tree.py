@@ -8,10 +8,13 @@ stand in the actors that send them, and `docs/messages.md` draws both.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from decimal import Decimal
+from typing import Literal
 
 from actors.alerter import ALERTS, Alerter
 from actors.auth import Auth
 from actors.execution import Execution
+from actors.guardian import Guardian
 from actors.historian import Historian
 from actors.kernel import ChildSpec, Family
 from actors.kernel.system import Routes
@@ -25,12 +28,15 @@ from actors.risk import Risk, base_currency
 from actors.strategist import Sizing, Strategist
 from actors.trade import TradeActor
 from actors.watcher import PositionWatcher
+from domain import labels
 from domain.bracket import BracketPolicy
 from domain.orders import TriggerBy
 from domain.risk import Limits
 from domain.strategies import BreakoutSettings, ScriptLine
 
 SUPERVISOR = "supervisor"
+ForeignPositions = Literal["alert", "protect"]
+"""What is done for positions that are not ours: told, or given a stop as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +53,10 @@ class Ports:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Everything the actors are told at birth. Durations in seconds."""
+    """Everything the actors are told at birth. Durations in seconds.
+
+    ``foreign_stop_pct`` is a fraction of the mark price; needed to protect foreign positions.
+    """
 
     instruments: tuple[str, ...]
     channels: tuple[str, ...]
@@ -62,6 +71,8 @@ class Plan:
     orphan_sweep: float = 30.0
     reconcile_limit: float = 20.0
     forbid_wallet_write: bool = False
+    foreign_positions: ForeignPositions = "alert"
+    foreign_stop_pct: Decimal | None = None
 
 
 def children(plan: Plan, ports: Ports) -> Sequence[ChildSpec | Family]:
@@ -129,7 +140,20 @@ def children(plan: Plan, ports: Ports) -> Sequence[ChildSpec | Family]:
         ChildSpec(
             name="reaper",
             actor=OrphanReaper,
-            arguments={"venue": ports.venue, "period": plan.orphan_sweep},
+            arguments={
+                "venue": ports.venue,
+                "period": plan.orphan_sweep,
+                "spared": _spared(plan),
+            },
+        ),
+        ChildSpec(
+            name="guardian",
+            actor=Guardian,
+            arguments={
+                "venue": ports.venue,
+                "stop_pct": _guard_distance(plan),
+                "stop_trigger": plan.stop_trigger,
+            },
         ),
         ChildSpec(
             name="strategist",
@@ -144,6 +168,21 @@ def children(plan: Plan, ports: Ports) -> Sequence[ChildSpec | Family]:
     )
 
 
+def _guard_distance(plan: Plan) -> Decimal | None:
+    """How far from the mark guards hang; None when foreign positions are only told."""
+    if plan.foreign_positions == "alert":
+        return None
+    if plan.foreign_stop_pct is None:
+        raise ValueError("foreign positions are to be protected, but at which distance?")
+    return plan.foreign_stop_pct
+
+
+def _spared(plan: Plan) -> tuple[str, ...]:
+    """Whose orders are no orphans although no trade owns them."""
+    is_guarded = plan.foreign_positions == "protect"
+    return (labels.FLATTENING, labels.GUARDING) if is_guarded else (labels.FLATTENING,)
+
+
 def routes() -> Routes:
     """Who hears each published message. Every event goes to the journal besides."""
     table: dict[type[Message], tuple[str, ...]] = {
@@ -152,7 +191,7 @@ def routes() -> Routes:
         venue.TickerReport: ("risk", "execution", "strategist"),
         venue.AccountReport: ("risk",),
         venue.PlatformReport: ("risk",),
-        watch.PortfolioObserved: ("execution", "risk", "strategist"),
+        watch.PortfolioObserved: ("execution", "risk", "strategist", "guardian"),
         watch.ProtectionMissing: ("execution",),
         watch.PositionDrifted: ("execution",),
         watch.PositionAgreed: ("execution",),

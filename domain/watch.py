@@ -86,6 +86,40 @@ def drifts(positions: Iterable[Position], ledger: Mapping[str, int]) -> tuple[Dr
     return tuple(drift for drift in found if drift.residual)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardStep:
+    """One change of a guard: a new one (no ``order``), another size, or, with 0, its end."""
+
+    contracts: int
+    order: Order | None = None
+
+
+def guard_steps(
+    instrument_name: str, position: int, residual: int, orders: Sequence[Order]
+) -> tuple[GuardStep, ...]:
+    """What is missing until a position that is not ours hangs under one stop of ours.
+
+    ``position`` is the venue's, ``residual`` the part of it that no trade owns; both signed.
+    Stops of others count: trades have their own, and a person may have one.
+    """
+    guards = [
+        x
+        for x in orders
+        if x.instrument_name == instrument_name and labels.is_guard(x.label) and x.state.is_live
+    ]
+    others = [x for x in orders if not labels.is_guard(x.label)]
+    uncovered = abs(position) - cover_of(instrument_name, position, others)
+    is_theirs = position * residual > 0
+    wanted = max(0, min(abs(residual), uncovered)) if is_theirs else 0
+    sound = [x for x in guards if protects(x, position)] if wanted else []
+    kept = sound[0] if sound else None
+    ends = [GuardStep(contracts=0, order=x) for x in guards if x is not kept]
+    if wanted == 0 or (kept is not None and kept.remaining_contracts == wanted):
+        return tuple(ends)
+    # First the new protection, then the removal of what it replaces.
+    return (GuardStep(contracts=wanted, order=kept), *ends)
+
+
 def orphans(orders: Iterable[Order], open_trades: frozenset[str]) -> tuple[Order, ...]:
     """Live orders that carry our label but whose trade is closed or unknown.
 

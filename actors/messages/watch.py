@@ -1,6 +1,7 @@
 """What the watchers see: portfolio, protection, drift, orphans."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import ClassVar
 
 from actors.messages.base import Command, Due, Event, Message
@@ -120,3 +121,34 @@ class OrphanKept(Event):
     instrument: str
     order_id: str
     label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardPlaced(Event):
+    """A position that is not ours has a stop of ours, of this size."""
+
+    level: ClassVar[str] = "warning"
+    money: ClassVar[bool] = True
+    instrument: str
+    label: str
+    contracts: int
+    trigger_price: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardRemoved(Event):
+    """A guard is not needed any more and was cancelled."""
+
+    money: ClassVar[bool] = True
+    instrument: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardFailed(Event):
+    """A guard could not be placed, changed or removed; the next look tries again."""
+
+    level: ClassVar[str] = "error"
+    instrument: str
+    contracts: int
+    error: str

@@ -306,7 +306,8 @@ class Scene:
         self._closing_orders_reduce_only()
         assert not self.flips.seen, self.flips.seen
         assert not self.world.failures, self.world.failures
-        letters = [x for x in self.daemon.system.dead_letters if not is_explained(x.reason)]
+        said = [letter for daemon in self.daemons for letter in daemon.system.dead_letters]
+        letters = [x for x in said if not is_explained(x.reason)]
         assert not letters, letters
 
     def settled(self) -> None:
