@@ -18,22 +18,31 @@ from domain.pnl import Holding, apply_fill
 class Stake:
     """One instrument in the account. ``realised`` is trading PnL alone, ``funding`` the rest.
 
-    ``touched`` is set once it traded: from then on it is listed, flat or not.
+    ``holding`` is since entry, ``session`` the same position valued anew at each settlement:
+    what is not yet in the cash is worked out from that one. ``touched`` is set once it traded:
+    until the next settlement it is listed, flat or not. ``told`` is the funding that stands in
+    the transaction log.
     """
 
     holding: Holding = field(default_factory=Holding)
+    session: Holding = field(default_factory=Holding)
     realised: Decimal = ZERO
     funding: Decimal = ZERO
+    told: Decimal = ZERO
     touched: bool = False
 
 
 class Account:
-    """Balances and stakes. Contracts are signed, money is in settlement currencies."""
+    """Balances and stakes. Contracts are signed, money is in settlement currencies.
+
+    ``liquidated_ms`` has the currencies under liquidation, with the time of the last slice.
+    """
 
     def __init__(self, balances: Mapping[str, Decimal]) -> None:
         self.balances = dict(balances)
         self.stakes = {name: Stake() for name in INSTRUMENTS}
         self.cancel_on_disconnect = False
+        self.liquidated_ms: dict[str, int] = {}
 
     def contracts(self, name: str) -> int:
         """The signed position."""
@@ -41,14 +50,19 @@ class Account:
 
     def fill(
         self, instrument: Instrument, side: Side, contracts: int, price: Decimal, fee: Decimal
-    ) -> Decimal:
-        """Books a fill; returns the trading PnL it realised."""
+    ) -> tuple[Decimal, Decimal]:
+        """Books a fill; returns the PnL it realised since entry, and of the session alone."""
         stake = self.stakes[instrument.name]
-        stake.holding, realised = apply_fill(instrument, stake.holding, side, contracts, price)
+        is_one = stake.session == stake.holding
+        stake.holding, whole = apply_fill(instrument, stake.holding, side, contracts, price)
+        if is_one:
+            stake.session, realised = stake.holding, whole
+        else:
+            stake.session, realised = apply_fill(instrument, stake.session, side, contracts, price)
         stake.realised += realised
         stake.touched = True
         self.balances[instrument.settlement_currency] -= fee
-        return realised
+        return whole, realised
 
     def book_funding(self, name: str, received: Decimal) -> None:
         """Books what a position received (negative: paid)."""

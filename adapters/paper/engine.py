@@ -18,6 +18,8 @@ from adapters.paper.switches import Switches
 from domain.orders import ZERO, OrderState
 
 _HARSH = Switches()
+SETTLEMENT_AT_MS = 8 * 3_600_000
+DAY_MS = 24 * 3_600_000
 START_PRICES = {"btc_usd": Decimal(100_000), "eth_usd": Decimal(3_200)}
 
 
@@ -65,7 +67,14 @@ class Engine:
             index=START_PRICES[INDEX_OF[instrument.price_index]],
             now_ms=self.now_ms,
             change_id=self.ids.change(),
+            mark_window_seconds=self.switches.mark_window_seconds,
         )
+
+    def state_of(self, instrument_name: str) -> str:
+        """The state of a book: ``settlement`` for the moments after 08:00 UTC, else its own."""
+        if (self.now_ms - SETTLEMENT_AT_MS) % DAY_MS < self.switches.settlement_ms:
+            return "settlement"
+        return self.markets[instrument_name].state
 
     def note(self, order: OrderRecord) -> None:
         """Marks an order as changed now."""
@@ -73,11 +82,26 @@ class Engine:
         self.changes.orders[order.order_id] = order
         self.revision += 1
 
-    def finish(self, order: OrderRecord, state: OrderState, reason: str | None = None) -> None:
+    def note_silently(self, order: OrderRecord) -> None:
+        """Marks an order as changed now without a word on the channels."""
+        order.updated_ms = self.now_ms
+        self.revision += 1
+
+    def finish(
+        self,
+        order: OrderRecord,
+        state: OrderState,
+        reason: str | None = None,
+        *,
+        is_told: bool = True,
+    ) -> None:
         """Ends an order in a terminal state; ``reason`` is its cancel reason."""
         order.state = state
         order.cancel_reason = reason
-        self.note(order)
+        if is_told:
+            self.note(order)
+        else:
+            self.note_silently(order)
         self.ledger.close(order)
         if order.oco_ref is not None:
             oco.on_end(self, order)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Self
 
-from adapters.paper import linking, snapshot, ticking
+from adapters.paper import booking, gating, linking, snapshot, ticking
 from adapters.paper.catalogue import CURRENCIES
 from adapters.paper.engine import Engine
 from adapters.paper.errors import refusal
@@ -52,8 +52,11 @@ class Exchange:
         self._engine = Engine(
             seed=seed, shape=shape, balances=balances, now_ms=now_ms, switches=switches
         )
+        for currency, cash in self._engine.account.balances.items():
+            if cash:
+                booking.log_cash(self._engine, "deposit", currency, cash)
         self._hub = Hub(self._engine)
-        self._counted = dict(self._engine.ledger.past)
+        self._counted = dict.fromkeys(self._engine.ledger.past, 0)
         self._sessions = Sessions(
             seed=seed, client_id=client_id, client_secret=client_secret, seconds=token_seconds
         )
@@ -149,6 +152,19 @@ class Exchange:
         ticking.advance(self._engine, now_ms, prices)
         self._follow_up()
 
+    def set_state(self, instrument_name: str, state: str) -> None:
+        """Puts a book into another state: ``open``, ``locked``, ``halted`` or ``inactive``.
+
+        Raises:
+            ValueError: there is no such instrument or state.
+        """
+        if state not in gating.STATES or instrument_name not in self._engine.markets:
+            raise ValueError(f"{instrument_name} cannot be {state}")
+        self._engine.markets[instrument_name].state = state
+        self._engine.changes.moved.add(instrument_name)
+        self._engine.revision += 1
+        self._hub.absorb(self._engine.take_changes())
+
     def drain(self) -> list[Notification]:
         """The frames for subscribers since the last call."""
         return self._hub.drain()
@@ -176,4 +192,5 @@ class Exchange:
         """
         exchange = cls(seed=seed, balances={}, now_ms=kept["now_ms"], **settings)
         exact(snapshot.load)(exchange._engine, kept)
+        exchange._counted = dict(exchange._engine.ledger.past)
         return exchange

@@ -72,6 +72,10 @@ class Ids:
         """The next book change number: one counter for all books."""
         return self._next("change", "all", 40)
 
+    def log(self) -> int:
+        """The next line of the transaction log."""
+        return self._next("log", "all", 3)
+
     def session(self) -> str:
         """A connection's id: orders remember it across restarts, so it is never used again."""
         self.counters["session"] = self.counters.get("session", 0) + 1

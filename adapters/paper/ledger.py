@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from adapters.paper.errors import refusal
-from adapters.paper.records import OrderRecord, TradeRecord, TriggerEntry
+from adapters.paper.records import LogRow, OrderRecord, TradeRecord, TriggerEntry
 from domain.orders import OrderState
 
 ORDER_WINDOW_MS = 30 * 60_000
@@ -16,6 +16,7 @@ TRADE_WINDOW_MS = 24 * 3_600_000
 MOST_CLOSED = 1000
 _MOST_TRADES = 5000
 _MOST_ENTRIES = 1000
+_MOST_LOGS = 5000
 
 
 class Ledger:
@@ -27,13 +28,14 @@ class Ledger:
     """
 
     def __init__(self) -> None:
-        self.past = {"closed": 0, "trades": 0, "entries": 0}
+        self.past = {"closed": 0, "trades": 0, "entries": 0, "logs": 0}
         self.live: dict[str, OrderRecord] = {}
         self.children: dict[str, OrderRecord] = {}
         self._of: dict[str, dict[str, OrderRecord]] = {}
         self.closed: dict[str, OrderRecord] = {}
         self.trades: deque[TradeRecord] = deque(maxlen=_MOST_TRADES)
         self.entries: deque[TriggerEntry] = deque(maxlen=_MOST_ENTRIES)
+        self.logs: deque[LogRow] = deque(maxlen=_MOST_LOGS)
 
     def add(self, order: OrderRecord) -> None:
         """Takes in a new live order."""
@@ -82,6 +84,11 @@ class Ledger:
         """Takes in a line of the trigger history."""
         self.entries.append(entry)
         self.past["entries"] += 1
+
+    def add_log(self, row: LogRow) -> None:
+        """Takes in a line of the transaction log."""
+        self.logs.append(row)
+        self.past["logs"] += 1
 
     def find(self, order_id: str, now_ms: int) -> OrderRecord:
         """The order, live or closed within the window.

@@ -29,6 +29,7 @@ class Bucket(Enum):
     CANCEL_ALL = "cancel_all"
     INSTRUMENTS = "instruments"
     SUBSCRIBE = "subscribe"
+    TRANSACTION_LOG = "transaction_log"
 
 
 RATES = {
@@ -37,6 +38,7 @@ RATES = {
     Bucket.CANCEL_ALL: Rate(5, 20),
     Bucket.INSTRUMENTS: Rate(1, 50),
     Bucket.SUBSCRIBE: Rate(3, 10),
+    Bucket.TRANSACTION_LOG: Rate(1, 8),
 }
 
 

@@ -71,6 +71,7 @@ class PublicTrade:
     index_price: Decimal
     tick_direction: int
     timestamp_ms: int
+    liquidation: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +95,7 @@ class Market:
     shape: BookShape
     index: Decimal
     now_ms: int
+    mark_window_seconds: int
     steps: int = 0
     change_id: int = 0
     premium_ema: Decimal = ZERO
@@ -108,6 +110,8 @@ class Market:
     samples: deque[InterestSample] = field(default_factory=lambda: deque(maxlen=48))
     trades: deque[PublicTrade] = field(default_factory=lambda: deque(maxlen=1000))
     candles: Candles = field(default_factory=Candles)
+    state: str = "open"
+    settlement_price: Decimal = ZERO
     _mid: Decimal = ZERO
     taken: dict[str, int] = field(default_factory=dict[str, int])
     _levels: dict[Side, list[Level]] = field(default_factory=dict[Side, list[Level]])
@@ -119,6 +123,7 @@ class Market:
         self.averaged_second = self.now_ms // 1000
         self._reprice()
         self.last_price = self.best(Side.BUY)
+        self.settlement_price = self.mark
 
     def resume(self) -> None:
         """Works out again what is derived, after the rest was read back."""
@@ -172,7 +177,7 @@ class Market:
         second = self.now_ms // 1000
         sample = self._mid - self.index
         for _ in range(min(second - self.averaged_second, _LONGEST_CATCH_UP_SECONDS)):
-            self.premium_ema = mark.ema_step(self.premium_ema, sample)
+            self.premium_ema = mark.ema_step(self.premium_ema, sample, self.mark_window_seconds)
             self.band_ema = mark.ema_step(self.band_ema, sample, mark.BAND_WINDOW_SECONDS)
         self.averaged_second = max(second, self.averaged_second)
 
@@ -253,7 +258,14 @@ class Market:
             levels.pop(0)
         return Level(best.price, taken)
 
-    def print_trade(self, trade_id: str, side: Side, contracts: int, price: Decimal) -> PublicTrade:
+    def print_trade(
+        self,
+        trade_id: str,
+        side: Side,
+        contracts: int,
+        price: Decimal,
+        liquidation: str | None = None,
+    ) -> PublicTrade:
         """Puts a trade on the tape: it is the new last price."""
         self.trade_seq += 1
         trade = PublicTrade(
@@ -266,6 +278,7 @@ class Market:
             index_price=self.index,
             tick_direction=self._tick_direction(price),
             timestamp_ms=self.now_ms,
+            liquidation=liquidation,
         )
         self.last_price, self.last_tick = price, trade.tick_direction
         self.trades.append(trade)

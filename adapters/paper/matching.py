@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from adapters.paper import oco, reduce_only
+from adapters.paper import booking, oco, reduce_only
 from adapters.paper.engine import Engine
 from adapters.paper.market import PublicTrade
 from adapters.paper.records import OrderRecord, TradeRecord
@@ -95,7 +95,8 @@ def fill(
     """
     instrument, market = order.instrument, engine.markets[order.instrument_name]
     charged = fee(instrument, contracts, price, _rate(order, is_maker=is_maker))
-    realised = engine.account.fill(instrument, order.side, contracts, price, charged)
+    held = engine.account.contracts(instrument.name)
+    whole, realised = engine.account.fill(instrument, order.side, contracts, price, charged)
     order.filled += contracts
     order.fills, _ = apply_fill(instrument, order.fills, order.side, contracts, price)
     if order.remaining == 0:
@@ -105,11 +106,15 @@ def fill(
         if order.oco_ref is not None:
             oco.on_fill(engine, order, contracts)
     taker = order.side.opposite if is_maker or is_hidden else order.side
-    printed = market.print_trade(engine.ids.trade(instrument), taker, contracts, price)
+    liquidation = "T" if order.is_liquidation else None
+    printed = market.print_trade(engine.ids.trade(instrument), taker, contracts, price, liquidation)
     engine.changes.tape.append((instrument.name, printed))
-    trade = _record(order, printed, fee=charged, is_maker=is_maker, profit_loss=realised)
+    by_session = engine.switches.trade_profit_loss == "session"
+    profit = realised if by_session else whole
+    trade = _record(order, printed, fee=charged, is_maker=is_maker, profit_loss=profit)
     engine.ledger.add_trade(trade)
     engine.changes.trades.append(trade)
+    booking.log_trade(engine, trade, before=held, realised=realised)
     return trade
 
 
@@ -146,4 +151,5 @@ def _record(
         tick_direction=printed.tick_direction,
         # The moment of the fill: the market's own clock stands still between two steps.
         timestamp_ms=order.updated_ms,
+        is_liquidation=order.is_liquidation,
     )

@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from adapters.paper.engine import Engine
 
 _REASON = "oco_other_closed"
-_TAKES_NOBODY = frozenset({None, _REASON, "oto_primary_closed"})
 
 
 def on_end(engine: "Engine", order: OrderRecord) -> None:
@@ -17,7 +16,8 @@ def on_end(engine: "Engine", order: OrderRecord) -> None:
 
     One that is cut to nothing because the position shrank has no reason: it takes nobody along.
     """
-    is_cancelled = order.state is OrderState.CANCELLED and order.cancel_reason not in _TAKES_NOBODY
+    nobody = {None, _REASON, "oto_primary_closed", engine.switches.cut_reason}
+    is_cancelled = order.state is OrderState.CANCELLED and order.cancel_reason not in nobody
     closes = is_cancelled and engine.switches.oco_cancel == "closes_other"
     if closes or order.state is OrderState.FILLED:
         _cancel_partners(engine, order)

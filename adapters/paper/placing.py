@@ -18,13 +18,23 @@ def send(
     Raises:
         VenueError: refused, nothing happened.
     """
-    price, contracts = check(engine, draft)
-    order = _record(engine, draft, contracts, price)
+    order = record(engine, draft)
     if parent is not None:
         _follow(order, parent)
+    return order, matching.enter(engine, order)
+
+
+def record(engine: Engine, draft: Draft) -> OrderRecord:
+    """A new live order that has not met the book yet.
+
+    Raises:
+        VenueError: refused, nothing happened.
+    """
+    price, contracts = check(engine, draft)
+    order = _record(engine, draft, contracts, price)
     engine.ledger.add(order)
     engine.note(order)
-    return order, matching.enter(engine, order)
+    return order
 
 
 def check(engine: Engine, draft: Draft) -> tuple[Decimal, int]:
@@ -33,8 +43,6 @@ def check(engine: Engine, draft: Draft) -> tuple[Decimal, int]:
     Raises:
         VenueError: it would be refused.
     """
-    if len(engine.ledger.live) >= engine.switches.most_open_orders:
-        raise refusal(10013, engine.switches.most_open_orders)
     instrument, contracts = draft.instrument, draft.contracts
     price = _price(engine, draft)
     if draft.reduce_only:

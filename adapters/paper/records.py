@@ -196,6 +196,7 @@ class TradeRecord:
     index_price: Decimal
     tick_direction: int
     timestamp_ms: int
+    is_liquidation: bool = False
 
     @property
     def instrument(self) -> Instrument:
@@ -228,3 +229,37 @@ class TriggerEntry:
     @property
     def instrument(self) -> Instrument:
         return INSTRUMENTS[self.instrument_name]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRow:
+    """One line of the transaction log: what changed the cash, or made a result that will.
+
+    ``change`` is of the cash, ``cashflow`` the session's PnL of the line; ``position`` is
+    signed contracts afterwards. Money is in ``currency``; None where a kind has no such figure.
+    """
+
+    row_id: int
+    kind: str
+    timestamp_ms: int
+    currency: str
+    change: Decimal
+    cashflow: Decimal
+    balance: Decimal
+    equity: Decimal
+    side: str = "-"
+    commission: Decimal | None = None
+    instrument_name: str | None = None
+    position: int | None = None
+    contracts: int | None = None
+    price: Decimal | None = None
+    mark_price: Decimal | None = None
+    index_price: Decimal | None = None
+    trade_id: str | None = None
+    order_id: str | None = None
+    is_maker: bool | None = None
+    is_liquidation: bool = False
+    interest_pl: Decimal | None = None
+    total_interest_pl: Decimal | None = None
+    session_rpl: Decimal | None = None
+    session_upl: Decimal | None = None

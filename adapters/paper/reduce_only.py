@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from adapters.paper.engine import Engine
 from adapters.paper.errors import refusal
 from adapters.paper.records import OrderRecord
-from domain.orders import ZERO, Side
+from domain.orders import ZERO, OrderState, Side
 
 
 def priority(order: OrderRecord) -> tuple[object, int]:
@@ -35,15 +35,21 @@ def clip(engine: Engine, instrument_name: str) -> None:
         for order in engine.ledger.resting(instrument_name)
         if order.reduce_only
     }
+    if not bound:
+        return
     held = engine.account.contracts(instrument_name)
+    is_told, reason = engine.switches.cut_is_told, engine.switches.cut_reason
     for order_id, allowed in allowances(bound.values(), held).items():
         order = bound[order_id]
         if allowed == 0:
-            # The venue's list of cancel reasons has none for this: it is left out.
-            engine.cancel(order, reason=None)
+            # The venue's list of cancel reasons has none for this: it is left out by default.
+            engine.finish(order, OrderState.CANCELLED, reason, is_told=is_told)
         elif allowed < order.remaining:
             order.contracts = order.filled + allowed
-            engine.note(order)
+            if is_told:
+                engine.note(order)
+            else:
+                engine.note_silently(order)
 
 
 def admitted(engine: Engine, instrument_name: str, side: Side, contracts: int) -> int:

@@ -6,6 +6,7 @@ whole; triggers tie up nothing until they fire.
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 
 from adapters.paper.catalogue import INSTRUMENTS
 from adapters.paper.engine import Engine
@@ -37,9 +38,23 @@ class Standing:
 
 
 def floating(engine: Engine, name: str) -> Decimal:
-    """Unrealised PnL of one position at mark."""
-    holding = engine.account.stakes[name].holding
-    return unrealised(INSTRUMENTS[name], holding, engine.markets[name].mark)
+    """Unrealised PnL of one position at mark, of the session: since the last settlement."""
+    held = engine.account.stakes[name].session
+    if held.contracts == 0:
+        return ZERO
+    return unrealised(INSTRUMENTS[name], held, engine.markets[name].mark)
+
+
+def equity(engine: Engine, currency: str) -> Decimal:
+    """What the account is worth in one currency now."""
+    held = sum((floating(engine, name) for name in names_in(currency)), ZERO)
+    return engine.account.balances[currency] + engine.account.session_rpl(currency) + held
+
+
+@cache
+def names_in(currency: str) -> tuple[str, ...]:
+    """The instruments that settle in a currency."""
+    return tuple(name for name, each in INSTRUMENTS.items() if each.settlement_currency == currency)
 
 
 def position_margins(engine: Engine, name: str) -> Margins:
@@ -51,7 +66,9 @@ def _margins(engine: Engine, name: str, contracts: int) -> Margins:
     if contracts == 0:
         return Margins(ZERO, ZERO)
     market = engine.markets[name]
-    return margin.requirement(market.instrument, contracts, market.mark, market.index)
+    plain = margin.requirement(market.instrument, contracts, market.mark, market.index)
+    factor = engine.switches.margin_factor
+    return plain if factor == 1 else Margins(plain.initial * factor, plain.maintenance * factor)
 
 
 def with_orders(engine: Engine, name: str, side: Side | None = None, more: int = 0) -> Decimal:
@@ -69,7 +86,7 @@ def with_orders(engine: Engine, name: str, side: Side | None = None, more: int =
 
 def standing(engine: Engine, currency: str) -> Standing:
     """The account in one currency now."""
-    names = [name for name, each in INSTRUMENTS.items() if each.settlement_currency == currency]
+    names = names_in(currency)
     held = [position_margins(engine, name) for name in names]
     return Standing(
         balance=engine.account.balances[currency],
@@ -101,9 +118,14 @@ def check_funds(engine: Engine, instrument: Instrument, side: Side, contracts: i
 
 
 def liquidation_price(engine: Engine, name: str) -> Decimal | None:
-    """Where the maintenance margin would eat the equity; None where no price does it."""
+    """Where the maintenance margin would eat the equity; None where no price does it.
+
+    It is worked out for the standard margin alone.
+    """
+    switches, held = engine.switches, engine.account.stakes[name].session
+    if held.contracts == 0 or switches.liquidation_price == "null" or switches.margin_factor != 1:
+        return None
     instrument = INSTRUMENTS[name]
-    account = standing(engine, instrument.settlement_currency)
-    equity = account.equity - floating(engine, name)
-    price = margin.liquidation_price(instrument, engine.account.stakes[name].holding, equity)
+    rest = equity(engine, instrument.settlement_currency) - floating(engine, name)
+    price = margin.liquidation_price(instrument, held, rest)
     return None if price is None else price.quantize(Decimal("0.01"))

@@ -18,7 +18,7 @@ from adapters.paper.engine import Engine
 from adapters.paper.ids import Ids
 from adapters.paper.ledger import MOST_CLOSED
 from adapters.paper.market import InterestSample, Market, PublicTrade
-from adapters.paper.records import OrderRecord, TradeRecord, TriggerEntry
+from adapters.paper.records import LogRow, OrderRecord, TradeRecord, TriggerEntry
 from domain.orders import Side
 
 VERSION = 1
@@ -40,13 +40,19 @@ def dump(engine: Engine) -> dict[str, Any]:
         "closed": [pack(order) for order in ledger.closed.values()],
         "trades": [pack(trade) for trade in ledger.trades],
         "entries": [pack(entry) for entry in ledger.entries],
+        "logs": [pack(row) for row in ledger.logs],
     }
 
 
 def past_since(engine: Engine, counted: Mapping[str, int]) -> list[tuple[str, dict[str, Any]]]:
     """Rows of the past, with their kind, that came after the ledger's count stood there."""
     ledger = engine.ledger
-    kinds = {"closed": ledger.closed.values(), "trades": ledger.trades, "entries": ledger.entries}
+    kinds = {
+        "closed": ledger.closed.values(),
+        "trades": ledger.trades,
+        "entries": ledger.entries,
+        "logs": ledger.logs,
+    }
     return [
         (kind, pack(record))
         for kind, records in kinds.items()
@@ -64,6 +70,7 @@ def present(engine: Engine) -> dict[str, Any]:
         "counters": dict(engine.ids.counters),
         "balances": {name: pack(value) for name, value in account.balances.items()},
         "cancel_on_disconnect": account.cancel_on_disconnect,
+        "liquidated_ms": dict(account.liquidated_ms),
         "stakes": {name: pack(stake) for name, stake in account.stakes.items()},
         "live": [pack(order) for order in ledger.live.values()],
         "markets": {name: _dump_market(market) for name, market in engine.markets.items()},
@@ -73,6 +80,8 @@ def present(engine: Engine) -> dict[str, Any]:
 def _dump_market(market: Market) -> dict[str, Any]:
     return {
         **{name: pack(getattr(market, name)) for name in (*_NUMBERS, *_COUNTS)},
+        "state": market.state,
+        "settlement_price": pack(market.settlement_price),
         "taken": {side.value: market.taken[side] for side in Side if side in market.taken},
         "samples": [pack(sample) for sample in market.samples],
         "tape": [pack(trade) for trade in list(market.trades)[-_KEPT_TAPE:]],
@@ -97,6 +106,8 @@ def load(engine: Engine, kept: Mapping[str, Any]) -> None:
         engine.ledger.closed[order.order_id] = order
     engine.ledger.trades.extend(unpack(TradeRecord, packed) for packed in kept["trades"])
     engine.ledger.entries.extend(unpack(TriggerEntry, packed) for packed in kept["entries"])
+    # Accounts saved before there was a transaction log have none.
+    engine.ledger.logs.extend(unpack(LogRow, packed) for packed in kept.get("logs", ()))
     for name, packed in kept["markets"].items():
         _load_market(engine.markets[name], packed)
 
@@ -105,7 +116,10 @@ def _load_account(engine: Engine, kept: Mapping[str, Any]) -> None:
     account = engine.account
     account.balances = {name: Decimal(text) for name, text in kept["balances"].items()}
     account.cancel_on_disconnect = kept["cancel_on_disconnect"]
-    account.stakes = {name: unpack(Stake, packed) for name, packed in kept["stakes"].items()}
+    account.liquidated_ms = dict(kept.get("liquidated_ms", {}))
+    for name, packed in kept["stakes"].items():
+        # Before there were settlements a position was valued since its entry alone.
+        account.stakes[name] = unpack(Stake, {"session": packed["holding"], **packed})
 
 
 def _load_market(market: Market, packed: Mapping[str, Any]) -> None:
@@ -116,4 +130,6 @@ def _load_market(market: Market, packed: Mapping[str, Any]) -> None:
     market.samples.extend(unpack(InterestSample, each) for each in packed["samples"])
     market.trades.extend(unpack(PublicTrade, each) for each in packed["tape"])
     market.taken = dict(packed["taken"])
+    market.state = packed.get("state", market.state)
+    market.settlement_price = Decimal(packed.get("settlement_price", packed["index"]))
     market.resume()

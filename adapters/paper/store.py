@@ -14,7 +14,7 @@ from adapters.paper import jsontext
 
 PRESENT = "account.json"
 PAST = "history.jsonl"
-KINDS = ("closed", "trades", "entries")
+KINDS = ("closed", "trades", "entries", "logs")
 _LENGTH = "history_bytes"
 
 

@@ -1,18 +1,15 @@
-"""One step of time: new prices, funding, triggers, resting fills, the end of day orders."""
+"""One step of time: new prices, funding, settlement, triggers, resting fills, liquidation."""
 
 from collections.abc import Mapping
 from decimal import Decimal
 
-from adapters.paper import matching, triggers
-from adapters.paper.catalogue import INDEX_OF
+from adapters.paper import liquidation, matching, risk, settling, triggers
+from adapters.paper.catalogue import CURRENCIES, INDEX_OF
 from adapters.paper.engine import Engine
 from adapters.paper.market import Market
 from adapters.paper.noise import between
 from domain import funding
-from domain.orders import Side, TimeInForce
-
-_SETTLEMENT_MS = 8 * 3_600_000
-_DAY_MS = 24 * 3_600_000
+from domain.orders import Side
 
 
 def advance(engine: Engine, now_ms: int, prices: Mapping[str, Decimal]) -> None:
@@ -25,11 +22,15 @@ def advance(engine: Engine, now_ms: int, prices: Mapping[str, Decimal]) -> None:
         moved = market.step(index, engine.now_ms, engine.ids.change())
         _print(engine, market, moved)
         engine.changes.moved.add(name)
+    if settling.is_due(before, engine.now_ms):
+        settling.settle(engine)
     for name in engine.markets:
-        triggers.watch(engine, name)
-        matching.fill_resting(engine, name)
-    if (before - _SETTLEMENT_MS) // _DAY_MS != (engine.now_ms - _SETTLEMENT_MS) // _DAY_MS:
-        _end_day(engine)
+        if engine.state_of(name) == "open":
+            triggers.watch(engine, name)
+            matching.fill_resting(engine, name)
+    for currency in CURRENCIES:
+        if all(engine.state_of(name) == "open" for name in risk.names_in(currency)):
+            liquidation.watch(engine, currency)
 
 
 def _fund(engine: Engine, market: Market) -> None:
@@ -37,8 +38,10 @@ def _fund(engine: Engine, market: Market) -> None:
     held = engine.account.contracts(market.instrument.name)
     elapsed = engine.now_ms - market.now_ms
     if held and elapsed and market.rate:
+        by_mark = engine.switches.funding_price == "mark"
+        price = market.mark if by_mark else market.index
         received = funding.payment(
-            market.instrument, held, market.index, market.rate, Decimal(elapsed) / 1000
+            market.instrument, held, price, market.rate, Decimal(elapsed) / 1000
         )
         engine.account.book_funding(market.instrument.name, received)
 
@@ -47,17 +50,10 @@ def _print(engine: Engine, market: Market, moved: Decimal) -> None:
     """Somebody else trades: at the ask when the market rises, at the bid when it falls."""
     instrument = market.instrument
     chance = between(0, 3, engine.seed, market.steps, market.trade_seq)
-    if moved == 0 and chance:
+    if (moved == 0 and chance) or engine.state_of(instrument.name) != "open":
         return
     side = Side.BUY if moved > 0 or (moved == 0 and market.steps % 2) else Side.SELL
     best = market.levels(side.opposite)[0]
     size = max(1, best.contracts // between(10, 200, engine.seed, market.trade_seq))
     printed = market.print_trade(engine.ids.trade(instrument), side, size, best.price)
     engine.changes.tape.append((instrument.name, printed))
-
-
-def _end_day(engine: Engine) -> None:
-    for order in engine.ledger.select(
-        lambda order: order.time_in_force is TimeInForce.GOOD_TIL_DAY
-    ):
-        engine.cancel(order, reason="settlement")

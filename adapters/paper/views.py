@@ -26,7 +26,8 @@ def book(engine: Engine, name: str) -> tuple[Rows, Rows]:
 def ticker(engine: Engine, name: str) -> Json:
     """``public/ticker``."""
     market = engine.markets[name]
-    return {**wire.ticker(market, wire.touch(*book(engine, name))), "stats": wire.stats(market)}
+    touch = wire.touch(*book(engine, name))
+    return {**wire.ticker(market, touch, engine.state_of(name)), "stats": wire.stats(market)}
 
 
 def order_book(engine: Engine, name: str, depth: int) -> Json:
@@ -34,7 +35,7 @@ def order_book(engine: Engine, name: str, depth: int) -> Json:
     bids, asks = book(engine, name)
     market = engine.markets[name]
     return {
-        **wire.ticker(market, wire.touch(bids, asks)),
+        **wire.ticker(market, wire.touch(bids, asks), engine.state_of(name)),
         "stats": wire.stats(market),
         "change_id": market.change_id,
         "bids": bids[:depth],
@@ -47,7 +48,7 @@ def position(engine: Engine, name: str) -> Json:
     margins = risk.position_margins(engine, name)
     orders_margin = risk.with_orders(engine, name) - margins.initial
     stake = engine.account.stakes[name]
-    shown = wire.position(engine.markets[name], stake, margins, orders_margin)
+    shown = wire.position(engine.markets[name], stake, margins, orders_margin, engine.switches)
     shown["estimated_liquidation_price"] = risk.liquidation_price(engine, name)
     return shown
 

@@ -9,7 +9,7 @@ from adapters.paper.catalogue import CURRENCIES, INSTRUMENTS
 from adapters.paper.errors import invalid
 from adapters.paper.limits import Bucket
 from adapters.paper.methods.call import Call, Method
-from adapters.paper.methods.paging import NO_END, in_currency, is_of_kind
+from adapters.paper.methods.paging import NO_END, is_of_kind
 from adapters.paper.wire import Json
 
 
@@ -104,23 +104,6 @@ def _no_transfers(call: Call) -> Json:
     return {"count": 0, "data": []}
 
 
-def _subaccount_details(call: Call) -> list[Json]:
-    """The one account, with what it holds and (asked for) its open orders in a currency."""
-    currency = _one_currency(call)
-    row: Json = {
-        "uid": wire.USER_ID,
-        "positions": [
-            views.position(call.engine, name)
-            for name, stake in call.engine.account.stakes.items()
-            if _is_listed(call, stake) and INSTRUMENTS[name].settlement_currency == currency
-        ],
-    }
-    if call.params.flag("with_open_orders"):
-        found = call.engine.ledger.select(in_currency(currency))
-        row["open_orders"] = [wire.order(order) for order in found]
-    return [row]
-
-
 def _locks(call: Call) -> list[Json]:
     """A currency is locked while its positions are being liquidated."""
     locked = call.engine.account.liquidated_ms
@@ -159,7 +142,6 @@ METHODS = {
     "private/get_deposits": _read(_no_transfers, "wallet:read"),
     "private/get_withdrawals": _read(_no_transfers, "wallet:read"),
     "private/get_transfers": _read(_no_transfers, "wallet:read"),
-    "private/get_subaccounts_details": _read(_subaccount_details),
     "private/get_user_locks": _read(_locks),
     "private/get_transaction_log": Method(
         run=_transaction_log, needs="account:read", bucket=Bucket.TRANSACTION_LOG

@@ -153,7 +153,7 @@ def test_a_position_under_water_can_be_reduced_in_part() -> None:
     bench = Bench(balances={"BTC": Decimal("0.0025")})
     bench.ask_at(100_000)
     bench.buy(10_000)
-    bench.bid_at(98_500)
+    bench.bid_at(98_900)
     account = bench.account()
     assert account["available_funds"] < 0
     assert bench.sell(10)["order"]["order_state"] == "filled"
