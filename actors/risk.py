@@ -111,6 +111,8 @@ class Risk(Actor):
         self._tickers[ticker.instrument_name] = ticker
         self._seen_at[ticker.instrument_name] = message.at
         self._index[base_currency(ticker.instrument_name)] = ticker.index_price
+        if self._day is None:
+            self._begin_day(self._today())
 
     def on_account_report(self, message: AccountReport) -> None:
         self._learn(message.account)
@@ -133,12 +135,15 @@ class Risk(Actor):
     # -- the day ------------------------------------------------------------
 
     def on_risk_due(self, _: RiskDue) -> None:
-        today = (self.clock.now().astimezone(self._timezone)).date().isoformat()
+        today = self._today()
         if self._day is None or self._day.day != today:
             self._begin_day(today)
         else:
             self._end_kill_of_another_day(self._day)
             self._judge_loss(self._day)
+
+    def _today(self) -> str:
+        return self.clock.now().astimezone(self._timezone).date().isoformat()
 
     def _judge_loss(self, day: DayBaseline) -> None:
         result = self._result()
