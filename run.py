@@ -6,12 +6,13 @@ and waits for the end.
 """
 
 import os
+import signal
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import structlog
 import typer
@@ -21,22 +22,18 @@ from actors.kernel import Context, ExitCode, Supervisor, SupervisorPolicy, Syste
 from actors.kernel.runtime import ThreadRuntime
 from actors.strategist import Sizing
 from adapters.clock import SystemClock, SystemEntropy, ThreadTimers
-from adapters.deribit.catalogue import Catalogue
-from adapters.deribit.channels import Channels, account_channels, ticker_channel
-from adapters.deribit.http import HttpRpc
-from adapters.deribit.limits import Limiter
-from adapters.deribit.server_clock import ServerClock
-from adapters.deribit.session import DeribitSession
-from adapters.deribit.venue import DeribitVenue
-from adapters.deribit.websocket import WebSocketRpc
+from adapters.deribit.channels import account_channels, ticker_channel
+from adapters.deribit.connect import Login, connect
 from adapters.notify import LogNotifier
 from adapters.paper.embedded import CannotStart, EmbeddedExchange, PortTaken, answers
 from adapters.paper.server import PaperSettings, serve
 from adapters.storage.book import BookTooNew, open_book
 from adapters.storage.journal import DayJournal
 from adapters.storage.lock import AlreadyRunning, InstanceLock
+from config import logs
 from config.kinds import Env
 from config.logs import Log, configure, register_secret
+from config.model import PAPER_LOGIN
 from config.script import ScriptInvalid, read_script
 from config.settings import Settings, SettingsInvalid, load
 from domain.bracket import BracketPolicy
@@ -52,6 +49,7 @@ LATER = ("telegram_", "daily_report_", "heartbeat_", "api_", "binance_", "collec
 """Settings of parts that do not exist yet."""
 PAPER_BAR_MS = 2_000
 LEAST_BAR_MS = 200
+TERMINATED = 128 + signal.SIGTERM
 
 app = typer.Typer(
     add_completion=False,
@@ -75,63 +73,88 @@ def bot(
         raise typer.Exit(_bot(_settings()))
 
 
-@app.command(
-    epilog="Example: python run.py exchange --speed 10 --balance BTC=1",
-)
+@app.command(epilog="Example: python run.py exchange --speed 10 --balance BTC=1")
 def exchange(  # noqa: PLR0917 (Typer reads the options from the signature)
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes any.")] = -1,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes any.")
+    ] = None,
     feed: Annotated[str, typer.Option(help="synthetic, or replay:<file>.")] = "",
     speed: Annotated[str, typer.Option(help="Market time over wall time.")] = "",
     seed: Annotated[int | None, typer.Option(help="Seed of synthetic prices.")] = None,
     balance: Annotated[
         list[str] | None, typer.Option(help="Balance of a new account, such as BTC=1. Repeatable.")
     ] = None,
+    client_id: Annotated[str, typer.Option(help="What clients log in with.")] = "",
+    client_secret: Annotated[
+        str, typer.Option(help="Its secret (DERIBIT_CLIENT_SECRET keeps it out of ps).")
+    ] = "",
     idle_exit: Annotated[
-        float, typer.Option(help="End after so many seconds without clients; 0 never.")
+        float, typer.Option(min=0, help="End after so many seconds without clients; 0 never.")
     ] = 0.0,
 ) -> None:
-    """The paper exchange alone: a Deribit on 127.0.0.1 for any client. Log-in: paper / paper."""
+    """The paper exchange alone: a Deribit on 127.0.0.1 for any client. Log-in: paper / paper.
+
+    What is not given is taken from the settings: PAPER_PORT, PAPER_FEED and so on.
+    """
     settings = _settings()
-    log = configure(
-        settings.log_dir,
-        settings.log_level,
-        terminal=True,
-        clock=SystemClock(),
-        file_name="exchange.log",
-    )
+    known_id, known_secret = settings.paper_login
     try:
         paper = PaperSettings(
-            port=settings.paper_port if port < 0 else port,
+            port=settings.paper_port if port is None else port,
             folder=settings.data_dir / "paper" / "exchange",
             feed=feed or settings.paper_feed,
             speed=_number("--speed", speed or str(settings.paper_speed)),
             seed=settings.paper_seed if seed is None else seed,
+            client_id=client_id or known_id,
+            client_secret=client_secret or known_secret,
             idle_seconds=idle_exit,
         )
         if balance:
             paper = replace(paper, balances=_balances(balance))
-        code = serve(paper)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         _fail(str(error), ExitCode.SETTINGS_INVALID)
-        raise
-    log.close()
-    raise typer.Exit(code)
+    raise typer.Exit(_serve(settings, paper))
+
+
+def _serve(settings: Settings, paper: PaperSettings) -> int:
+    """Runs the paper exchange until it is told to stop; returns the exit code."""
+    with _log(settings, "exchange.log"):
+        if paper.client_secret != PAPER_LOGIN:
+            register_secret(paper.client_secret)
+        try:
+            return serve(paper)
+        except ValueError as error:
+            _fail(str(error), ExitCode.SETTINGS_INVALID)
+        except OSError as error:
+            return _not_started(_words(error))
 
 
 def main() -> None:
     """The command line."""
     sys.setswitchinterval(SWITCH_INTERVAL)
+    # Until whoever runs takes the signal over, SIGTERM unwinds like Ctrl-C: nothing is left behind.
+    signal.signal(signal.SIGTERM, _stopped_early)
     app()
+
+
+def _stopped_early(*_: object) -> None:
+    raise SystemExit(TERMINATED)
 
 
 # -- settings ------------------------------------------------------------------------------------
 
 
-def _fail(text: str, code: int) -> None:
+def _fail(text: str, code: int) -> NoReturn:
     """One clear error on the terminal, whatever it can encode, and the exit code."""
     encoding = sys.stderr.encoding or "ascii"
     sys.stderr.write(f"{text}\n".encode(encoding, "backslashreplace").decode(encoding))
     raise typer.Exit(int(code))
+
+
+def _words(error: OSError) -> str:
+    """What the system refused, for a person: the file and why, without Python's ``[Errno]``."""
+    what = f"{error.filename}: " if error.filename else ""
+    return f"{what}{error.strerror or error}"
 
 
 def _settings() -> Settings:
@@ -139,17 +162,21 @@ def _settings() -> Settings:
         return load(ENV_FILE, os.environ)
     except SettingsInvalid as error:
         _fail(str(error), ExitCode.SETTINGS_INVALID)
-        raise
 
 
 def _number(name: str, text: str) -> Decimal:
     try:
-        return Decimal(text)
+        number = Decimal(text)
     except InvalidOperation:
-        raise ValueError(f"{name} is a number, not {text!r}") from None
+        number = Decimal("NaN")
+    if not number.is_finite():
+        raise ValueError(f"{name} is a number, not {text!r}")
+    return number
 
 
 def _balances(given: list[str]) -> dict[str, Decimal]:
+    if wrong := [text for text in given if "=" not in text]:
+        raise ValueError(f"--balance is a currency and an amount, such as BTC=1, not {wrong[0]!r}")
     pairs = [text.partition("=") for text in given]
     return {name.upper(): _number("--balance", amount) for name, _, amount in pairs}
 
@@ -213,26 +240,34 @@ def _bot(settings: Settings) -> int:
         script = _script(settings)
     except ScriptInvalid as error:
         _fail(str(error), ExitCode.SETTINGS_INVALID)
-        raise
     with ExitStack() as stack:
         try:
             stack.enter_context(InstanceLock(settings.data_folder / "bot.lock"))
         except AlreadyRunning as error:
             _fail(f"Not started: {error}.", ExitCode.ALREADY_RUNNING)
+        except OSError as error:
+            _fail(f"Not started: {_words(error)}.", ExitCode.FAILED)
         stack.enter_context(_log(settings))
         _warn_of_later_settings(settings)
         try:
             _start_exchange(settings, stack)
             return _run(settings, script, stack)
         except (CannotStart, PortTaken, BookTooNew) as error:
-            _fail(str(error), ExitCode.FAILED)
-            raise
+            return _not_started(str(error))
+        except OSError as error:
+            return _not_started(_words(error))
 
 
-def _log(settings: Settings) -> Log:
+def _not_started(reason: str) -> int:
+    structlog.get_logger(actor="run").critical("not_started", reason=reason)
+    return int(ExitCode.FAILED)
+
+
+def _log(settings: Settings, name: str = logs.FILE) -> Log:
     for secret in settings.secrets():
         register_secret(secret)
-    return configure(settings.log_dir, settings.log_level, terminal=True, clock=SystemClock())
+    folder, level = settings.log_dir, settings.log_level
+    return configure(folder, level, terminal=True, clock=SystemClock(), file_name=name)
 
 
 def _warn_of_later_settings(settings: Settings) -> None:
@@ -246,13 +281,8 @@ def _start_exchange(settings: Settings, stack: ExitStack) -> None:
     """On paper, starts the exchange as its own process unless one answers already."""
     if not settings.embeds_exchange or answers(settings.http_url):
         return
-    command = (
-        sys.executable,
-        str(Path(__file__).resolve()),
-        "exchange",
-        "--idle-exit",
-        str(EXCHANGE_IDLE_SECONDS),
-    )
+    idle = str(EXCHANGE_IDLE_SECONDS)
+    command = (sys.executable, str(Path(__file__).resolve()), "exchange", "--idle-exit", idle)
     started = EmbeddedExchange(
         command, settings.http_url, settings.log_dir / "exchange.out", SystemClock()
     )
@@ -268,7 +298,7 @@ def _run(settings: Settings, script: tuple[ScriptLine, ...], stack: ExitStack) -
     system = System(
         runtime=runtime, clock=clock, timers=timers, entropy=entropy, routes=tree.routes()
     )
-    venue, session = _venue(settings, system, clock)
+    venue, session = connect(_login(settings), clock, system.route, settings.instruments)
     book, aside = open_book(settings.data_folder / "registry.json", clock.now())
     journal = DayJournal(settings.data_folder / "journal", clock)
     stack.callback(journal.close)
@@ -304,30 +334,15 @@ def _run(settings: Settings, script: tuple[ScriptLine, ...], stack: ExitStack) -
     return code
 
 
-def _venue(
-    settings: Settings, system: System, clock: SystemClock
-) -> tuple[DeribitVenue, DeribitSession]:
-    """The venue client: a websocket and HTTP behind one typed venue."""
-    catalogue, server_clock = Catalogue(), ServerClock(clock)
-    channels = Channels(catalogue, clock, system.route, settings.instruments)
-    stream = WebSocketRpc(
-        settings.ws_url,
-        clock,
-        on_notification=channels.on_notification,
-        on_lost=channels.on_lost,
-    )
-    plain = HttpRpc(settings.http_url)
+def _login(settings: Settings) -> Login:
     secret = settings.deribit_client_secret
-    venue = DeribitVenue(stream, plain, catalogue, clock, Limiter(clock), server_clock=server_clock)
-    session = DeribitSession(
-        stream,
-        plain,
-        server_clock,
-        settings.deribit_client_id or "",
-        secret.get_secret_value() if secret else "",
+    return Login(
+        http_url=settings.http_url,
+        ws_url=settings.ws_url,
+        client_id=settings.deribit_client_id or "",
+        client_secret=secret.get_secret_value() if secret else "",
         session_name=f"bulwark-{settings.deribit_env}",
     )
-    return venue, session
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from config.kinds import Bracket, Env, ForeignPositions
 from domain.orders import TriggerBy
 
 _ADDRESSES = {Env.TESTNET: "test.deribit.com", Env.PROD: "www.deribit.com"}
-_PAPER_LOGIN = "paper"
+PAPER_LOGIN = "paper"
 
 
 def _setting(default: Any, meaning: str, allowed: str, group: str = "") -> Any:
@@ -191,12 +191,20 @@ class Settings(BaseSettings):
         """The paper exchange's log-in, unless told otherwise."""
         if str(given.get("deribit_env", Env.PAPER)).lower() != Env.PAPER:
             return given
-        login = {"deribit_client_id": _PAPER_LOGIN, "deribit_client_secret": _PAPER_LOGIN}
+        login = {"deribit_client_id": PAPER_LOGIN, "deribit_client_secret": PAPER_LOGIN}
         return {**login, **given}
 
     @property
     def is_paper(self) -> bool:
         return self.deribit_env is Env.PAPER
+
+    @property
+    def paper_login(self) -> tuple[str, str]:
+        """What clients of our paper exchange log in with; keys of a real venue never go there."""
+        key, secret = self.deribit_client_id, self.deribit_client_secret
+        if not self.is_paper or key is None or secret is None:
+            return PAPER_LOGIN, PAPER_LOGIN
+        return key, secret.get_secret_value()
 
     @property
     def embeds_exchange(self) -> bool:
@@ -232,7 +240,7 @@ class Settings(BaseSettings):
         """Every secret value, for the log's redaction. The paper log-in is none."""
         values = (getattr(self, name) for name in type(self).model_fields)
         texts = (value.get_secret_value() for value in values if isinstance(value, SecretStr))
-        return tuple(text for text in texts if text != _PAPER_LOGIN)
+        return tuple(text for text in texts if text != PAPER_LOGIN)
 
 
 def _other_door(url: str, path: str, other: str) -> str:
