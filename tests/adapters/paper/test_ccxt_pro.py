@@ -130,7 +130,8 @@ def test_balances(play: Callable[..., None]) -> None:
 
     async def script(client: Any) -> None:
         await client.load_markets()
-        await client.watch_balance()
+        await asyncio.gather(*await _started(client.watch_balance()))
+        await asyncio.sleep(0.1)  # the first frames of all three currencies are in
         (watch,) = await _started(client.watch_balance())
         await client.create_order(LINEAR, "market", "buy", 0.01)
         heard = await watch
