@@ -139,7 +139,8 @@ def test_a_market_order_and_its_trades(client: Any, symbol: str) -> None:
     assert order["id"] in {each["id"] for each in client.fetch_closed_orders(symbol)}
 
 
-# Type, price and trigger as percent off the bid, further terms, and the state it has then.
+# Type, price as percent off the bid (and so every number in the terms), and the state it has then:
+# a trailing distance of a hundredth of the price is 99 percent below it.
 SELLS: dict[str, tuple[str, float | None, dict[str, Any], str]] = {
     "post only": ("limit", 1, {"postOnly": True}, "open"),
     "post only as a time in force": ("limit", 1, {"timeInForce": "PO"}, "open"),
@@ -156,7 +157,7 @@ SELLS: dict[str, tuple[str, float | None, dict[str, Any], str]] = {
     "stop with a limit": ("limit", -1.2, {"stopLossPrice": -1}, "untriggered"),
     "take": ("market", None, {"takeProfitPrice": 1, "reduceOnly": True}, "untriggered"),
     "take with a limit": ("limit", 1, {"takeProfitPrice": 1}, "untriggered"),
-    "trailing": ("market", None, {"trailingAmount": 5, "reduceOnly": True}, "untriggered"),
+    "trailing": ("market", None, {"trailingAmount": -99, "reduceOnly": True}, "untriggered"),
     "close": ("market", None, {"reduceOnly": True}, "filled"),
 }
 
@@ -167,7 +168,7 @@ def test_every_kind_of_order(client: Any, symbol: str, name: str) -> None:
     kind, away, terms, state = SELLS[name]
     client.create_order(symbol, "market", "buy", SYMBOLS[symbol])
     prices = {
-        key: _away(client, symbol, value) if key.endswith("Price") else value
+        key: _away(client, symbol, value) if type(value) is int else value
         for key, value in terms.items()
     }
     price = None if away is None else _away(client, symbol, away)
