@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from domain import labels
-from domain.labels import Role
 from domain.orders import STOP_TYPES, Order, OrderState, Position
 
 
@@ -100,15 +99,14 @@ def guard_steps(
     """What is missing until a position that is not ours hangs under one stop of ours.
 
     ``position`` is the venue's, ``residual`` the part of it that no trade owns; both signed.
-    Stops of others count: trades have their own, and a person may have one.
+    Stops of others count: trades have their own, and a person may have one. A guard that has
+    fired and works in the book is left to close.
     """
-    guards = [
-        x
-        for x in orders
-        if x.instrument_name == instrument_name and labels.is_guard(x.label) and x.state.is_live
-    ]
+    mine = [x for x in orders if x.instrument_name == instrument_name and labels.is_guard(x.label)]
+    guards = [x for x in mine if x.state is OrderState.UNTRIGGERED]
+    closing = sum(x.remaining_contracts for x in mine if x.state is OrderState.OPEN)
     others = [x for x in orders if not labels.is_guard(x.label)]
-    uncovered = abs(position) - cover_of(instrument_name, position, others)
+    uncovered = abs(position) - cover_of(instrument_name, position, others) - closing
     is_theirs = position * residual > 0
     wanted = max(0, min(abs(residual), uncovered)) if is_theirs else 0
     sound = [x for x in guards if protects(x, position)] if wanted else []
@@ -149,9 +147,3 @@ def may_cancel(order: Order, orders: Sequence[Order], positions: Iterable[Positi
         cover = cover_of(order.instrument_name, position.contracts, rest)
         return cover >= abs(position.contracts)
     return True
-
-
-def is_entry(order: Order) -> bool:
-    """Whether an order of ours opens rather than closes."""
-    label = labels.parse(order.label)
-    return label is not None and label.role is Role.ENTRY
