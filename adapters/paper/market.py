@@ -41,13 +41,15 @@ class BookShape:
     """The synthetic book: how deep, how wide, and how far the perpetual strays from spot.
 
     ``size_pct`` scales every level (5 makes a thin book). ``premium_bps`` is the usual
-    distance between mid and index; 0 pins the mid to the index.
+    distance between mid and index, up or down; ``lean_bps`` is how far it leans to one side all
+    the time. With both 0 the mid is pinned to the index.
     """
 
     levels: int = 24
     size_pct: int = 100
     widest_spread_ticks: int = 2
     premium_bps: int = 3
+    lean_bps: int = 0
 
 
 @dataclass(slots=True)
@@ -164,14 +166,15 @@ class Market:
             )
 
     def _premium(self) -> Decimal:
-        """Mid less index: a slow wave with a knot a minute, the same for the same time."""
+        """Mid less index: a lean, and a slow wave with a knot a minute. No state but the time."""
+        lean = self.index * _BPS * self.shape.lean_bps
         if not self.shape.premium_bps:
-            return ZERO
+            return lean.quantize(CENT)
         knot, into = divmod(self.now_ms, _KNOT_MS)
         strand = catalogue.number(self.instrument)
         left, right = (bell(self.seed, strand, knot + step) for step in (0, 1))
         wave = left + (right - left) * into / _KNOT_MS
-        return (self.index * _BPS * self.shape.premium_bps * wave).quantize(CENT)
+        return (lean + self.index * _BPS * self.shape.premium_bps * wave).quantize(CENT)
 
     def _average(self) -> None:
         second = self.now_ms // 1000

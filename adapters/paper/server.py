@@ -27,6 +27,7 @@ from adapters.paper.exchange import Exchange
 from adapters.paper.feed import Feed, Tick, open_feed
 from adapters.paper.market import BookShape
 from adapters.paper.store import AccountStore
+from adapters.paper.switches import Switches
 from adapters.paper.web import application
 
 _log: FilteringBoundLogger = structlog.get_logger(actor="exchange")
@@ -42,7 +43,7 @@ class PaperSettings:
     """How to run a paper exchange. ``speed`` is market time over wall time; port 0 is any.
 
     ``balances`` count only for a new account. With ``idle_seconds`` it ends by itself after so
-    long without a client; 0 means never.
+    long without a client; 0 means never. ``switches`` stand in ``docs/paper-exchange.md``.
     """
 
     port: int
@@ -58,6 +59,7 @@ class PaperSettings:
     shape: BookShape = field(default_factory=BookShape)
     host: str = "127.0.0.1"
     idle_seconds: float = 0.0
+    switches: Switches = field(default_factory=Switches)
 
 
 class _Uvicorn(uvicorn.Server):
@@ -106,6 +108,7 @@ class PaperServer:
             "token_seconds": settings.token_seconds,
             "rate_limits": settings.rate_limits,
             "shape": settings.shape,
+            "switches": settings.switches,
         }
         if kept is None:
             balances = settings.balances
