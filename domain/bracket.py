@@ -225,7 +225,16 @@ def _wind_up(view: View) -> Step | None:
         for line in trade.of(role):
             if not line.status.is_over:
                 return _remove(view, line)
-    return _missing_fills(view) or Step(do=Do.FINISH)
+    return _latecomer(view) or _missing_fills(view) or Step(do=Do.FINISH)
+
+
+def _latecomer(view: View) -> Step | None:
+    """An order given up at the first look may arrive until its validity ends: one more look."""
+    for line in view.trade.lines:
+        was_seen = bool(line.order_ids) or line.looks >= view.policy.absent_looks
+        if line.status is LineStatus.ABSENT and not was_seen:
+            return view.wait(line.sent_at, view.policy.late_after) or view.look_up(line)
+    return None
 
 
 def _missing_fills(view: View) -> Step | None:

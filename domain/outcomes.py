@@ -81,7 +81,7 @@ def not_sent(trade: Trade, line: Line, policy: BracketPolicy, now: datetime) -> 
     """We refused before a byte left: as if it had never been tried, after a pause."""
     if line.role is Role.ENTRY:
         return replace(
-            with_line(trade, replace(line, status=LineStatus.ABSENT)),
+            with_line(trade, replace(line, status=LineStatus.ABSENT, looks=policy.absent_looks)),
             exit_reason=trade.exit_reason or ExitReason.ENTRY_NOT_SENT,
         )
     lines = tuple(x for x in trade.lines if (x.role, x.attempt) != (line.role, line.attempt))
@@ -132,21 +132,22 @@ def _looked_up_in_vain(
     the first turn up after all, the surplus is cancelled.
     """
     current = trade.line(line.role, line.attempt)
-    if current is None or current.status not in {LineStatus.UNKNOWN, LineStatus.TRIGGERED}:
+    if current is None or current.status not in _DOUBTFUL:
         return measured(trade, now)
     is_entry = current.role is Role.ENTRY
     is_late = server_ms > current.valid_until_ms
     looks = current.looks + (1 if is_late or not is_entry else 0)
     is_weighty = is_entry or bool(current.order_ids)
-    is_absent = looks >= (policy.entry_absent_looks if is_weighty else 1)
+    is_absent = looks >= (policy.absent_looks if is_weighty else 1)
     status = LineStatus.ABSENT if is_absent else LineStatus.UNKNOWN
     look_at = None if is_absent else now + timedelta(seconds=policy.look_interval)
     trade = with_line(trade, replace(current, looks=looks, look_at=look_at, status=status))
-    if is_absent and current.role is Role.STOP:
-        trade = replace(trade, stop_failures=trade.stop_failures + 1)
-    if is_absent and current.role is Role.TARGET:
-        trade = replace(trade, target_failures=trade.target_failures + 1)
+    if is_absent and current.status is not LineStatus.ABSENT:
+        trade, _ = _counted(trade, current, 0)
     return measured(trade, now)
+
+
+_DOUBTFUL = frozenset({LineStatus.UNKNOWN, LineStatus.TRIGGERED, LineStatus.ABSENT})
 
 
 def vanished(trade: Trade, seen: Collection[str]) -> Trade:

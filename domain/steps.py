@@ -47,7 +47,8 @@ class BracketPolicy:
     """The bounds of one trade's life. Durations in seconds.
 
     ``crowd_window``: orders of one kind sent within it are spaced, each a little longer.
-    ``longest_pause``: between two tries to close.
+    ``longest_pause``: between two tries to close. ``late_after``: how long after it was sent an
+    order may still arrive.
     """
 
     stop_retries: int = 3
@@ -56,9 +57,10 @@ class BracketPolicy:
     look_interval: float = 0.5
     retry_interval: float = 0.5
     target_retries: int = 3
-    entry_absent_looks: int = 2
+    absent_looks: int = 2
     crowd_window: float = 5.0
     longest_pause: float = 5.0
+    late_after: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ CASES: dict[str, tuple[Trade, tuple[Any, ...]]] = {
         ("finish", "", 0, 0),
     ),
     "an entry that never arrived ends the trade": (
-        record(entry(0, ABSENT)),
+        record(entry(0, ABSENT, looks=2)),
         ("finish", "", 0, 0),
     ),
     # the stop
@@ -463,6 +463,19 @@ def test_the_pause_counts_from_the_last_report() -> None:
     """However long the trade lasted, the search begins when it ends."""
     flat = (entry(heard_at=START), stop(CANCELLED), replace(CLOSED_BY_TARGET, heard_at=after(60)))
     assert until_of(step_of(record(*flat), 60.1)) == after(60.5)
+
+
+def test_an_order_given_up_early_is_looked_for_once_more_before_the_end() -> None:
+    """It may arrive until its validity ends, and would outlive its trade."""
+    lost = stop(ABSENT, looks=1, sent_at=after(1))
+    fills = (booked(Role.ENTRY, Side.BUY, 10, 1), booked(Role.TARGET, Side.SELL, 10, 1, number=2))
+    trade = record(entry(), lost, CLOSED_BY_TARGET, fills=fills)
+    assert until_of(step_of(trade, 2.9)) == after(3)
+    assert says(step_of(trade, 3)) == ("look_up", "sl", 1, 0)
+    again = record(entry(), replace(lost, looks=2), CLOSED_BY_TARGET, fills=fills)
+    assert says(step_of(again, 3)) == ("finish", "", 0, 0)
+    known = record(entry(), replace(lost, order_ids=("x",)), CLOSED_BY_TARGET, fills=fills)
+    assert says(step_of(known, 1)) == ("finish", "", 0, 0)
 
 
 def test_with_every_fill_in_hand_it_is_over() -> None:

@@ -242,6 +242,24 @@ def test_other_orders_are_given_up_at_the_first_look(role: Role) -> None:
     assert trade.target_failures == (1 if role is Role.TARGET else 0)
 
 
+def test_a_look_for_a_latecomer_is_counted() -> None:
+    """So that it is the last one."""
+    lost = line(Role.STOP, ABSENT, looks=1)
+    trade = look(record(entry(), lost), lost, seconds=2)
+    found = trade.line(Role.STOP, 1)
+    assert found is not None
+    assert (found.status, found.looks) == (ABSENT, 2)
+
+
+def test_an_entry_that_was_kept_back_is_not_looked_for() -> None:
+    """Nothing left the house."""
+    sent = entry(0, UNKNOWN)
+    trade = outcomes.not_sent(outcomes.about_to_send(record(), sent), sent, POLICY, START)
+    step = step_of(trade, 1)
+    assert step is not None
+    assert step.do is Do.FINISH
+
+
 def test_an_order_that_was_there_once_is_looked_up_twice() -> None:
     """It exists, so its absence is the venue's memory or its lag."""
     known = replace(stop(UNKNOWN), order_ids=("sl-1",))

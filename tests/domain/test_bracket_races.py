@@ -252,6 +252,17 @@ def test_race_14_a_stop_believed_lost_turns_up() -> None:
     assert len(venue.stops()) == 1
 
 
+def test_race_14_a_stop_believed_lost_arrives_when_all_is_over() -> None:
+    """The trade does not end before it can no longer come, so nothing is left behind."""
+    late = Outcome(Fate.LATE, delay_ms=1_400)
+    owner, venue = begun(FINE, late, quirks=Quirks(checks_stops=False))
+    owner.end(ExitReason.KILL)
+    deliver(owner, venue)
+    assert not owner.trade.is_finished
+    owner.pass_time(3_000)
+    assert ended(owner, venue) is ExitReason.KILL
+
+
 def test_race_15_the_target_fills_while_the_stop_grows() -> None:
     """The stop lands on nothing, and is cancelled once that is known."""
     owner, venue = begun(wanted=limit_plan())
