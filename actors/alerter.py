@@ -150,9 +150,12 @@ ALERTS: dict[type[Event], _Kind] = {
         every=60,
     ),
     watch.LookFailed: _Kind(
-        lambda e: f"The account could not be read ({e.failures} times): {e.error}.", every=60
+        lambda e: f"The account cannot be read (failure {e.failures}): {e.error}.", every=60
     ),
-    session.SessionLost: _Kind(lambda e: f"Session lost: {e.reason}. Reconnecting.", every=60),
+    session.SessionLost: _Kind(
+        lambda e: f"No session with the venue: {e.reason}. Next try in {e.retry_in_seconds:.1f} s.",
+        every=60,
+    ),
     session.SessionRefused: _Kind(
         lambda e: f"The venue session is refused: {e.reason}.", is_critical=True
     ),

@@ -62,6 +62,8 @@ from domain.instruments import Instrument
 from domain.trade import ExitReason, Trade, may_still_enter
 
 ASK_SECONDS = 2.0
+NEWS_EVERY = 40
+"""A venue that is away is asked again and again; it is said at first and after so many failures."""
 RECONCILE_EVERY = 0.5
 DRIFT_RETRY = 1.0
 CATALOGUE_SECONDS = 24 * 3600.0
@@ -100,6 +102,7 @@ class Execution(Actor):
             entropy=self.entropy,
             traded=traded,
         )
+        self._unread = 0
         self._marks: dict[str, Decimal] = {}
         self._external: dict[str, int] = {}
         self._drifting: dict[str, int | None] = {}
@@ -240,8 +243,11 @@ class Execution(Actor):
         try:
             self._catalogue = self._venue.instruments()
         except (Rejected, NotSent, OutcomeUnknown) as error:
-            self.log.warning("catalogue_unreadable", error=str(error))
+            self._unread += 1
+            if self._unread % NEWS_EVERY == 1:
+                self.log.warning("catalogue_unreadable", error=str(error), failures=self._unread)
             return False
+        self._unread = 0
         traded = tuple(self._catalogue[x] for x in sorted(self._traded & self._catalogue.keys()))
         self.system.route(say.CatalogueRead(at=self.clock.now(), instruments=traded))
         missing = sorted(self._traded - self._catalogue.keys())
