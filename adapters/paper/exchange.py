@@ -88,6 +88,7 @@ class Exchange:
         return SessionState(
             session_id=self._engine.ids.session(),
             is_websocket=is_websocket,
+            opened_ms=self._engine.now_ms,
             cancel_on_disconnect=is_websocket and by_default,
         )
 
@@ -144,7 +145,8 @@ class Exchange:
             grant = self._sessions.grant(call.session, token, call.now_ms)
             if not allows(grant, method.needs):
                 raise refusal(13021)
-        self._limits.spend(method.bucket, call.now_ms)
+        is_known = bool(method.needs) or self._sessions.knows(call.session, call.now_ms)
+        self._limits.spend(method.bucket, call.now_ms, is_known=is_known)
 
     @exact
     def advance(self, now_ms: int, prices: Mapping[str, Decimal]) -> None:

@@ -122,14 +122,14 @@ def _ticker(engine: Engine, subscription: Subscription) -> list[Any]:
 
 
 def _ticker_steps(engine: Engine, subscription: Subscription) -> list[Any]:
-    """What changed since the frame before; the first frame of all is the whole ticker."""
+    """What changed since the frame before."""
     name, shown = subscription.instrument, views.ticker(engine, subscription.instrument)
     before, subscription.told = subscription.told, shown
     changed = {key: value for key, value in shown.items() if before.get(key) != value}
     if not changed.keys() - {"timestamp"}:
         return []
     always = {"timestamp": engine.now_ms, "instrument_name": name}
-    return [{"type": "change" if before else "snapshot", **changed, **always}]
+    return [{"type": "change", **changed, **always}]
 
 
 def ticker_snapshot(engine: Engine, subscription: Subscription) -> Json:

@@ -1,6 +1,8 @@
 """Rate limits of the lowest tier: credits that refill continuously, one pool per class.
 
-Times are milliseconds; a request costs 1000 milli-requests. Exhaustion ends the session.
+All refill at 10 000 credits a second, which is 10 a millisecond; what a request costs and how
+much a pool holds is the class's own. Exhaustion ends the session. Who has not logged in draws
+from pools apart, so that strangers do not use up the account's.
 """
 
 from dataclasses import dataclass, field
@@ -8,17 +10,19 @@ from enum import Enum
 
 from adapters.paper.errors import TOO_MANY_REQUESTS, refusal
 
+_REFILL_PER_MS = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Requests a second, sustained, and at once."""
+    """What one request costs, and how many credits there can be."""
 
-    sustained: int
-    burst: int
+    cost: int
+    most: int
 
     def as_limit(self) -> dict[str, int]:
-        """As the account summary states it."""
-        return {"rate": self.sustained, "burst": self.burst}
+        """As the account summary states it: requests a second, and at once."""
+        return {"rate": _REFILL_PER_MS * 1000 // self.cost, "burst": self.most // self.cost}
 
 
 class Bucket(Enum):
@@ -33,12 +37,12 @@ class Bucket(Enum):
 
 
 RATES = {
-    Bucket.NON_MATCHING: Rate(20, 100),
-    Bucket.MATCHING: Rate(5, 20),
-    Bucket.CANCEL_ALL: Rate(5, 20),
-    Bucket.INSTRUMENTS: Rate(1, 50),
-    Bucket.SUBSCRIBE: Rate(3, 10),
-    Bucket.TRANSACTION_LOG: Rate(1, 8),
+    Bucket.NON_MATCHING: Rate(500, 50_000),
+    Bucket.MATCHING: Rate(2_000, 40_000),
+    Bucket.CANCEL_ALL: Rate(2_000, 40_000),
+    Bucket.INSTRUMENTS: Rate(10_000, 500_000),
+    Bucket.SUBSCRIBE: Rate(3_000, 30_000),
+    Bucket.TRANSACTION_LOG: Rate(10_000, 80_000),
 }
 
 
@@ -53,10 +57,12 @@ class RateLimits:
     """The pools of one account. Disabled, it lets everything pass."""
 
     enabled: bool = True
-    _pools: dict[Bucket, _Pool] = field(default_factory=dict[Bucket, _Pool])
+    _pools: dict[tuple[Bucket, bool], _Pool] = field(
+        default_factory=dict[tuple[Bucket, bool], _Pool]
+    )
 
-    def spend(self, bucket: Bucket, now_ms: int) -> None:
-        """Takes one request from the pool.
+    def spend(self, bucket: Bucket, now_ms: int, *, is_known: bool = True) -> None:
+        """Takes one request from the pool of the account, or of those who did not log in.
 
         Raises:
             VenueError: 10028, it is empty.
@@ -64,10 +70,9 @@ class RateLimits:
         if not self.enabled:
             return
         rate = RATES[bucket]
-        most = rate.burst * 1000
-        pool = self._pools.setdefault(bucket, _Pool(most, now_ms))
-        pool.left = min(most, pool.left + rate.sustained * max(0, now_ms - pool.at_ms))
+        pool = self._pools.setdefault((bucket, is_known), _Pool(rate.most, now_ms))
+        pool.left = min(rate.most, pool.left + _REFILL_PER_MS * max(0, now_ms - pool.at_ms))
         pool.at_ms = now_ms
-        if pool.left < 1000:
+        if pool.left < rate.cost:
             raise refusal(TOO_MANY_REQUESTS)
-        pool.left -= 1000
+        pool.left -= rate.cost

@@ -14,6 +14,14 @@ def _auth(call: Call) -> dict[str, Any]:
     return call.sessions.log_in(call.session, call.params, call.now_ms)
 
 
+def _fork(call: Call) -> dict[str, Any]:
+    return call.sessions.fork(call.session, call.params, call.now_ms)
+
+
+def _exchange(call: Call) -> dict[str, Any]:
+    return call.sessions.exchange(call.session, call.params, call.now_ms)
+
+
 def _logout(call: Call) -> None:
     """No reply: the venue hangs up, and cancel on disconnect does not fire."""
     if call.params.flag("invalidate_token", default=True) and call.session.access_token:
@@ -94,6 +102,8 @@ def _status(_: Call) -> dict[str, Any]:
 _CONNECTION = "account:read"
 METHODS = {
     "public/auth": Method(run=_auth),
+    "public/fork_token": Method(run=_fork),
+    "public/exchange_token": Method(run=_exchange),
     "private/logout": Method(run=_logout, needs=_CONNECTION, websocket_only=True),
     "public/test": Method(run=_test),
     "public/hello": Method(run=_hello, websocket_only=True),

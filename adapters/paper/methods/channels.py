@@ -7,15 +7,21 @@ from adapters.paper.methods.call import Call, Method
 _MOST_CHANNELS = 500
 
 
-def _subscribe(call: Call) -> list[str]:
+def _subscribe(call: Call, *, is_logged_in: bool) -> list[str]:
     channels = call.params.texts("channels")
     if len(channels) > _MOST_CHANNELS:
         raise invalid("channels", "too many channels")
     label = call.params.text("label", "", longest=16)
-    is_known = call.session.access_token is not None
-    if is_known:
-        call.sessions.grant(call.session, None, call.now_ms)
-    return call.hub.subscribe(call.session, channels, label=label, is_logged_in=is_known)
+    return call.hub.subscribe(call.session, channels, label=label, is_logged_in=is_logged_in)
+
+
+def _subscribe_public(call: Call) -> list[str]:
+    """Private channels too, once logged in; a log-in that has run out is none."""
+    return _subscribe(call, is_logged_in=call.sessions.knows(call.session, call.now_ms))
+
+
+def _subscribe_private(call: Call) -> list[str]:
+    return _subscribe(call, is_logged_in=True)
 
 
 def _unsubscribe(call: Call) -> list[str]:
@@ -29,9 +35,9 @@ def _unsubscribe_all(call: Call) -> str:
 
 _READ = "account:read"
 METHODS = {
-    "public/subscribe": Method(run=_subscribe, bucket=Bucket.SUBSCRIBE, websocket_only=True),
+    "public/subscribe": Method(run=_subscribe_public, bucket=Bucket.SUBSCRIBE, websocket_only=True),
     "private/subscribe": Method(
-        run=_subscribe, needs=_READ, bucket=Bucket.SUBSCRIBE, websocket_only=True
+        run=_subscribe_private, needs=_READ, bucket=Bucket.SUBSCRIBE, websocket_only=True
     ),
     "public/unsubscribe": Method(run=_unsubscribe, websocket_only=True),
     "private/unsubscribe": Method(run=_unsubscribe, needs=_READ, websocket_only=True),
