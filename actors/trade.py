@@ -97,6 +97,8 @@ class TradeActor(Actor):
         if not self._is_new:
             record = self._last_record()
             if record is None:
+                # Over already: what still waits in the mailbox must find it so.
+                self._trade = self._saved = replace(self._trade, is_finished=True)
                 self.retire()
                 return
             now = self.clock.now()
@@ -136,6 +138,8 @@ class TradeActor(Actor):
         self._advance()
 
     def on_verify_trade(self, _: VerifyTrade) -> None:
+        if self._trade.is_finished:
+            return
         self._change(replace(self._trade, needs_sync=True))
         self._advance()
         self.to("execution").tell(
