@@ -122,8 +122,8 @@ def _request(number: int) -> OrderRequest:
 
 
 def _placing(venue: DeribitVenue) -> Action:
-    numbers = itertools.count(1)
-    return lambda: venue.place(_request(next(numbers)))
+    requests = itertools.cycle([_request(number) for number in range(1000)])
+    return lambda: venue.place(next(requests))
 
 
 def _venue(stream: WebSocketRpc, plain: HttpRpc) -> DeribitVenue:

@@ -1,6 +1,6 @@
 """Channel names, and the reports their notifications become.
 
-Runs in the reader thread of the websocket: no call to the venue can be made from here, because
+Runs in the thread that reads the websocket: no call to the venue can be made from here, because
 its reply would have to be read by this very thread.
 """
 

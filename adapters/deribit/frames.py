@@ -42,7 +42,8 @@ class Frames(websocket.WebSocket):
             enable_multithread=True,
             skip_utf8_validation=True,  # the JSON decoder refuses what is not UTF-8
         )
-        self._tick_ms = max(1, int(tick_seconds * 1000))
+        self._tick_seconds = tick_seconds
+        self._patience_ms = 0.0
         self._using_socket = threading.Lock()
         self._poll = select.poll()
         self._received: bytes = b""
@@ -64,12 +65,20 @@ class Frames(websocket.WebSocket):
         """Starts to watch the socket for data."""
         self._poll.register(self.fileno(), select.POLLIN)
 
-    def receive(self) -> bytes | None:
-        """The next message, or None when a tick passed without one.
+    @property
+    def holds_more(self) -> bool:
+        """Whether something was taken off the socket already that `receive` has not given."""
+        sock = self.sock
+        ahead = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
+        return ahead or self._start < len(self._received)
+
+    def receive(self, seconds: float | None = None) -> bytes | None:
+        """The next message, or None when none came within ``seconds`` (a tick).
 
         Raises:
             OSError, WebSocketException: the connection is over.
         """
+        self._patience_ms = 1000 * (self._tick_seconds if seconds is None else seconds)
         try:
             if not self._inside_message:
                 data = self._whole_frame()
@@ -136,7 +145,7 @@ class Frames(websocket.WebSocket):
         if sock is None:
             raise WebSocketConnectionClosedException("socket is closed")
         buffered = isinstance(sock, ssl.SSLSocket) and sock.pending()
-        if not buffered and not self._poll.poll(self._tick_ms):
+        if not buffered and not self._poll.poll(self._patience_ms):
             raise WebSocketTimeoutException("nothing received")
         with self._using_socket:
             try:
@@ -148,5 +157,8 @@ class Frames(websocket.WebSocket):
         return data
 
     def _send(self, data: Any) -> int:
+        sock = self.sock
+        if sock is None:
+            raise WebSocketConnectionClosedException("socket is closed")
         with self._using_socket:
-            return super()._send(data)
+            return sock.send(data)

@@ -8,9 +8,10 @@ from typing import Any
 
 from websocket import WebSocketException
 
-from actors.ports import NotSent, OutcomeUnknown
+from actors.ports import Clock, NotSent, OutcomeUnknown
 from adapters.deribit import codec
 from adapters.deribit.frames import Frames
+from adapters.deribit.turns import Turns
 
 HEARTBEAT_REPLY_ID = 0
 """Id of our answers to test requests; their replies are nobody's."""
@@ -38,10 +39,25 @@ class _Waiter:
 
 
 class Link:
-    """Lives from the handshake to the loss of one connection; ``on_end`` is called once."""
+    """Lives from the handshake to the loss of one connection; ``on_end`` is called once.
 
-    def __init__(self, frames: Frames, on_end: Callable[[str], None]) -> None:
+    ``on_message(link, data)`` gets every message, in order, from whoever reads: the reader
+    thread, or a caller that waits for its reply.
+    """
+
+    def __init__(
+        self,
+        frames: Frames,
+        turns: Turns,
+        clock: Clock,
+        on_message: Callable[["Link", bytes], None],
+        on_end: Callable[[str], None],
+    ) -> None:
         self.frames = frames
+        self.heard_at = clock.monotonic()
+        self._turns = turns
+        self._clock = clock
+        self._on_message = on_message
         self._on_end = on_end
         self._ids = itertools.count(1)
         self._waiting: dict[int, _Waiter] = {}
@@ -60,11 +76,14 @@ class Link:
         request_id = next(self._ids)
         payload = codec.encode(request_id, method, params)
         waiter = self._waiting[request_id] = _Waiter()
+        reads = self._turns.take()
         try:
             self._write(payload, method, gate)
-            arrived = waiter.wait(timeout)
+            arrived = self._read_for(waiter, timeout) if reads else waiter.wait(timeout)
         finally:
             self._waiting.pop(request_id, None)
+            if reads:
+                self._turns.give_back()
         if waiter.reply is not None:
             return codec.result(waiter.reply, method)
         if arrived:
@@ -83,6 +102,48 @@ class Link:
                 # Part of the frame may have left, so nothing can follow it either.
                 self.end(f"write failed: {type(exc).__name__}")
                 raise OutcomeUnknown(f"{method}: connection lost while sending") from exc
+
+    def _read_for(self, waiter: _Waiter, timeout: float) -> bool:
+        """Reads until the reply has come or the time is over, and what came along with it."""
+        until = self._clock.monotonic() + timeout
+        try:
+            while waiter.reply is None and not self.ended and timeout > 0:
+                timeout = until - self._clock.monotonic() if self._read(timeout) else 0.0
+            self._read_rest()
+        except (OSError, WebSocketException) as exc:
+            self.end(brief(exc))
+        return waiter.wait(0)
+
+    def _read(self, seconds: float) -> bool:
+        """Takes one message; false when none came within that time."""
+        data = self.frames.receive(seconds)
+        if data is None:
+            return False
+        self.heard_at = self._clock.monotonic()
+        self._on_message(self, data)
+        return True
+
+    def _read_rest(self) -> None:
+        # What was taken off the socket already wakes nobody.
+        while self.frames.holds_more and self._read(0.0):
+            pass
+
+    def listen(self, seconds: float) -> None:
+        """For the reader thread: takes the messages of nobody's turn, for about that long.
+
+        Raises:
+            OSError, WebSocketException: the connection is over.
+        """
+        if self._turns.wait(seconds):
+            with self._turns:
+                if self._read(0.0):
+                    self._read_rest()
+
+    def shut_down(self) -> None:
+        """For the reader thread: closes the socket."""
+        with self._turns:
+            self._turns.close()
+            self.frames.shutdown()
 
     def deliver(self, reply_id: int, reply: bytes) -> bool:
         """Hands a reply to its caller, who decodes it; false when nobody waits for it any more."""
@@ -107,3 +168,8 @@ class Link:
             while True:
                 self._waiting.popitem()[1].deliver(None)
         self._on_end(reason)
+
+
+def brief(error: Exception) -> str:
+    """One short line: a handshake error quotes the whole answer, cookies included."""
+    return f"{type(error).__name__}: {error}"[:120]

@@ -11,8 +11,9 @@ from websocket import WebSocketException
 from actors.ports import Clock, NotSent
 from adapters.deribit import codec, wire
 from adapters.deribit.frames import Frames
-from adapters.deribit.link import Link
+from adapters.deribit.link import Link, brief
 from adapters.deribit.tally import Tally
+from adapters.deribit.turns import Turns
 
 SILENT_HEARTBEATS = 2
 """After this many heartbeat intervals without a frame the connection counts as lost."""
@@ -21,8 +22,9 @@ SILENT_HEARTBEATS = 2
 class WebSocketRpc:
     """One connection at a time, one reader thread, any number of callers.
 
-    ``on_notification(channel, data)`` runs in the reader thread and must be quick;
-    ``on_lost(reason)`` is called once per connection that ended without `close`.
+    ``on_notification(channel, data)`` is called in the order of arrival; ``on_lost(reason)`` once
+    per connection that ended without `close`. Both run in the reader thread or in that of a
+    caller, must be quick, and must not come back to this object.
     """
 
     def __init__(
@@ -71,9 +73,10 @@ class WebSocketRpc:
                 write_timeout=self._write_timeout,
             )
         except (OSError, WebSocketException, ValueError) as exc:
-            raise NotSent(f"websocket cannot connect: {_brief(exc)}") from None
+            raise NotSent(f"websocket cannot connect: {brief(exc)}") from None
         with self._changing:
-            link = Link(frames, self._ended)
+            turns = Turns(frames.fileno())
+            link = Link(frames, turns, self._clock, self._take, self._ended)
             reader = threading.Thread(
                 target=self._read, args=(link,), name="venue-reader", daemon=True
             )
@@ -133,21 +136,17 @@ class WebSocketRpc:
         try:
             reason = self._read_until_over(link)
         except (OSError, WebSocketException) as exc:
-            reason = _brief(exc)
+            reason = brief(exc)
         finally:
             link.end(reason)
-            link.frames.shutdown()
+            link.shut_down()
 
     def _read_until_over(self, link: Link) -> str:
-        heard_at = self._clock.monotonic()
         while not link.ended:
-            data = link.frames.receive()
-            now = self._clock.monotonic()
-            if data is not None:
-                heard_at = now
-                self._take(link, data)
-            elif now - heard_at > self._silence_seconds:
-                return f"nothing received for {now - heard_at:.0f} s"
+            link.listen(self._tick_seconds)
+            silence = self._clock.monotonic() - link.heard_at
+            if silence > self._silence_seconds:
+                return f"nothing received for {silence:.0f} s"
         return "ended"
 
     def _take(self, link: Link, data: bytes) -> None:
@@ -192,8 +191,3 @@ class WebSocketRpc:
             listener(*news)
         except Exception as exc:  # noqa: BLE001 - the connection outlives any listener
             self.oddities.note("listener_failed", type(exc).__name__)
-
-
-def _brief(error: Exception) -> str:
-    """One short line: a handshake error quotes the whole answer, cookies included."""
-    return f"{type(error).__name__}: {error}"[:120]
