@@ -143,10 +143,17 @@ def _wait(engine: Engine, leg: Draft, primary: OrderRecord, ref: str | None) -> 
 
 
 def attend(engine: Engine) -> None:
-    """Places what fills of the primaries have brought about, and ends what they left behind."""
-    for child in list(engine.ledger.children.values()):
-        if child.state.is_live:
-            _serve(engine, child)
+    """Places what fills of the primaries have brought about, and ends what they left behind.
+
+    What is placed may trade at once, and end a primary or a partner: so it looks again until
+    nothing happens any more.
+    """
+    seen = None
+    while engine.ledger.children and seen != engine.revision:
+        seen = engine.revision
+        for child in list(engine.ledger.children.values()):
+            if child.state.is_live:
+                _serve(engine, child)
 
 
 def _serve(engine: Engine, child: OrderRecord) -> None:
@@ -186,21 +193,30 @@ def _owed(child: OrderRecord, primary: OrderRecord) -> int:
 
 def _release(engine: Engine, child: OrderRecord, contracts: int) -> None:
     """Makes an order of some of the waiting contracts, or adds them to the one it made."""
-    grown = _grow(engine, child, contracts)
-    made = grown or _try(engine, _draft(engine, child, contracts))
-    if isinstance(made, str):
-        child.reject_reason = made
-        engine.log_trigger(child, f"rejected:{made}")
-        engine.finish(child, OrderState.REJECTED)
-        return
-    child.growing_id = made.order_id
+    draft = _draft(engine, child, contracts)
     child.placed += contracts
     child.contracts -= contracts
-    engine.log_trigger(child, "triggered", child_id=made.order_id)
+    if child.contracts == 0:
+        # What it becomes may fill at once: that must not be the end of itself.
+        engine.ledger.drop(child)
+    made = _grow(engine, child, contracts) or _try(engine, draft)
+    if isinstance(made, str):
+        _reject(engine, child, contracts, made)
+        return
+    child.growing_id = made.order_id
     if child.contracts == 0:
         child.contracts, child.state = child.placed, OrderState.TRIGGERED
-        engine.ledger.drop(child)
+    engine.log_trigger(child, "triggered", child_id=made.order_id)
     engine.note(child)
+
+
+def _reject(engine: Engine, child: OrderRecord, contracts: int, why: str) -> None:
+    """Ends a child that could not be placed; its partner stays."""
+    child.placed -= contracts
+    child.contracts += contracts
+    child.reject_reason = why
+    engine.log_trigger(child, f"rejected:{why}")
+    engine.finish(child, OrderState.REJECTED)
 
 
 def _grow(engine: Engine, child: OrderRecord, contracts: int) -> OrderRecord | None:

@@ -126,6 +126,7 @@ class Market:
         self._reprice()
         self.last_price = self.best(Side.BUY)
         self.settlement_price = self.mark
+        self.samples.append(self._present())
 
     def resume(self) -> None:
         """Works out again what is derived, after the rest was read back."""

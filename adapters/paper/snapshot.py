@@ -127,6 +127,7 @@ def _load_market(market: Market, packed: Mapping[str, Any]) -> None:
         setattr(market, name, Decimal(packed[name]))
     for name in _COUNTS:
         setattr(market, name, packed[name])
+    market.samples.clear()
     market.samples.extend(unpack(InterestSample, each) for each in packed["samples"])
     market.trades.extend(unpack(PublicTrade, each) for each in packed["tape"])
     market.taken = dict(packed["taken"])

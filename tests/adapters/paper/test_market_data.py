@@ -164,7 +164,7 @@ def test_funding_adds_up_over_hours() -> None:
     beyond = {"start_timestamp": 0, "end_timestamp": NOON * 2}
     assert bench.call(
         "public/get_funding_rate_value", instrument_name=INVERSE, **beyond
-    ) == Decimal("0.0003")
+    ) == Decimal("0.0004")
 
 
 def test_candles() -> None:

@@ -1,0 +1,210 @@
+"""Golden figures of margins, liquidation, funding, mark, bands and breakeven, as clients see them.
+
+PnL and fees stand in ``test_money``, the settlement in ``test_settlement``.
+"""
+
+from decimal import Decimal
+
+import pytest
+
+from adapters.paper.market import BookShape
+from tests.adapters.paper.harness import BALANCES, INVERSE, LINEAR, Bench
+
+ETH = "ETH-PERPETUAL"
+# Deep enough for hundreds of coins at the touch.
+DEEP = BookShape(size_pct=100_000, widest_spread_ticks=1, premium_bps=0)
+RICH = {"BTC": Decimal(1000), "ETH": Decimal(10_000), "USDC": Decimal(10**8)}
+HOUR = 3_600_000
+
+
+def _near(value: Decimal, wanted: str, within: str = "0.000000005") -> bool:
+    return abs(value - Decimal(wanted)) <= Decimal(within)
+
+
+def test_a_captured_eth_position() -> None:
+    """Size 1 at 2074.25, settled at 2090.99, mark 1963.31: every captured figure."""
+    bench = Bench()
+    bench.move(eth="2074.2")
+    bench.buy(1, ETH)
+    bench.move(eth="2090.99", ms=20 * HOUR)
+    bench.move(eth="1963.31", ms=10_000)
+    shown = bench.position(ETH)
+    assert (shown["average_price"], shown["settlement_price"]) == (
+        Decimal("2074.25"),
+        Decimal("2090.99"),
+    )
+    for name, wanted in {
+        "size_currency": "0.000509344",
+        "total_profit_loss": "-0.000027242",
+        "floating_profit_loss": "-0.000031102",
+        "initial_margin": "0.000010187",
+        "maintenance_margin": "0.000005093",
+    }.items():
+        assert _near(shown[name], wanted, "6E-10"), name
+
+
+def test_a_captured_btc_position() -> None:
+    """Size 40 at 112585.87, settled at 109351.31, mark 109266.97."""
+    bench = Bench()
+    for price, amount in (("112585.5", 10), ("112586", 30)):
+        bench.ask_at(price)
+        bench.buy(amount)
+    bench.move("109351.31", ms=20 * HOUR)
+    bench.move("109266.97", ms=10_000)
+    shown = bench.position()
+    for name, wanted in {
+        "size_currency": "0.000366076",
+        "total_profit_loss": "-0.00001079149",
+        "floating_profit_loss": "-0.000000282",
+        "initial_margin": "0.000007322",
+        "maintenance_margin": "0.000003661",
+    }.items():
+        assert _near(shown[name], wanted, "1E-9"), name
+
+
+@pytest.mark.parametrize(
+    ("name", "amount", "initial", "maintenance"),
+    [
+        (INVERSE, "10000", "0.0020005", "0.0010005"),
+        (INVERSE, "2500000", "0.53125", "0.28125"),
+        (INVERSE, "35000000", "13.125", "9.625"),
+        (ETH, "1600000", "11", "6"),
+        (ETH, "16000000", "200", "150"),
+        (LINEAR, "25", "53125", "28125"),
+    ],
+)
+def test_margins_grow_with_the_position(
+    name: str, amount: str, initial: str, maintenance: str
+) -> None:
+    """0.1, 25 and 350 BTC, 500 and 5000 ETH, 25 BTC in USDC, at 100,000 and 3,200."""
+    bench = Bench(shape=DEEP, balances=RICH)
+    bench.buy(amount, name)
+    bench.move(100_000, eth="3200")
+    shown = bench.position(name)
+    assert (shown["initial_margin"], shown["maintenance_margin"]) == (
+        Decimal(initial),
+        Decimal(maintenance),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "amount", "equity", "price"),
+    [
+        (INVERSE, "buy", "10000", "0.02", "84167.16"),
+        (INVERSE, "sell", "10000", "0.02", "123749.49"),
+        (LINEAR, "buy", "0.1", "2000", "80808.49"),
+    ],
+)
+def test_liquidation_begins_at_the_estimated_price(
+    name: str, side: str, amount: str, equity: str, price: str
+) -> None:
+    """The estimate is the golden one, a cent before it nothing happens, a cent beyond it does."""
+    currency = "BTC" if name == INVERSE else "USDC"
+    fee = Decimal("0.000035") if name == INVERSE else Decimal("3.5")
+    bench = Bench(balances={currency: Decimal(equity) + fee})
+    if side == "buy":
+        bench.ask_at(100_000, name)
+        bench.buy(amount, name)
+    else:
+        bench.bid_at(100_000)
+        bench.sell(amount, name)
+    shown = bench.position(name)
+    assert shown["estimated_liquidation_price"] == Decimal(price)
+    away = Decimal("0.02") * (1 if side == "buy" else -1)
+    bench.move(str(Decimal(price) + away), ms=1000)
+    assert abs(bench.position(name)["size"]) == Decimal(amount)
+    bench.move(str(Decimal(price) - away), ms=1000)
+    assert abs(bench.position(name)["size"]) < Decimal(amount)
+
+
+@pytest.mark.parametrize(
+    ("lean", "rate", "hour", "linear"),
+    [
+        (8, "0.00055", "0.000006875", "0.6875"),
+        (-4, "-0.00015", "-0.000001875", "-0.1875"),
+        (-1, "0", "0", "0"),
+    ],
+)
+def test_funding_by_the_hour(lean: int, rate: str, hour: str, linear: str) -> None:
+    """Mark 100,080, 99,960 and 99,990 over an index of 100,000: what the long pays, in coin."""
+    bench = Bench(shape=BookShape(premium_bps=0, lean_bps=lean))
+    bench.buy(10_000)
+    bench.buy("0.1", LINEAR)
+    for hours in range(1, 9):
+        for _ in range(4):
+            bench.move(100_000, ms=HOUR // 4)
+        paid = -bench.position()["realized_funding"]
+        assert _near(paid, str(hours * Decimal(hour)), "1E-12")
+        assert -bench.position(LINEAR)["realized_funding"] == hours * Decimal(linear)
+    ticker = bench.call("public/ticker", instrument_name=INVERSE)
+    assert ticker["mark_price"] == 100_000 + 10 * lean
+    assert ticker["current_funding"] == ticker["funding_8h"] == Decimal(rate)
+    earned = Bench(shape=BookShape(premium_bps=0, lean_bps=lean))
+    earned.sell(10_000)
+    earned.move(100_000, ms=HOUR)
+    assert _near(earned.position()["realized_funding"], hour, "1E-12")
+
+
+def test_the_mark_follows_the_premium_over_thirty_seconds() -> None:
+    """A premium of 100 from one second to the next: five golden steps, to the cent."""
+    bench = Bench()
+    bench.move(100_000, ms=1000)
+    bench.exchange._engine.markets[INVERSE].shape = BookShape(premium_bps=0, lean_bps=10)
+    marks: list[Decimal] = []
+    for _ in range(5):
+        bench.move(100_000, ms=1000)
+        marks.append(bench.call("public/ticker", instrument_name=INVERSE)["mark_price"])
+    assert [str(mark) for mark in marks] == [
+        "100006.45",
+        "100012.49",
+        "100018.13",
+        "100023.41",
+        "100028.36",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [(INVERSE, "90897.5", "93666.5"), (ETH, "3139.6", "3235.25")],
+)
+def test_the_band_is_rounded_outward(name: str, low: str, high: str) -> None:
+    """1.5 % around 92,281.78 and 3,187.42, to ticks of 0.5 and 0.05."""
+    bench = Bench()
+    bench.move("92281.78", eth="3187.42")
+    ticker = bench.call("public/ticker", instrument_name=name)
+    assert (ticker["min_price"], ticker["max_price"]) == (Decimal(low), Decimal(high))
+    placed = bench.buy(10, name)["order"]
+    assert placed["price"] == Decimal(high)
+
+
+@pytest.mark.parametrize(("bid", "net"), [("100070.5", "0.00000047"), ("100070.0", "-0.00000002")])
+def test_breakeven_pays_both_fees(bid: str, net: str) -> None:
+    """A tick above it a close gains, a tick below it loses."""
+    bench = Bench()
+    bench.ask_at(100_000)
+    bench.buy(10_000)
+    bench.bid_at(bid)
+    bench.sell(10_000)
+    assert _near(bench.account()["equity"] - BALANCES["BTC"], net)
+
+
+def test_a_losing_eth_long() -> None:
+    """4,780 USD at 3,187.25, out at 3,100: gross, both fees and net."""
+    bench = Bench()
+    bench.move(eth="3187.2")
+    (entry,) = bench.buy(4_780, ETH)["trades"]
+    bench.move(eth="3100")
+    (out,) = bench.sell(4_780, ETH)["trades"]
+    assert (entry["price"], out["price"]) == (Decimal("3187.25"), 3100)
+    assert _near(out["profit_loss"], "-0.04221002")
+    assert (_near(entry["fee"], "0.00052490"), _near(out["fee"], "0.00053968")) == (True, True)
+    assert _near(bench.account("ETH")["equity"] - BALANCES["ETH"], "-0.04327460")
+
+
+def test_an_average_over_two_prices() -> None:
+    """10,000 at 100,000 and 15,000 a tick higher."""
+    bench = Bench()
+    for price, amount in ((100_000, 10_000), ("100000.5", 15_000)):
+        bench.ask_at(price)
+        bench.buy(amount)
+    assert _near(bench.position()["average_price"], "100000.29999940")
