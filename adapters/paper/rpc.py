@@ -31,8 +31,9 @@ class Request:
 def from_query(method: str, query: str) -> Request:
     """A GET: every value is text."""
     params = dict(parse_qsl(query, keep_blank_values=True))
-    request_id = params.pop("id", None)
-    return Request(method, params, request_id)
+    given = params.pop("id", None)
+    is_number = given is not None and given.isascii() and given.isdigit() and len(given) < 16
+    return Request(method, params, int(given) if is_number and given else _echoable(given))
 
 
 def from_body(text: str | bytes, method: str | None = None) -> Request:
@@ -42,7 +43,7 @@ def from_body(text: str | bytes, method: str | None = None) -> Request:
         VenueError: too large, not JSON, or not a request.
     """
     if len(text) > LARGEST_BODY:
-        raise VenueError(-32600, "request entity too large")
+        raise too_large()
     try:
         body = jsontext.decode_object(text)
     except ValueError:
@@ -51,6 +52,11 @@ def from_body(text: str | bytes, method: str | None = None) -> Request:
     if not isinstance(name, str) or not isinstance(params, dict):
         raise refusal(11050, data="invalid request")
     return Request(name, cast("dict[str, Any]", params), _echoable(body.get("id")))
+
+
+def too_large() -> VenueError:
+    """-32600: more than 32 kB."""
+    return VenueError(-32600, "request entity too large")
 
 
 def _echoable(request_id: Any) -> int | str | Decimal | None:

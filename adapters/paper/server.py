@@ -90,7 +90,7 @@ class PaperServer:
         except BaseException:
             self._store.close()
             raise
-        self._desk = Desk(exchange, self._store, _now_us)
+        self._desk = Desk(exchange, self._store, _now_us, self._later)
         self._stop = threading.Event()
         self._failure: AccountNotSaved | None = None
 
@@ -145,6 +145,19 @@ class PaperServer:
         """Asks the server to end; it saves first."""
         self._stop.set()
 
+    def _later(self, run: Callable[[], None]) -> None:
+        """Runs a save after what has come in by now; before there is a loop, at once."""
+        try:
+            asyncio.get_running_loop().call_soon(self._guarded, run)
+        except RuntimeError:
+            run()
+
+    def _guarded(self, run: Callable[[], None]) -> None:
+        try:
+            run()
+        except AccountNotSaved as error:
+            self._fail(error)
+
     def _fail(self, error: AccountNotSaved) -> None:
         self._failure = self._failure or error
         self.stop()
@@ -168,7 +181,7 @@ class PaperServer:
     def _uvicorn(self) -> _Uvicorn:
         return _Uvicorn(
             uvicorn.Config(
-                application(self._desk, self._fail),
+                application(self._desk),
                 log_config=None,
                 access_log=False,
                 lifespan="off",

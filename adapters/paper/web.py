@@ -13,9 +13,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from adapters.paper import rpc
 from adapters.paper.desk import Desk
-from adapters.paper.errors import AccountNotSaved, VenueError, refusal
+from adapters.paper.errors import VenueError, refusal
 from adapters.paper.rpc import HttpProof, Request
-from adapters.paper.sessions import SessionState
 
 PREFIX = "/api/v2"
 _LONGEST_QUEUE = 2000
@@ -29,10 +28,12 @@ class Connection:
         self._queue: deque[bytes] = deque()
         self._ending: tuple[int, str] | None = None
         self._news = asyncio.Event()
+        self._dropped = asyncio.Event()
 
     def send(self, frame: bytes) -> None:
-        """Queues a frame; a reader that is too slow is dropped."""
+        """Queues a frame; a reader that is too slow is dropped, with what it did not read."""
         if len(self._queue) >= _LONGEST_QUEUE:
+            self._queue.clear()
             self.hang_up(1013, "connection_too_slow")
         if self._ending is None:
             self._queue.append(frame)
@@ -43,6 +44,14 @@ class Connection:
         if self._ending is None:
             self._ending = code, reason
             self._news.set()
+
+    def drop(self) -> None:
+        """Ends the connection at once, without a closing handshake."""
+        self._dropped.set()
+
+    async def wait_for_drop(self) -> None:
+        """Until the connection is dropped."""
+        await self._dropped.wait()
 
     async def write(self) -> None:
         """Writes what is queued, until hung up."""
@@ -59,22 +68,32 @@ class Connection:
 class _Door:
     """The handlers of the application, around one desk."""
 
-    def __init__(self, desk: Desk, on_disk_failure: Callable[[AccountNotSaved], None]) -> None:
+    def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._on_disk_failure = on_disk_failure
 
-    def _answer(self, request: Request, proof: HttpProof | None) -> Response:
-        try:
-            status, body = self._desk.http(request, proof)
-        except AccountNotSaved as error:
-            self._on_disk_failure(error)
-            return Response(status_code=500)
-        return _json(status, body)
+    async def _answer(self, request: Request, proof: HttpProof | None) -> Response:
+        status, body = self._desk.http(request, proof)
+        if await self._saved():
+            return _json(status, body)
+        return Response(status_code=500)
+
+    async def _saved(self) -> bool:
+        """Whether what was done up to now is on disk; waits until that is known."""
+        told: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def tell(saved: bool) -> None:
+            if not told.done():  # the client may have left, and its request with it
+                told.set_result(saved)
+
+        self._desk.when_saved(tell)
+        return await told
 
     async def get(self, http: HttpRequest) -> Response:
-        """A method in the path, its parameters in the query."""
+        """A method in the path, its parameters in the query (or, unusually, in a body)."""
+        if http.headers.get("content-length", "0") != "0":
+            return await self.post(http)
         request = rpc.from_query(http.path_params["method"], http.url.query)
-        return self._answer(request, _proof(http, ""))
+        return await self._answer(request, _proof(http, ""))
 
     async def post(self, http: HttpRequest) -> Response:
         """A JSON-RPC body, with or without the method in the path."""
@@ -83,34 +102,31 @@ class _Door:
             request = rpc.from_body(body, http.path_params.get("method"))
         except VenueError as error:
             return _json(400, self._desk.malformed(error))
-        return self._answer(request, _proof(http, body))
+        return await self._answer(request, _proof(http, body))
 
     async def websocket(self, socket: WebSocket) -> None:
-        """One connection from its greeting to its end."""
+        """One connection from its greeting to its end; a 33rd is refused at the door."""
+        if self._desk.is_full:
+            await socket.send_denial_response(Response("too many connections", 429))
+            return
         await socket.accept()
         connection = Connection(socket)
         session = self._desk.connect(connection)
-        try:
-            await self._talk(socket, connection, session)
-        except AccountNotSaved as error:
-            self._on_disk_failure(error)
-
-    async def _talk(self, socket: WebSocket, connection: Connection, session: SessionState) -> None:
         reading = _read(socket, lambda text: self._desk.frame(session, text))
         try:
-            await _until_either(reading, connection.write())
+            await _until_one_ends(reading, connection.write(), connection.wait_for_drop())
         finally:
             self._desk.disconnect(session)
 
 
-def application(desk: Desk, on_disk_failure: Callable[[AccountNotSaved], None]) -> Starlette:
-    """The application; a disk that refuses the account is reported, and nobody gets an answer."""
-    door = _Door(desk, on_disk_failure)
+def application(desk: Desk) -> Starlette:
+    """The application around one desk."""
+    door = _Door(desk)
     return Starlette(
         routes=[
             Route(PREFIX + "/{method:path}", door.get, methods=["GET"]),
             Route(PREFIX + "/{method:path}", door.post, methods=["POST"]),
-            Route(PREFIX, door.post, methods=["POST"]),
+            Route(PREFIX, door.post, methods=["POST", "GET"]),
             WebSocketRoute("/ws" + PREFIX, door.websocket),
         ]
     )
@@ -122,12 +138,8 @@ async def _read(socket: WebSocket, handle: Callable[[str | bytes], None]) -> Non
         handle(message.get("text") or message.get("bytes") or "")
 
 
-async def _until_either(*ways: Coroutine[None, None, None]) -> None:
-    """Runs both ways of a connection until one ends; a peer that left is no error.
-
-    Raises:
-        AccountNotSaved: nobody may be answered any more.
-    """
+async def _until_one_ends(*ways: Coroutine[None, None, None]) -> None:
+    """Runs the ways of a connection until one ends; a peer that left is no error."""
     tasks = [asyncio.create_task(way) for way in ways]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -144,12 +156,17 @@ async def _body(http: HttpRequest) -> str:
     """The text of a POST.
 
     Raises:
-        VenueError: 13018 another content type, 11050 not UTF-8.
+        VenueError: 13018 another content type, -32600 too large, 11050 not UTF-8.
     """
     if not http.headers.get("content-type", "application/json").startswith("application/json"):
         raise refusal(13018)
+    body = bytearray()
+    async for chunk in http.stream():
+        body += chunk
+        if len(body) > rpc.LARGEST_BODY:
+            raise rpc.too_large()
     try:
-        return (await http.body()).decode()
+        return body.decode()
     except UnicodeDecodeError:
         raise refusal(11050, data="invalid json") from None
 

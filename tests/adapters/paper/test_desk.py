@@ -30,6 +30,9 @@ class Ear:
     def hang_up(self, code: int, reason: str) -> None:
         self.closed = code, reason
 
+    def drop(self) -> None:
+        self.closed = 1006, ""
+
 
 class Room:
     """A desk, one connection, and the time."""
@@ -145,6 +148,76 @@ def test_an_unanswered_heartbeat_closes_after_ten_seconds(room: Room) -> None:
     assert room.ear.closed == (4000, "heartbeat close")
 
 
+def test_a_quiet_connection_hears_a_heartbeat_beside_the_test(room: Room) -> None:
+    """One that was sent something in between gets the test request alone."""
+
+    def beats() -> list[str]:
+        return [each["params"]["type"] for each in room.ear.heard if "id" not in each]
+
+    room.say("public/set_heartbeat", interval=10)
+    room.tick(10)
+    assert beats() == ["test_request"]
+    room.say("public/test")
+    room.tick(10)
+    room.ear.heard.clear()
+    room.desk.frame(room.session, json.dumps({"method": "public/test"}))
+    room.session.is_quiet = True
+    room.tick(10)
+    assert [each["params"]["type"] for each in room.ear.heard[1:]] == ["heartbeat", "test_request"]
+
+
+def test_a_socket_that_never_said_a_word_is_dropped(room: Room) -> None:
+    """After a minute, without a closing handshake; one word keeps it."""
+    mute = Ear()
+    room.desk.connect(mute)
+    room.say("public/test")
+    room.tick(60.4)
+    assert mute.closed is None
+    room.tick(0.1)
+    assert (mute.closed, room.ear.closed) == ((1006, ""), None)
+
+
+def test_silence_counts_as_a_lost_connection_for_who_asked_for_cancels(room: Room) -> None:
+    """Ten minutes without a frame."""
+    room.say("public/auth", **LOG_IN)
+    room.say("private/enable_cancel_on_disconnect")
+    room.tick(599)
+    assert room.ear.closed is None
+    room.tick(1)
+    assert room.ear.closed == (1006, "")
+
+
+def test_there_is_room_for_thirty_two_connections(room: Room) -> None:
+    """As many as the venue lets one address have."""
+    for _ in range(31):
+        assert not room.desk.is_full
+        session = room.desk.connect(Ear())
+    assert room.desk.is_full
+    room.desk.disconnect(session)
+    assert not room.desk.is_full
+
+
+def test_what_comes_in_together_is_saved_together(tmp_path: Path) -> None:
+    """Nobody hears of an order before the one save for all of them; then all do."""
+    due: list[Any] = []
+    exchange, store = Exchange(seed=1, balances=BALANCES, now_ms=NOON), AccountStore(tmp_path)
+    desk, ear = Desk(exchange, store, lambda: NOON * 1000, due.append), Ear()
+    session = desk.connect(ear)
+    desk.frame(session, json.dumps({"id": 0, "method": "public/auth", "params": LOG_IN}))
+    due.pop()()
+    order = {"instrument_name": INVERSE, "amount": 10, "price": 99_000}
+    for count in range(3):
+        desk.frame(session, json.dumps({"id": count, "method": "private/buy", "params": order}))
+    told: list[bool] = []
+    desk.when_saved(told.append)
+    assert (len(ear.heard), len(due), told) == (1, 1, [])
+    due.pop()()
+    assert [frame["id"] for frame in ear.heard] == [0, 0, 1, 2]
+    assert told == [True]
+    assert len(json.loads((tmp_path / "account.json").read_text())["live"]) == 3
+    store.close()
+
+
 def test_a_dropped_connection_cancels_if_it_asked_for_it(room: Room) -> None:
     """The others hear of the cancel; dropping twice is nothing."""
     other = Ear()
@@ -173,6 +246,7 @@ def test_too_many_requests_end_the_session(room: Room) -> None:
     replies = [room.say("private/cancel", order_id="1") for _ in range(21)]
     assert replies[-1]["error"] == {"code": 10028, "message": "too_many_requests"}
     assert room.ear.closed == (1008, "too_many_requests")
+    assert room.say("public/get_time") is None
 
 
 def test_over_http_too_many_requests_kill_the_token(room: Room) -> None:

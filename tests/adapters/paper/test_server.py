@@ -121,6 +121,57 @@ def test_bad_posts(server: Running, body: bytes, content_type: str, code: int) -
     assert (reply.status_code, reply.json()["error"]["code"]) == (400, code)
 
 
+def test_a_get_may_carry_a_body(server: Running) -> None:
+    """Documented, though nobody was seen doing it."""
+    body = {"jsonrpc": "2.0", "id": 3, "method": "public/test", "params": {}}
+    assert requests.get(server.http, json=body, timeout=5).json()["id"] == 3
+    assert requests.get(f"{server.http}/public/test?id=4", timeout=5).json()["id"] == 4
+
+
+def test_a_megabyte_is_too_much_for_anybody(server: Running, socket: Socket) -> None:
+    """-32600 over HTTP as over the websocket, which stays open."""
+    big = b'{"id": 1, "method": "' + b"x" * 1_000_000 + b'"}'
+    headers = {"content-type": "application/json"}
+    reply = requests.post(server.http, data=big, headers=headers, timeout=5)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (400, -32600)
+    socket.raw.send(big.decode())
+    assert socket.receive()["error"]["code"] == -32600
+    assert socket.call("public/test")["result"]
+
+
+def test_many_half_open_sockets_and_no_more_than_the_limit(tmp_path: Path) -> None:
+    """The thirty-third is refused with 429; those inside are served; a place freed is given."""
+    with running(tmp_path) as started:
+        held = [Socket(started.ws) for _ in range(32)]
+        with pytest.raises(websocket.WebSocketBadStatusException) as caught:
+            Socket(started.ws)
+        assert caught.value.status_code == 429
+        assert held[0].call("public/test")["result"]
+        for each in held:
+            each.raw.sock.close()
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            try:
+                again = Socket(started.ws)
+                break
+            except websocket.WebSocketBadStatusException:
+                continue
+        assert again.call("public/test")["result"]
+        again.raw.shutdown()
+
+
+def test_orders_sent_in_one_go_are_all_answered(socket: Socket) -> None:
+    """A pipeline of requests is answered to the last, whatever is saved together."""
+    socket.call("public/auth", **LOG_IN)
+    order = {"instrument_name": INVERSE, "amount": 10, "price": 60_000, "label": "pipe"}
+    for each in range(100, 150):
+        body = {"id": each, "method": "private/buy", "params": order}
+        socket.raw.send(json.dumps(body))
+    replies = {reply["id"] for _ in range(50) if "result" in (reply := socket.receive())}
+    assert replies == set(range(100, 150))
+    assert socket.call("private/cancel_by_label", label="pipe")["result"] == 50
+
+
 def test_basic_and_bearer(server: Running) -> None:
     """Either header opens private methods; a token has to come from a log-in."""
     url = f"{server.http}/private/get_positions"
