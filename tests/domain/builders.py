@@ -7,10 +7,11 @@ from typing import Any
 
 from domain.bracket import next_step
 from domain.labels import Label, Role
-from domain.orders import Fill, Order, OrderState, OrderType, Side, TriggerBy
-from domain.reports import apply_order
-from domain.steps import BracketPolicy, Step
-from domain.trade import Line, LineStatus, Trade, TradeFill, TradePlan, measured
+from domain.orders import Fill, Order, OrderState, OrderType, Position, Side, TriggerBy
+from domain.outcomes import looked_up
+from domain.reports import apply_fills, apply_order
+from domain.steps import BracketPolicy, Do, Step
+from domain.trade import ExitReason, Line, LineStatus, Trade, TradeFill, TradePlan, measured
 from tests.domain.catalogue import BTC, D
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -190,3 +191,71 @@ def heard(trade: Trade, *orders: Order, seconds: float = 0.0) -> Trade:
     for order in orders:
         trade = apply_order(trade, order, after(seconds))
     return trade
+
+
+def filled(trade: Trade, *fills: Fill, foreign: bool = False) -> Trade:
+    """The record after these fills."""
+    return apply_fills(trade, fills, START, foreign=foreign)
+
+
+def look(
+    trade: Trade, about: Line, *orders: Order, seconds: float = 0, server_ms: int = 0
+) -> Trade:
+    """The record after a look-up that found these orders."""
+    when = after(seconds)
+    return looked_up(trade, about, orders, POLICY, when, server_ms=server_ms)
+
+
+def closing(*lines: Line, reason: ExitReason = ExitReason.REQUESTED, **changes: Any) -> Trade:
+    """A trade that is to end."""
+    return record(*lines, exit_reason=reason, **changes)
+
+
+def status_of(trade: Trade, role: Role, attempt: int = 1) -> LineStatus:
+    """How this order stands."""
+    found = trade.line(role, attempt)
+    assert found is not None
+    return found.status
+
+
+def says(step: Step | None) -> tuple[Any, ...]:
+    """The step in short: what, which role or attempt, how many contracts."""
+    if step is None:
+        return ("nothing",)
+    about = step.role or (step.line.role if step.line else None)
+    attempt = step.line.attempt if step.line else 0
+    return (step.do.value, about.value if about else "", attempt, step.contracts)
+
+
+def until_of(step: Step | None) -> datetime | None:
+    """Until when a step waits; it must be one that waits."""
+    assert step is not None
+    assert step.do is Do.WAIT
+    return step.until
+
+
+def position(contracts: int, name: str = BTC.name) -> Position:
+    """A position at the venue, of which only its size matters."""
+    nothing = D(0)
+    return Position(
+        instrument_name=name,
+        contracts=contracts,
+        average_price=nothing,
+        mark_price=nothing,
+        index_price=nothing,
+        size_coin=nothing,
+        floating_profit_loss=nothing,
+        total_profit_loss=nothing,
+        realized_profit_loss=nothing,
+        realized_funding=nothing,
+        initial_margin=nothing,
+        maintenance_margin=nothing,
+        estimated_liquidation_price=None,
+    )
+
+
+def stop_order(contracts: int = 10, order_id: str = "s1", **changes: Any) -> Order:
+    """A resting reduce-only stop under a long."""
+    waits = OrderState.UNTRIGGERED
+    usual = report(Role.STOP, waits, contracts=contracts, order_id=order_id)
+    return replace(usual, **changes)
