@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from actors.kernel import Context, Supervisor, SupervisorPolicy, System
+from actors.kernel import Address, Context, Supervisor, SupervisorPolicy, System
 from actors.kernel.runtime import ThreadRuntime
 from actors.messages.base import Event, Message
 from actors.messages.lifecycle import StopAll
@@ -33,13 +33,14 @@ from adapters.deribit.venue import DeribitVenue
 from adapters.deribit.websocket import WebSocketRpc
 from adapters.storage.book import open_book
 from adapters.storage.journal import DayJournal
-from benchmarks.measuring import SWITCH_INTERVAL, now
+from benchmarks.measuring import SWITCH_INTERVAL, now, pause
 from benchmarks.processes import MID
 from config.logs import configure
 from domain.risk import Limits
 
 INSTRUMENT = "BTC-PERPETUAL"
 _SECONDS = 30.0
+_LOOK_SECONDS = 0.0005
 
 
 # -- the client, listened to -----------------------------------------------------------------------
@@ -163,6 +164,17 @@ class LiveDaemon:
 
     def ask(self, name: str, message: Message) -> Any:
         return self.system.address(name).ask(message, _SECONDS)
+
+    def settle(self) -> None:
+        """Waits until nobody works and nothing waits: what went before is no part of what comes."""
+        while any(self._is_busy(address) for address in self.system.addresses()):
+            pause(_LOOK_SECONDS)
+
+    def _is_busy(self, address: Address) -> bool:
+        living = self.system.incumbents.get(address.name)
+        return living is not None and (
+            living.working_since is not None or address.mailbox.qsize() > 0
+        )
 
 
 class _Silent:

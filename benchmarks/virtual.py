@@ -106,7 +106,7 @@ def stage(trades_per_instrument: int = 1) -> Generator[Stage]:
 def generous_limits() -> Generator[None]:
     """An account of a high tier: the exchange states these limits, and the client adopts them."""
     before = dict(limits.RATES)
-    rate = limits.Rate(10_000, 10_000)
+    rate = limits.Rate(cost=1, most=100_000)
     limits.RATES.update(dict.fromkeys(before, rate))
     try:
         yield
