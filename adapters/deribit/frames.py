@@ -57,7 +57,8 @@ class Frames(websocket.WebSocket):
             OSError, WebSocketException: no connection.
         """
         self.settimeout(connect_timeout)
-        self.connect(url, http_no_proxy=["*"], redirect_limit=0)
+        # The library heeds the exception only beside a proxy, which is thus named and never used.
+        self.connect(url, http_proxy_host=url, http_no_proxy=["*"], redirect_limit=0)
         self.settimeout(write_timeout)
         self.attach()
 

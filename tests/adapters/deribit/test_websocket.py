@@ -222,6 +222,17 @@ def test_no_server_means_not_sent() -> None:
         rpc.call("m", {}, timeout=1)
 
 
+def test_no_proxy_of_the_environment_stands_in_between(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where orders go is decided by the settings alone, as over HTTP."""
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert bench().rpc.call("m", {"a": 1}, timeout=WAIT) == {"a": 1}
+
+
 def test_a_test_request_is_answered(bench: Callable[..., Bench]) -> None:
     """The reader answers the heartbeat itself; the reply to that is nobody's and no oddity."""
     made = bench()
