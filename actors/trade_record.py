@@ -1,0 +1,64 @@
+"""The record of one trade in the hands of its actor: adopted, announced, saved.
+
+Protective orders never wait for the disk, so saving is telling: the Registry writes, Execution
+keeps its copy for routing.
+"""
+
+from dataclasses import replace
+
+from actors.kernel import Address
+from actors.messages.book import RecordTrade
+from actors.messages.trading import TradeUpdated
+from actors.ports import Clock
+from actors.trade_log import Announcer
+from domain.trade import Trade, measured
+
+
+class RecordKeeper:
+    """Holds the newest record; every change of it goes through here."""
+
+    def __init__(
+        self,
+        trade: Trade,
+        *,
+        announce: Announcer,
+        clock: Clock,
+        registry: Address,
+        execution: Address,
+    ) -> None:
+        self.trade = trade
+        self.announce = announce
+        self._clock = clock
+        self._registry = registry
+        self._execution = execution
+        self._saved: Trade | None = None
+
+    def take_over(self, trade: Trade) -> None:
+        """Goes on with the record of a predecessor; nothing of it is news."""
+        self.trade = trade
+
+    def change(self, trade: Trade) -> None:
+        """Adopts a new record and announces what changed. A finished one changes no more."""
+        if self.trade.is_finished:
+            return
+        before, self.trade = self.trade, measured(trade, self._clock.now())
+        self.trade = self.announce.changed(before, self.trade)
+
+    def save(self) -> None:
+        """Tells those who keep it, if there is something new."""
+        if self.trade == self._saved:
+            return
+        now = self._clock.now()
+        self._saved = self.trade
+        self._registry.tell(RecordTrade(at=now, trade=self.trade))
+        self._execution.tell(TradeUpdated(at=now, trade=self.trade))
+
+    def finish(self) -> None:
+        """The last words. They close the book, once they are in the journal."""
+        self.change(replace(self.trade, is_finished=True))
+        self.save()
+        self.announce.finished(self.trade, self._clock.now())
+
+    def is_over_already(self) -> None:
+        """A predecessor has said the last words: what still comes must find it finished."""
+        self.trade = self._saved = replace(self.trade, is_finished=True)

@@ -1,0 +1,342 @@
+"""What a trade's steps do at the venue, and what their outcomes mean for its record.
+
+Every venue call ends in exactly one of four ways: done, refused for certain, not sent, or nobody
+knows; each has its place in the record (`domain.outcomes`). A step says whether to go on at once.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from actors import trade_truth
+from actors.kernel import Address, AskFailed
+from actors.messages import trading as say
+from actors.messages.session import RenewSession
+from actors.ports import Clock, NotSent, OutcomeUnknown, Rejected, Venue
+from actors.trade_orders import differences, request_of
+from actors.trade_record import RecordKeeper
+from domain import outcomes, venue_codes
+from domain.instruments import Instrument
+from domain.labels import Role
+from domain.orders import Order, OrderRequest, Placement, TriggerBy
+from domain.reports import apply_fills, apply_order
+from domain.steps import BracketPolicy, Do, Step
+from domain.trade import ExitReason, Line, LineStatus, measured, with_line
+
+LOG_IN_SECONDS = 3.0
+LOG_IN_AGAIN_SECONDS = 5.0
+PROTECT_VALID_MS = 1_500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a trade's steps need around them. ``wake_by`` arms a look after so many seconds."""
+
+    venue: Venue
+    instrument: Instrument
+    policy: BracketPolicy
+    stop_trigger: TriggerBy
+    clock: Clock
+    log: Any
+    emit: Callable[..., Any]
+    auth: Address
+    execution: Address
+    wake_by: Callable[[float], None]
+
+
+class StepTaker:
+    """Takes one step at a time on the record in ``keeper``."""
+
+    def __init__(self, keeper: RecordKeeper, around: Surroundings) -> None:
+        self._keeper = keeper
+        self._around = around
+        self._venue = around.venue
+        self._instrument = around.instrument
+        self._policy = around.policy
+        self._clock = around.clock
+        self._log = around.log
+        self._gone: set[str] = set()
+        self._logged_in_at: float | None = None
+        self._steps: Mapping[Do, Callable[[Step], bool]] = {
+            Do.SYNC: self._sync,
+            Do.LOOK_UP: self._look_up,
+            Do.PLACE: self._place,
+            Do.RESIZE: self._resize,
+            Do.CANCEL: self._cancel,
+            Do.GIVE_UP_STOP: self._give_up_stop,
+            Do.QUARANTINE: self._wait,
+            Do.WAIT: self._wait,
+            Do.FINISH: self._finish,
+        }
+
+    def take(self, step: Step) -> bool:
+        """Does it; returns whether to go on with the next at once."""
+        return self._steps[step.do](step)
+
+    def _wait(self, step: Step) -> bool:
+        if step.until is not None:
+            left = (step.until - self._clock.now()).total_seconds()
+            self._around.wake_by(max(0.0, left))
+        return False
+
+    def _finish(self, step: Step) -> bool:
+        del step
+        self._keeper.finish()
+        return False
+
+    # -- sending ------------------------------------------------------------
+
+    def _place(self, step: Step) -> bool:
+        role = step.role or Role.CLOSE
+        is_entry = role is Role.ENTRY
+        valid_until = self._keeper.trade.plan.valid_until_ms
+        if not is_entry:
+            valid_until = self._venue.server_now_ms() + PROTECT_VALID_MS
+        line = Line(
+            role=role,
+            attempt=self._keeper.trade.next_attempt(role),
+            contracts=step.contracts,
+            status=LineStatus.UNKNOWN,
+            sent_at=self._clock.now(),
+            valid_until_ms=valid_until,
+        )
+        request = request_of(self._keeper.trade, line, self._instrument, self._around.stop_trigger)
+        self._keeper.change(outcomes.about_to_send(self._keeper.trade, line))
+        self._keeper.save()
+        if is_entry:
+            self._keeper.announce.entry_sent(self._keeper.trade, request)
+        try:
+            placement = self._venue.place(request)
+        except Rejected as error:
+            self._was_rejected(line, error)
+        except NotSent as error:
+            self._log.warning("order_not_sent", label=request.label, reason=str(error))
+            self._keeper.change(
+                outcomes.not_sent(self._keeper.trade, line, self._policy, self._clock.now())
+            )
+        except OutcomeUnknown as error:
+            self._outcome_unknown(line, "place", error)
+        else:
+            self._was_placed(line, request, placement)
+        return True
+
+    def _was_placed(self, line: Line, request: OrderRequest, placement: Placement) -> None:
+        now = self._clock.now()
+        trade = apply_order(self._keeper.trade, placement.order, now)
+        trade = apply_fills(trade, placement.fills, now)
+        wrong = differences(request, placement.order)
+        if wrong:
+            self._keeper.change(trade)
+            self._accepted_something_else(line, placement.order, wrong)
+            return
+        if line.role is Role.STOP:
+            trade = replace(trade, stop_failures=0)
+        trade = measured(trade, now)
+        self._keeper.announce.placed(trade, placement.order, line.role)
+        self._keeper.change(trade)
+
+    def _accepted_something_else(self, line: Line, order: Order, wrong: str) -> None:
+        """The venue took an order that is not the one we meant: away with it, and count it."""
+        self._log.error("order_not_as_asked", label=order.label, differs=wrong)
+        failed = Rejected(0, f"the venue accepted another order than asked: {wrong}")
+        if order.state.is_live:
+            current = self._keeper.trade.line(line.role, line.attempt) or line
+            self._cancel(Step(do=Do.CANCEL, line=current))
+        current = self._keeper.trade.line(line.role, line.attempt) or line
+        if current.status is not LineStatus.FILLED:
+            self._was_rejected(current, failed)
+
+    def _was_rejected(self, line: Line, error: Rejected) -> None:
+        now = self._clock.now()
+        if _needs_login(error) and line.role is not Role.ENTRY:
+            # Refused for the token's sake alone: the same order goes out again afterwards.
+            self._keeper.change(outcomes.not_sent(self._keeper.trade, line, self._policy, now))
+            self._log_in_again()
+            return
+        self._keeper.change(
+            outcomes.rejected(self._keeper.trade, line, error.code, self._policy, now)
+        )
+        self._keeper.announce.rejected(
+            self._keeper.trade, line.role, self._keeper.trade.label(line), error
+        )
+        if error.code in venue_codes.STALE_CONTRACT_DATA:
+            self._around.execution.tell(say.CatalogueDue(at=now, cause="contract data refused"))
+
+    def _log_in_again(self) -> None:
+        """Has the session renewed and goes on at once; a second time only after the pause."""
+        now = self._clock.monotonic()
+        is_again = (
+            self._logged_in_at is not None and now - self._logged_in_at < LOG_IN_AGAIN_SECONDS
+        )
+        try:
+            is_open = self._around.auth.ask(
+                RenewSession(at=self._clock.now(), reason="token refused"), timeout=LOG_IN_SECONDS
+            )
+        except AskFailed as error:
+            self._log.warning("log_in_failed", error=str(error))
+            return
+        if is_open and not is_again:
+            self._logged_in_at = self._clock.monotonic()
+            self._keeper.change(replace(self._keeper.trade, not_before=None))
+
+    def _outcome_unknown(self, line: Line, what: str, error: Exception) -> None:
+        self._around.emit(
+            say.OutcomeUnknown,
+            trade_id=self._keeper.trade.id,
+            label=self._keeper.trade.label(line),
+            what=what,
+            error=str(error),
+        )
+
+    def _resize(self, step: Step) -> bool:
+        line = _line_of(step)
+        try:
+            placement = self._venue.edit(
+                line.order_ids[0],
+                self._instrument,
+                contracts=step.contracts,
+                price=self._keeper.trade.plan.target_price if line.role is Role.TARGET else None,
+                trigger_price=self._keeper.trade.plan.stop_price
+                if line.role is Role.STOP
+                else None,
+            )
+        except Rejected as error:
+            self._resize_refused(line, error)
+        except (NotSent, OutcomeUnknown) as error:
+            self._outcome_unknown(line, "edit", error)
+            self._keeper.change(
+                outcomes.refused(self._keeper.trade, self._policy, self._clock.now())
+            )
+        else:
+            self._was_resized(step, line, placement)
+        return True
+
+    def _was_resized(self, step: Step, line: Line, placement: Placement) -> None:
+        now = self._clock.now()
+        trade = apply_order(self._keeper.trade, placement.order, now)
+        self._keeper.change(apply_fills(trade, placement.fills, now))
+        if placement.order.state.is_live and placement.order.contracts < step.contracts:
+            # The venue holds less than we think: asking again at once would only repeat it.
+            self._resize_refused(line, Rejected(0, f"only {placement.order.contracts} granted"))
+            return
+        self._keeper.announce.placed(self._keeper.trade, placement.order, line.role)
+
+    def _resize_refused(self, line: Line, error: Rejected) -> None:
+        trade = outcomes.refused(self._keeper.trade, self._policy, self._clock.now())
+        if _needs_login(error):
+            self._keeper.change(trade)
+            self._log_in_again()
+            return
+        if line.role is Role.STOP:
+            trade = replace(trade, stop_failures=trade.stop_failures + 1)
+        else:
+            trade = replace(trade, target_failures=trade.target_failures + 1)
+        self._keeper.change(trade)
+        self._keeper.announce.rejected(
+            self._keeper.trade, line.role, self._keeper.trade.label(line), error
+        )
+
+    def _cancel(self, step: Step) -> bool:
+        line = _line_of(step)
+        try:
+            order = self._venue.cancel(line.order_ids[-1])
+        except Rejected as error:
+            self._cancel_refused(line, error)
+        except (NotSent, OutcomeUnknown) as error:
+            self._outcome_unknown(line, "cancel", error)
+            self._keeper.change(
+                outcomes.refused(self._keeper.trade, self._policy, self._clock.now())
+            )
+        else:
+            trade = apply_order(self._keeper.trade, order, self._clock.now())
+            gone = trade.line(line.role, line.attempt) or line
+            if not gone.status.is_over:
+                # The documented reply to cancelling a trigger still shows it untriggered.
+                trade = with_line(trade, replace(gone, status=LineStatus.CANCELLED))
+            self._keeper.change(trade)
+        return True
+
+    def _cancel_refused(self, line: Line, error: Rejected) -> None:
+        label = self._keeper.trade.label(line)
+        if error.code in venue_codes.GONE_ALREADY and label not in self._gone:
+            # The venue was faster (a fill, or its own clipping): read how it ended, at once;
+            # but only once, should its reads lag behind.
+            self._gone.add(label)
+            self._keeper.change(replace(self._keeper.trade, needs_sync=True))
+            return
+        self._log.warning("cancel_refused", label=label, error=str(error))
+        self._keeper.change(outcomes.refused(self._keeper.trade, self._policy, self._clock.now()))
+        if _needs_login(error):
+            self._log_in_again()
+
+    def _give_up_stop(self, step: Step) -> bool:
+        reason = step.reason or ExitReason.STOP_REFUSED
+        self._keeper.change(outcomes.ending(self._keeper.trade, reason))
+        return True
+
+    # -- looking up ------------------------------------------------------------
+
+    def _look_up(self, step: Step) -> bool:
+        line = _line_of(step)
+        label = self._keeper.trade.label(line)
+        try:
+            truth = trade_truth.of_line(self._venue, self._keeper.trade, line, self._instrument)
+        except (Rejected, NotSent, OutcomeUnknown) as error:
+            self._log.warning("look_up_failed", label=label, error=str(error))
+            self._look_again(line)
+            return self._read_failed(error)
+        now, server_ms = self._clock.now(), self._venue.server_now_ms()
+        trade = outcomes.looked_up(
+            self._keeper.trade, line, truth.orders, self._policy, now, server_ms=server_ms
+        )
+        self._keeper.change(apply_fills(trade, truth.fills, now))
+        found = self._keeper.trade.line(line.role, line.attempt)
+        if line.status is LineStatus.UNKNOWN and found and found.status is not LineStatus.UNKNOWN:
+            outcome = found.status.value
+            self._around.emit(
+                say.OutcomeResolved, trade_id=self._keeper.trade.id, label=label, outcome=outcome
+            )
+        return True
+
+    def _read_failed(self, error: Exception) -> bool:
+        """Whether it makes sense to read again at once."""
+        if _needs_login(error):
+            self._log_in_again()
+        return False
+
+    def _look_again(self, line: Line) -> None:
+        at = self._clock.now() + timedelta(seconds=self._policy.look_interval)
+        self._keeper.change(with_line(self._keeper.trade, replace(line, look_at=at)))
+        self._around.wake_by(self._policy.look_interval)
+
+    def _sync(self, step: Step) -> bool:
+        """Reads everything the venue knows of this trade: what rests, what was, what filled."""
+        del step
+        try:
+            truth = trade_truth.of_trade(self._venue, self._keeper.trade, self._instrument)
+        except (Rejected, NotSent, OutcomeUnknown) as error:
+            self._log.warning("sync_failed", trade_id=self._keeper.trade.id, error=str(error))
+            self._keeper.change(
+                outcomes.refused(self._keeper.trade, self._policy, self._clock.now())
+            )
+            self._around.wake_by(self._policy.retry_interval)
+            return self._read_failed(error)
+        now = self._clock.now()
+        trade = self._keeper.trade
+        for order in truth.orders:
+            trade = apply_order(trade, order, now)
+        trade = apply_fills(trade, truth.fills, now)
+        trade = outcomes.vanished(trade, {order.order_id for order in truth.orders})
+        self._keeper.change(outcomes.synced(trade))
+        return True
+
+
+def _needs_login(error: Exception) -> bool:
+    return isinstance(error, Rejected) and error.code in venue_codes.NEEDS_LOGIN
+
+
+def _line_of(step: Step) -> Line:
+    if step.line is None:
+        raise ValueError(f"{step.do} without an order")
+    return step.line
