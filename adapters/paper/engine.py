@@ -34,7 +34,10 @@ class Changes:
 
 
 class Engine:
-    """Markets, account and orders at one moment. ``revision`` rises with every order or fill."""
+    """Markets, account and orders at one moment. ``revision`` rises with every order or fill.
+
+    ``resting`` is what `risk` has added up, by instrument, each with the revision it is of.
+    """
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class Engine:
         self.ledger = Ledger()
         self.account = Account({each: balances.get(each, ZERO) for each in CURRENCIES})
         self.changes = Changes()
+        self.resting: dict[str, tuple[int, int, int]] = {}
         self.markets = {name: self._new_market(name) for name in INSTRUMENTS}
         for market in self.markets.values():
             market.open()

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 
 from adapters.paper.errors import refusal
 from adapters.paper.records import LogRow, OrderRecord, TradeRecord, TriggerEntry
-from domain.orders import OrderState
 
 ORDER_WINDOW_MS = 30 * 60_000
 TRADE_WINDOW_MS = 24 * 3_600_000
@@ -31,7 +30,8 @@ class Ledger:
         self.past = {"closed": 0, "trades": 0, "entries": 0, "logs": 0}
         self.live: dict[str, OrderRecord] = {}
         self.children: dict[str, OrderRecord] = {}
-        self._of: dict[str, dict[str, OrderRecord]] = {}
+        self._resting: dict[str, dict[str, OrderRecord]] = {}
+        self._waiting: dict[str, dict[str, OrderRecord]] = {}
         self.closed: dict[str, OrderRecord] = {}
         self.trades: deque[TradeRecord] = deque(maxlen=_MOST_TRADES)
         self.entries: deque[TriggerEntry] = deque(maxlen=_MOST_ENTRIES)
@@ -40,9 +40,16 @@ class Ledger:
     def add(self, order: OrderRecord) -> None:
         """Takes in a new live order."""
         self.live[order.order_id] = order
-        self._of.setdefault(order.instrument_name, {})[order.order_id] = order
         if order.is_secondary_oto:
             self.children[order.order_id] = order
+            return
+        side = self._resting if order.is_resting else self._waiting
+        side.setdefault(order.instrument_name, {})[order.order_id] = order
+
+    def promote(self, order: OrderRecord) -> None:
+        """Moves a trigger that goes on under its own id from the waiting to the resting."""
+        del self._waiting[order.instrument_name][order.order_id]
+        self._resting.setdefault(order.instrument_name, {})[order.order_id] = order
 
     def close(self, order: OrderRecord) -> None:
         """Moves an order that reached a terminal state out of the live ones."""
@@ -54,9 +61,11 @@ class Ledger:
 
     def drop(self, order: OrderRecord) -> None:
         """Forgets a live order; nobody finds it by this id any more."""
-        if self.live.pop(order.order_id, None) is not None:
-            del self._of[order.instrument_name][order.order_id]
-            self.children.pop(order.order_id, None)
+        key = order.order_id
+        if self.live.pop(key, None) is not None:
+            self.children.pop(key, None)
+            for side in (self._resting, self._waiting):
+                side.get(order.instrument_name, {}).pop(key, None)
 
     def known(self, order_id: str | None) -> OrderRecord | None:
         """The order, live or closed at any time that is still kept."""
@@ -65,15 +74,7 @@ class Ledger:
 
     def partners(self, order: OrderRecord) -> list[OrderRecord]:
         """The live orders it excludes, oldest first."""
-        return [
-            other
-            for other in self.of(order.instrument_name)
-            if other.oco_ref == order.oco_ref and other is not order
-        ]
-
-    def of(self, instrument_name: str) -> list[OrderRecord]:
-        """Live orders of an instrument, oldest first."""
-        return list(self._of.get(instrument_name, {}).values())
+        return self.select(lambda other: other.oco_ref == order.oco_ref and other is not order)
 
     def add_trade(self, trade: TradeRecord) -> None:
         """Takes in a fill."""
@@ -122,19 +123,11 @@ class Ledger:
 
     def resting(self, instrument_name: str) -> list[OrderRecord]:
         """Orders that stand in the book of an instrument, oldest first."""
-        return [
-            order
-            for order in self._of.get(instrument_name, {}).values()
-            if order.state is OrderState.OPEN
-        ]
+        return list(self._resting.get(instrument_name, {}).values())
 
     def waiting(self, instrument_name: str) -> list[OrderRecord]:
         """Triggers of an instrument that have not fired, oldest first."""
-        return [
-            order
-            for order in self._of.get(instrument_name, {}).values()
-            if order.state is not OrderState.OPEN and not order.is_secondary_oto
-        ]
+        return list(self._waiting.get(instrument_name, {}).values())
 
     def select(self, wanted: Callable[[OrderRecord], bool]) -> list[OrderRecord]:
         """Live orders that pass, oldest first."""

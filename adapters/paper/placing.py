@@ -63,6 +63,7 @@ def promote(engine: Engine, order: OrderRecord, draft: Draft) -> list[TradeRecor
     order.order_type, order.price, order.contracts = draft.order_type, price, contracts
     order.label, order.oco_ref = draft.label, draft.oco_ref
     order.state, order.rank = OrderState.OPEN, engine.ids.rank()
+    engine.ledger.promote(order)
     engine.note(order)
     return matching.enter(engine, order)
 

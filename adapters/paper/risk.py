@@ -6,7 +6,7 @@ whole; triggers tie up nothing until they fire.
 
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 
 from adapters.paper.catalogue import INSTRUMENTS
 from adapters.paper.engine import Engine
@@ -66,21 +66,46 @@ def _margins(engine: Engine, name: str, contracts: int) -> Margins:
     if contracts == 0:
         return Margins(ZERO, ZERO)
     market = engine.markets[name]
-    plain = margin.requirement(market.instrument, contracts, market.mark, market.index)
+    plain = _requirement(name, contracts, market.mark, market.index)
     factor = engine.switches.margin_factor
     return plain if factor == 1 else Margins(plain.initial * factor, plain.maintenance * factor)
 
 
+@lru_cache(maxsize=256)
+def _requirement(name: str, contracts: int, mark: Decimal, index: Decimal) -> Margins:
+    """The same few figures are asked for again and again between two moves of the market."""
+    return margin.requirement(INSTRUMENTS[name], contracts, mark, index)
+
+
+def _resting(engine: Engine, name: str) -> tuple[int, int]:
+    """Contracts that rest to be bought and to be sold, reduce-only orders left out.
+
+    Worked out once for each revision: with many orders this is what an order would wait for.
+    """
+    known = engine.resting.get(name)
+    if known is not None and known[0] == engine.revision:
+        return known[1], known[2]
+    bids = asks = 0
+    for order in engine.ledger.resting(name):
+        if order.reduce_only:
+            continue
+        if order.side is Side.BUY:
+            bids += order.remaining
+        else:
+            asks += order.remaining
+    engine.resting[name] = engine.revision, bids, asks
+    return bids, asks
+
+
 def with_orders(engine: Engine, name: str, side: Side | None = None, more: int = 0) -> Decimal:
     """Initial margin of position and resting orders, and of ``more`` contracts of a new one."""
-    resting = {Side.BUY: 0, Side.SELL: 0}
-    for order in engine.ledger.resting(name):
-        if not order.reduce_only:
-            resting[order.side] += order.remaining
-    if side is not None:
-        resting[side] += more
+    bids, asks = _resting(engine, name)
+    if side is Side.BUY:
+        bids += more
+    elif side is Side.SELL:
+        asks += more
     held = engine.account.contracts(name)
-    worst = max(abs(held + resting[Side.BUY]), abs(held - resting[Side.SELL]))
+    worst = max(abs(held + bids), abs(held - asks))
     return _margins(engine, name, worst).initial
 
 
