@@ -44,9 +44,10 @@ def run(effort: Effort) -> list[Row]:
     """Commits at growing history, against the disk's floor and stock TinyDB."""
     folder = effort.folder / "commit"
     histories = HISTORIES if effort.is_full else HISTORIES[:2]
+    trades = OPEN_TRADES if effort.is_full else 5
     with ExitStack() as stack:
         ours = {
-            f"{count}": stack.enter_context(_our_book(folder / f"ours-{count}", count))
+            f"{count}": stack.enter_context(_our_book(folder / f"ours-{count}", trades, count))
             for count in histories
         }
         size = (folder / f"ours-{histories[0]}" / "registry.json").stat().st_size
@@ -132,19 +133,19 @@ def document(number: int) -> dict[str, Any]:
 
 
 @contextmanager
-def _our_book(folder: Path, closed: int) -> Generator[Action]:
+def _our_book(folder: Path, trades: int, closed: int) -> Generator[Action]:
     folder.mkdir(parents=True)
     journal = DayJournal(folder / "journal", SystemClock())
     for number in range(closed):
         journal.append({"ts": NOON, "event": "trade_closed", "n": number}, durable=False)
     journal.close()
     book, _ = open_book(folder / "registry.json", NOON)
-    documents = [document(closed + number) for number in range(OPEN_TRADES)]
+    documents = [document(closed + number) for number in range(trades)]
     for number, each in enumerate(documents):
         book.put("trades", str(number), each)
-    changed = documents[OPEN_TRADES // 2]
+    changed = documents[trades // 2]
     try:
-        yield lambda: book.put("trades", str(OPEN_TRADES // 2), changed)
+        yield lambda: book.put("trades", str(trades // 2), changed)
     finally:
         book.close()
 

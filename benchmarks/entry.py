@@ -16,9 +16,9 @@ from decimal import Decimal
 
 from actors.messages.trading import CloseTrade, OpenTrade, StopPlaced, TradeAccepted, TradeClosed
 from benchmarks.commit import synced_file
+from benchmarks.exchange import MID, paper_exchange
 from benchmarks.live import INSTRUMENT, LiveDaemon, live_daemon
 from benchmarks.measuring import Effort, Timings, now, timed
-from benchmarks.processes import MID, paper_exchange
 from benchmarks.rows import Row
 from domain.labels import Label, Role
 

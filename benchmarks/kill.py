@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 from actors.messages.trading import Flatten, FlatVerified, TargetPlaced
 from adapters.deribit.limits import Rates, kept_below
+from benchmarks.exchange import generous_limits
 from benchmarks.measuring import Effort
 from benchmarks.rows import Row
-from benchmarks.virtual import INSTRUMENTS, ROUND_TRIP, Sent, generous_limits, stage
+from benchmarks.virtual import INSTRUMENTS, ROUND_TRIP, Sent, stage
 from domain import labels
 from domain.labels import Role
 

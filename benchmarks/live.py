@@ -33,8 +33,8 @@ from adapters.deribit.venue import DeribitVenue
 from adapters.deribit.websocket import WebSocketRpc
 from adapters.storage.book import open_book
 from adapters.storage.journal import DayJournal
+from benchmarks.exchange import MID
 from benchmarks.measuring import SWITCH_INTERVAL, now, pause
-from benchmarks.processes import MID
 from config.logs import configure
 from domain.risk import Limits
 

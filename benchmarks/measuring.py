@@ -31,7 +31,7 @@ class Effort:
         return self.share >= 1
 
     def calls(self, usual: int) -> int:
-        return max(2, round(usual * self.share))
+        return max(1, round(usual * self.share))
 
 
 @dataclass(frozen=True, slots=True)

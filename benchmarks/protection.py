@@ -22,9 +22,10 @@ from actors.messages.trading import (
     TradeAccepted,
     TradeClosed,
 )
+from benchmarks.exchange import MID, paper_exchange
 from benchmarks.live import INSTRUMENT, Call, LiveDaemon, live_daemon
 from benchmarks.measuring import Effort
-from benchmarks.processes import MID, at_distance, paper_exchange
+from benchmarks.relay import at_distance
 from benchmarks.rows import Row
 from benchmarks.virtual import INSTRUMENTS, ONE_WAY, ROUND_TRIP, Stage, stage
 from domain.labels import Label, Role

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
+from benchmarks.exchange import paper_exchange
 from benchmarks.measuring import Effort, now, pause
-from benchmarks.processes import paper_exchange
 from benchmarks.rows import Row
 
 ROUNDS = 3

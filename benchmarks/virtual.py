@@ -15,7 +15,6 @@ import structlog
 from actors.messages.risk import DayBegan
 from actors.messages.trading import OpenTrade, Ready, TradeAccepted
 from adapters.deribit.channels import account_channels, market_channels
-from adapters.paper import limits
 from simulation.daemon import DEFAULT_LIMITS, Disk, VirtualDaemon, default_plan
 from simulation.runtime import VirtualWorld
 from simulation.venue import VirtualMarket
@@ -100,15 +99,3 @@ def stage(trades_per_instrument: int = 1) -> Generator[Stage]:
     finally:
         made.world.close()
         structlog.reset_defaults()
-
-
-@contextmanager
-def generous_limits() -> Generator[None]:
-    """An account of a high tier: the exchange states these limits, and the client adopts them."""
-    before = dict(limits.RATES)
-    rate = limits.Rate(cost=1, most=100_000)
-    limits.RATES.update(dict.fromkeys(before, rate))
-    try:
-        yield
-    finally:
-        limits.RATES.update(before)
