@@ -12,18 +12,10 @@ from typing import ClassVar
 
 from actors.flattening import Flattening
 from actors.kernel import Actor, AskFailed, Context, HandlerTable
+from actors.killing import KillSwitch
 from actors.messages import trading as say
 from actors.messages.base import Message
-from actors.messages.book import (
-    BookSnapshot,
-    ClearKill,
-    DiskFailed,
-    DiskRecovered,
-    GetBook,
-    KillState,
-    Recorded,
-    RecordKill,
-)
+from actors.messages.book import BookSnapshot, DiskFailed, DiskRecovered, GetBook
 from actors.messages.lifecycle import StartChild
 from actors.messages.risk import Denied, KillRequested
 from actors.messages.session import GetCredentials, SessionLost, SessionOpened
@@ -56,8 +48,8 @@ from actors.messages.watch import (
 from actors.opening import FrontDoor, Standing
 from actors.ports import NotSent, OutcomeUnknown, Rejected, Venue
 from actors.reconciling import Reconciliation
-from actors.routing import ReportRouter, Share, shared_out_again
-from actors.trade_truth import since_ms
+from actors.routing import ReportRouter, Share
+from actors.settling import DriftSettler
 from domain.instruments import Instrument
 from domain.trade import ExitReason, Trade, may_still_enter
 
@@ -105,15 +97,20 @@ class Execution(Actor):
         self._unread = 0
         self._marks: dict[str, Decimal] = {}
         self._external: dict[str, int] = {}
-        self._drifting: dict[str, int | None] = {}
+        self._drifts = DriftSettler(venue, self.log)
         self._routed_at = float("-inf")
         self._has_session: bool | None = False
         self._disk_troubles: set[str] = set()
         self._reconciliation = Reconciliation((), self.clock.monotonic())
         self._protect_only = ""
-        self._flattening: Flattening | None = None
-        self._kill: KillState | None = None
-        self._is_flat_verified = False
+        self._kill = KillSwitch(
+            venue=venue,
+            registry=self.to("registry"),
+            clock=self.clock,
+            entropy=self.entropy,
+            emit=self.emit,
+            log=self.log,
+        )
 
     # -- start: reconcile before anything ------------------------------------------------------
 
@@ -121,7 +118,7 @@ class Execution(Actor):
         book = self._book()
         self._trades = {trade.id: trade for trade in book.trades}
         self._reconciliation = Reconciliation(self._trades, self.clock.monotonic())
-        self._kill = book.kill
+        self._kill.state = book.kill
         self._lock_or_unlock()
         self.every(CATALOGUE_SECONDS, CatalogueDue)
         if self.context.incarnation > 1:
@@ -167,7 +164,7 @@ class Execution(Actor):
         if not self.to(trade_address(trade.id)).is_open:
             self._start(trade, instrument, is_new=False)
         self._tell_trade(trade.id, VerifyTrade(at=self.clock.now(), reason="reconcile"))
-        if self._flattening is not None:
+        if self._kill.is_flattening:
             self._tell_to_close(trade)
 
     def _start(self, trade: Trade, instrument: Instrument, *, is_new: bool) -> None:
@@ -192,7 +189,9 @@ class Execution(Actor):
         if agrees is None or not self._catalogue or self._has_session is None:
             return
         news = [
-            x for x in message.drifts or () if self._is_unsettled(x.instrument_name, x.residual)
+            x
+            for x in message.drifts or ()
+            if self._on(x.instrument_name) and self._drifts.is_news(x.instrument_name, x.residual)
         ]
         for drift in news:
             self._settle(drift.instrument_name, drift.residual)
@@ -210,11 +209,11 @@ class Execution(Actor):
         self._reconciliation.is_done = True
         self.disarm(ReconcileDue)
         seconds = round(self.clock.monotonic() - self._reconciliation.began, 3)
-        mode = "killed" if self._kill else "trading"
+        mode = "killed" if self._kill.state else "trading"
         self.emit(say.Ready, trades=len(self._trades), seconds=seconds, mode=mode)
         if self._protect_only:
             self._end_protect_only("the book and the venue agree")
-        if self._kill is not None and not self._is_flat_verified:
+        if self._kill.needs_flattening:
             self._begin_flattening()
 
     def _begin_protect_only(self, reason: str) -> None:
@@ -229,8 +228,8 @@ class Execution(Actor):
 
     def _lock_or_unlock(self) -> None:
         """The client's gate as it has to be now; a predecessor may have left it otherwise."""
-        if self._kill is not None:
-            self._venue.lock_entries(self._kill.reason)
+        if self._kill.state is not None:
+            self._venue.lock_entries(self._kill.state.reason)
         elif self._protect_only:
             self._venue.lock_entries(f"protect-only: {self._protect_only}")
         else:
@@ -287,7 +286,7 @@ class Execution(Actor):
 
     def _standing(self) -> Standing:
         return Standing(
-            is_killed=self._kill is not None,
+            is_killed=self._kill.state is not None,
             is_reconciled=self._reconciliation.is_done,
             is_protect_only=bool(self._protect_only),
             has_session=bool(self._has_session),
@@ -353,45 +352,27 @@ class Execution(Actor):
             self._tell_trade(trade.id, verify)
 
     def on_position_drifted(self, message: PositionDrifted) -> None:
-        if self._is_unsettled(message.instrument, message.residual):
-            self._settle(message.instrument, message.residual)
+        name, residual = message.instrument, message.residual
+        if self._on(name) and self._drifts.is_news(name, residual):
+            self._settle(name, residual)
 
     def on_position_agreed(self, message: PositionAgreed) -> None:
-        self._drifting.pop(message.instrument, None)
+        self._drifts.forget(message.instrument)
 
     def on_drift_due(self, _: DriftDue) -> None:
-        for name, residual in list(self._drifting.items()):
-            if residual is None:
-                self._settle(name, None)
+        for name, residual in list(self._drifts.unread.items()):
+            self._settle(name, residual)
 
-    def _is_unsettled(self, instrument: str, residual: int) -> bool:
-        """Whether there are trades this drift may belong to, and it was not shared out yet."""
-        return bool(self._on(instrument)) and self._drifting.get(instrument) != residual
-
-    def _settle(self, instrument: str, residual: int | None) -> None:
-        """Reads all that happened on the instrument and shares out what nobody claimed.
-
-        ``residual`` is the drift this is about; it is not looked into a second time.
-        """
+    def _settle(self, instrument: str, residual: int) -> None:
+        """Gives trades what was done to them unheard, and has them compare themselves."""
         trades = self._on(instrument)
-        try:
-            before = self._position(instrument)
-            fills = self._venue.fills(instrument, min(since_ms(trade) for trade in trades))
-            is_quiet = self._position(instrument) == before
-        except (Rejected, NotSent, OutcomeUnknown, ValueError) as error:
-            self.log.warning("drift_unreadable", instrument=instrument, error=str(error))
-            is_quiet, fills, before = False, (), 0
-        self._drifting[instrument] = residual if is_quiet else None
-        if not is_quiet:
+        shares = self._drifts.settle(instrument, residual, trades)
+        if shares is None:
             self.after(DRIFT_RETRY, DriftDue)
             return
-        self._tell_shares(shared_out_again(fills, trades, before))
+        self._tell_shares(shares)
         for trade in trades:
             self._tell_trade(trade.id, VerifyTrade(at=self.clock.now(), reason="drift"))
-
-    def _position(self, instrument: str) -> int:
-        held = (x.contracts for x in self._venue.positions() if x.instrument_name == instrument)
-        return next(held, 0)
 
     def _on(self, instrument_name: str) -> list[Trade]:
         return [x for x in self._trades.values() if x.plan.instrument_name == instrument_name]
@@ -399,97 +380,45 @@ class Execution(Actor):
     # -- kill ------------------------------------------------------------
 
     def on_kill_requested(self, message: KillRequested) -> None:
-        if self._kill is None:
+        if self._kill.state is None:
             kill = Flatten(at=message.at, reason=message.reason, by="risk", until_midnight=True)
             self.on_flatten(kill)
 
     def on_flatten(self, message: Flatten) -> bool:
         """Locks, makes it durable, then drives the account flat. True once it is durable."""
-        # A person's kill does not end by itself because Risk or the clock had one, too.
-        is_permanent = self._kill is not None and not self._kill.until_midnight
-        until_midnight = message.until_midnight and not is_permanent
-        self._kill = KillState(
-            reason=message.reason,
-            by=message.by,
-            day=message.at.date().isoformat(),
-            until_midnight=until_midnight,
-        )
+        self._kill.adopt(message)
         self._lock_or_unlock()
-        is_durable = self._record(self._kill)
-        self.emit(
-            say.KillSwitchActivated,
-            reason=message.reason,
-            by=message.by,
-            until_midnight=until_midnight,
-        )
+        is_durable = self._kill.record()
         self._begin_flattening()
         return is_durable
 
-    def _record(self, kill: KillState) -> bool:
-        record = RecordKill(
-            at=self.clock.now(),
-            reason=kill.reason,
-            by=kill.by,
-            until_midnight=kill.until_midnight,
-        )
-        try:
-            recorded: Recorded = self.to("registry").ask(record, timeout=ASK_SECONDS)
-        except AskFailed:
-            return False
-        return recorded.ok
-
     def _begin_flattening(self) -> None:
-        self._is_flat_verified = False
-        if self._flattening is None:
-            flat_id = self.entropy.new_id()
-            self._flattening = Flattening(self._venue, flat_id, self.clock, self.log)
+        self._kill.begin_flattening()
         for trade in self._trades.values():
             self._tell_to_close(trade)
-        self.after(self._flattening.pause, FlattenDue)
+        self.after(Flattening.pause, FlattenDue)
 
     def _tell_to_close(self, trade: Trade) -> None:
         if self.to(trade_address(trade.id)).is_open:
             reason = ExitReason.KILL.value
-            self._tell_trade(
-                trade.id, CloseTrade(at=self.clock.now(), trade_id=trade.id, reason=reason)
-            )
+            close = CloseTrade(at=self.clock.now(), trade_id=trade.id, reason=reason)
+            self._tell_trade(trade.id, close)
 
     def on_flatten_due(self, _: FlattenDue) -> None:
-        flattening = self._flattening
-        if flattening is None:
-            return
         if not self._catalogue:
             self._read_catalogue()
         server_ms = self._venue.server_now_ms()
         coming = [x.id for x in self._trades.values() if may_still_enter(x, server_ms)]
-        outcome = flattening.round(self._catalogue, coming)
-        if outcome.is_flat:
-            self._flattening = None
-            self._is_flat_verified = True
-            self.emit(say.FlatVerified, seconds=outcome.seconds)
-            return
-        if outcome.is_news:
-            self.emit(say.NotFlatYet, positions=outcome.positions, reason=outcome.reason)
-        self.after(flattening.pause, FlattenDue)
+        outcome = self._kill.round(self._catalogue, coming)
+        if outcome is not None and not outcome.is_flat:
+            self.after(Flattening.pause, FlattenDue)
 
     def on_resume(self, message: Resume) -> bool:
-        """Ends a kill: by a person at any time it is flat, by midnight only its own kind."""
-        kill = self._kill
-        is_clear = self._reconciliation.is_done and self._flattening is None and not self._trades
-        if kill is None or not is_clear:
+        """Ends a kill, if the account was seen flat and agrees with the book."""
+        is_clear = self._reconciliation.is_done and not self._kill.is_flattening
+        if not is_clear or self._trades or not self._kill.end(message):
             return False
-        if message.by == "midnight" and not kill.until_midnight:
-            return False
-        clear = ClearKill(at=self.clock.now(), reason=message.by)
-        try:
-            recorded: Recorded = self.to("registry").ask(clear, timeout=ASK_SECONDS)
-        except AskFailed:
-            return False
-        if not recorded.ok:
-            return False
-        self._kill = None
         self._lock_or_unlock()
-        self.emit(say.KillSwitchReset, reason=message.by)
         return True
 
     # -- queries ------------------------------------------------------------
@@ -499,7 +428,7 @@ class Execution(Actor):
             at=self.clock.now(),
             is_reconciled=self._reconciliation.is_done,
             is_protect_only=bool(self._protect_only),
-            is_flattening=self._flattening is not None,
+            is_flattening=self._kill.is_flattening,
             trades=tuple(self._trades.values()),
         )
 

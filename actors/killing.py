@@ -1,0 +1,124 @@
+"""The kill: who made it, that it is on disk, and the flattening it has set going.
+
+The order matters: the gate of the venue client is closed first, then the kill is made durable,
+then the account is driven flat. A disk or a Registry that does not answer stops none of it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from actors.flattening import Flattening, RoundOutcome
+from actors.kernel import Address, AskFailed
+from actors.messages import trading as say
+from actors.messages.book import ClearKill, KillState, Recorded, RecordKill
+from actors.messages.trading import Flatten, Resume
+from actors.ports import Clock, Entropy, Venue
+from domain.instruments import Instrument
+
+ASK_SECONDS = 2.0
+MIDNIGHT = "midnight"
+
+
+class KillSwitch:
+    """The kill in force, if any. ``emit`` publishes an event."""
+
+    def __init__(
+        self,
+        *,
+        venue: Venue,
+        registry: Address,
+        clock: Clock,
+        entropy: Entropy,
+        emit: Callable[..., Any],
+        log: Any,
+    ) -> None:
+        self.state: KillState | None = None
+        self._venue = venue
+        self._registry = registry
+        self._clock = clock
+        self._entropy = entropy
+        self._emit = emit
+        self._log = log
+        self._flattening: Flattening | None = None
+        self._is_flat_verified = False
+
+    @property
+    def is_flattening(self) -> bool:
+        return self._flattening is not None
+
+    @property
+    def needs_flattening(self) -> bool:
+        """Whether a kill is in force and nobody in this process has seen the account flat."""
+        return self.state is not None and not self._is_flat_verified
+
+    def adopt(self, message: Flatten) -> None:
+        """A new kill is in force from here on.
+
+        One that a person made does not end by itself because Risk has made another.
+        """
+        is_permanent = self.state is not None and not self.state.until_midnight
+        self.state = KillState(
+            reason=message.reason,
+            by=message.by,
+            day=message.at.date().isoformat(),
+            until_midnight=message.until_midnight and not is_permanent,
+        )
+
+    def record(self) -> bool:
+        """Tells the world and makes it durable; True once it is on disk."""
+        kill = self.state
+        if kill is None:
+            return False
+        record = RecordKill(
+            at=self._clock.now(),
+            reason=kill.reason,
+            by=kill.by,
+            until_midnight=kill.until_midnight,
+        )
+        is_durable = self._ask(record)
+        self._emit(
+            say.KillSwitchActivated,
+            reason=kill.reason,
+            by=kill.by,
+            until_midnight=kill.until_midnight,
+        )
+        return is_durable
+
+    def begin_flattening(self) -> None:
+        self._is_flat_verified = False
+        if self._flattening is None:
+            flat_id = self._entropy.new_id()
+            self._flattening = Flattening(self._venue, flat_id, self._clock, self._log)
+
+    def round(
+        self, catalogue: Mapping[str, Instrument], coming: Sequence[str]
+    ) -> RoundOutcome | None:
+        """One round of flattening, if one is going on; says what a person must hear."""
+        if self._flattening is None:
+            return None
+        outcome = self._flattening.round(catalogue, coming)
+        if outcome.is_flat:
+            self._flattening = None
+            self._is_flat_verified = True
+            self._emit(say.FlatVerified, seconds=outcome.seconds)
+        elif outcome.is_news:
+            self._emit(say.NotFlatYet, positions=outcome.positions, reason=outcome.reason)
+        return outcome
+
+    def end(self, message: Resume) -> bool:
+        """Ends the kill: by a person at any time, by midnight only its own kind."""
+        kill = self.state
+        if kill is None or (message.by == MIDNIGHT and not kill.until_midnight):
+            return False
+        if not self._ask(ClearKill(at=self._clock.now(), reason=message.by)):
+            return False
+        self.state = None
+        self._emit(say.KillSwitchReset, reason=message.by)
+        return True
+
+    def _ask(self, command: RecordKill | ClearKill) -> bool:
+        try:
+            recorded: Recorded = self._registry.ask(command, timeout=ASK_SECONDS)
+        except AskFailed:
+            return False
+        return recorded.ok
