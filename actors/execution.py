@@ -12,15 +12,12 @@ from typing import ClassVar
 
 from actors.flattening import Flattening
 from actors.kernel import Actor, AskFailed, Context, HandlerTable
-from actors.killing import KillSwitch
+from actors.killing import EntryLock, KillSwitch
 from actors.messages import trading as say
-from actors.messages.base import Message
 from actors.messages.book import BookSnapshot, DiskFailed, DiskRecovered, GetBook
-from actors.messages.lifecycle import StartChild
 from actors.messages.risk import Denied, KillRequested
 from actors.messages.session import GetCredentials, SessionLost, SessionOpened
 from actors.messages.trading import (
-    BeginTrade,
     CatalogueDue,
     CloseTrade,
     FillReport,
@@ -34,7 +31,6 @@ from actors.messages.trading import (
     TradeAccepted,
     TradeRecovered,
     TradeUpdated,
-    VerifyTrade,
 )
 from actors.messages.venue import ChangesReport, TickerReport
 from actors.messages.watch import (
@@ -50,8 +46,9 @@ from actors.ports import NotSent, OutcomeUnknown, Rejected, Venue
 from actors.reconciling import Reconciliation
 from actors.routing import ReportRouter, Share
 from actors.settling import DriftSettler
+from actors.trade_house import TradeHouse
 from domain.instruments import Instrument
-from domain.trade import ExitReason, Trade, may_still_enter
+from domain.trade import Trade, may_still_enter
 
 ASK_SECONDS = 2.0
 NEWS_EVERY = 40
@@ -59,11 +56,6 @@ NEWS_EVERY = 40
 RECONCILE_EVERY = 0.5
 DRIFT_RETRY = 1.0
 CATALOGUE_SECONDS = 24 * 3600.0
-
-
-def trade_address(trade_id: str) -> str:
-    """The name of the actor that owns a trade."""
-    return f"trade-{trade_id}"
 
 
 class Execution(Actor):
@@ -84,7 +76,7 @@ class Execution(Actor):
         self._traded = traded
         self._reconcile_limit = reconcile_limit
         self._catalogue: Mapping[str, Instrument] = {}
-        self._trades: dict[str, Trade] = {}
+        self._house = TradeHouse(address=self.to, supervisor=context.supervisor, clock=self.clock)
         self._home = ReportRouter(self.log)
         self._door = FrontDoor(
             risk=self.to("risk"),
@@ -102,7 +94,6 @@ class Execution(Actor):
         self._has_session: bool | None = False
         self._disk_troubles: set[str] = set()
         self._reconciliation = Reconciliation((), self.clock.monotonic())
-        self._protect_only = ""
         self._kill = KillSwitch(
             venue=venue,
             registry=self.to("registry"),
@@ -111,15 +102,16 @@ class Execution(Actor):
             emit=self.emit,
             log=self.log,
         )
+        self._lock = EntryLock(venue, self._kill, self.emit)
 
     # -- start: reconcile before anything ------------------------------------------------------
 
     def recover(self) -> None:
         book = self._book()
-        self._trades = {trade.id: trade for trade in book.trades}
-        self._reconciliation = Reconciliation(self._trades, self.clock.monotonic())
+        self._house.records = {trade.id: trade for trade in book.trades}
+        self._reconciliation = Reconciliation(self._house.records, self.clock.monotonic())
         self._kill.state = book.kill
-        self._lock_or_unlock()
+        self._lock.apply()
         self.every(CATALOGUE_SECONDS, CatalogueDue)
         if self.context.incarnation > 1:
             self._has_session = None  # a successor has missed the event that said so
@@ -136,13 +128,13 @@ class Execution(Actor):
         now = self.clock.monotonic()
         if self._catalogue or self._read_catalogue():
             for trade_id in self._reconciliation.to_ask(now):
-                self._verify(self._trades[trade_id])
+                self._take_over(self._house.records[trade_id])
             if not self._reconciliation.pending:
                 self._look()
         waited = self.clock.monotonic() - self._reconciliation.began
-        if waited > self._reconcile_limit and not self._protect_only:
+        if waited > self._reconcile_limit and not self._lock.protect_only:
             reason = self._reconciliation.why_not_done(has_catalogue=bool(self._catalogue))
-            self._begin_protect_only(reason)
+            self._lock.begin_protect_only(reason)
         self.after(RECONCILE_EVERY, ReconcileDue)
 
     def _ask_for_session(self) -> None:
@@ -156,25 +148,16 @@ class Execution(Actor):
     def _look(self) -> None:
         self.to("watcher").tell(LookAtAccount(at=self.clock.now()))
 
-    def _verify(self, trade: Trade) -> None:
+    def _take_over(self, trade: Trade) -> None:
         """Has the trade's actor (started if it is not there) read the venue's truth."""
         instrument = self._catalogue.get(trade.plan.instrument_name)
         if instrument is None:
             return
-        if not self.to(trade_address(trade.id)).is_open:
-            self._start(trade, instrument, is_new=False)
-        self._tell_trade(trade.id, VerifyTrade(at=self.clock.now(), reason="reconcile"))
+        if not self._house.is_running(trade):
+            self._house.start(trade, instrument, is_new=False)
+        self._house.verify(trade, "reconcile")
         if self._kill.is_flattening:
-            self._tell_to_close(trade)
-
-    def _start(self, trade: Trade, instrument: Instrument, *, is_new: bool) -> None:
-        now = self.clock.now()
-        begin = BeginTrade(at=now, trade=trade, instrument=instrument, is_new=is_new)
-        name = trade_address(trade.id)
-        start = StartChild(at=now, family="trade", name=name, argument=begin)
-        # Opened here, so that what is told before the supervisor gets to it waits in the box.
-        self.to(name).is_open = True
-        self.to(self.context.supervisor).tell(start)
+            self._house.close(trade)
 
     def on_trade_recovered(self, message: TradeRecovered) -> None:
         now = self.clock.monotonic()
@@ -184,19 +167,19 @@ class Execution(Actor):
 
     def on_portfolio_observed(self, message: PortfolioObserved) -> None:
         self._adopt_external(message)
-        instruments = [trade.plan.instrument_name for trade in self._trades.values()]
-        agrees = self._reconciliation.agrees(message, instruments)
+        agrees = self._reconciliation.agrees(message, self._house.instruments)
         if agrees is None or not self._catalogue or self._has_session is None:
             return
         news = [
             x
             for x in message.drifts or ()
-            if self._on(x.instrument_name) and self._drifts.is_news(x.instrument_name, x.residual)
+            if self._house.on(x.instrument_name)
+            and self._drifts.is_news(x.instrument_name, x.residual)
         ]
         for drift in news:
             self._settle(drift.instrument_name, drift.residual)
         if news or not agrees:
-            self._reconciliation.doubt(self._trades)
+            self._reconciliation.doubt(self._house.records)
         else:
             self._reconciled()
 
@@ -210,30 +193,10 @@ class Execution(Actor):
         self.disarm(ReconcileDue)
         seconds = round(self.clock.monotonic() - self._reconciliation.began, 3)
         mode = "killed" if self._kill.state else "trading"
-        self.emit(say.Ready, trades=len(self._trades), seconds=seconds, mode=mode)
-        if self._protect_only:
-            self._end_protect_only("the book and the venue agree")
+        self.emit(say.Ready, trades=len(self._house.records), seconds=seconds, mode=mode)
+        self._lock.end_protect_only("the book and the venue agree")
         if self._kill.needs_flattening:
             self._begin_flattening()
-
-    def _begin_protect_only(self, reason: str) -> None:
-        self._protect_only = reason
-        self._lock_or_unlock()
-        self.emit(say.ProtectOnlyBegan, reason=reason)
-
-    def _end_protect_only(self, reason: str) -> None:
-        self._protect_only = ""
-        self._lock_or_unlock()
-        self.emit(say.ProtectOnlyEnded, reason=reason)
-
-    def _lock_or_unlock(self) -> None:
-        """The client's gate as it has to be now; a predecessor may have left it otherwise."""
-        if self._kill.state is not None:
-            self._venue.lock_entries(self._kill.state.reason)
-        elif self._protect_only:
-            self._venue.lock_entries(f"protect-only: {self._protect_only}")
-        else:
-            self._venue.unlock_entries()
 
     def on_catalogue_due(self, _: CatalogueDue) -> None:
         self._read_catalogue()
@@ -257,10 +220,9 @@ class Execution(Actor):
     def on_session_opened(self, _: SessionOpened) -> None:
         """Fills may have been missed: every trade reads afresh."""
         self._has_session = True
-        for trade in self._trades.values():
-            if self.to(trade_address(trade.id)).is_open:
-                verify = VerifyTrade(at=self.clock.now(), reason="session opened")
-                self._tell_trade(trade.id, verify)
+        for trade in self._house.records.values():
+            if self._house.is_running(trade):
+                self._house.verify(trade, "session opened")
 
     def on_session_lost(self, _: SessionLost) -> None:
         self._has_session = False
@@ -278,17 +240,15 @@ class Execution(Actor):
         opened = self._door.open(message, self._catalogue, mark, self._standing())
         if isinstance(opened, tuple):
             return self._deny(message, opened)
-        trade = opened.trade
-        self._trades[trade.id] = trade
-        self._start(trade, opened.instrument, is_new=True)
-        contracts = trade.plan.contracts
-        return TradeAccepted(at=self.clock.now(), trade_id=trade.id, contracts=contracts)
+        self._house.start(opened.trade, opened.instrument, is_new=True)
+        plan = opened.trade.plan
+        return TradeAccepted(at=self.clock.now(), trade_id=plan.trade_id, contracts=plan.contracts)
 
     def _standing(self) -> Standing:
         return Standing(
             is_killed=self._kill.state is not None,
             is_reconciled=self._reconciliation.is_done,
-            is_protect_only=bool(self._protect_only),
+            is_protect_only=bool(self._lock.protect_only),
             has_session=bool(self._has_session),
             has_disk=not self._disk_troubles,
             external=tuple(name for name, residual in self._external.items() if residual),
@@ -306,9 +266,9 @@ class Execution(Actor):
         return Denied(at=self.clock.now(), reasons=texts)
 
     def on_close_trade(self, message: CloseTrade) -> bool:
-        if message.trade_id not in self._trades:
+        if message.trade_id not in self._house.records:
             return False
-        self._tell_trade(message.trade_id, message)
+        self._house.tell(message.trade_id, message)
         return True
 
     # -- reports, home by label ---------------------------------------------------------------
@@ -317,29 +277,23 @@ class Execution(Actor):
         now = self.clock.now()
         for order in message.orders:
             trade_id = self._home.of_order(order)
-            if trade_id in self._trades:
-                self._tell_trade(trade_id, OrderReport(at=now, order=order))
+            if trade_id in self._house.records:
+                self._house.tell(trade_id, OrderReport(at=now, order=order))
         if message.fills:
             self._routed_at = self.clock.monotonic()
         for fill in message.fills:
-            self._tell_shares(self._home.of_fill(fill, self._trades, self._external))
+            self._tell_shares(self._home.of_fill(fill, self._house.records, self._external))
 
     def _tell_shares(self, shares: Iterable[Share]) -> None:
         for share in shares:
             report = FillReport(at=self.clock.now(), fill=share.fill, is_foreign=share.is_foreign)
-            self._tell_trade(share.trade_id, report)
-
-    def _tell_trade(self, trade_id: str, message: Message) -> None:
-        self.to(trade_address(trade_id)).tell(message)
+            self._house.tell(share.trade_id, report)
 
     def on_trade_updated(self, message: TradeUpdated) -> None:
-        trade = message.trade
-        if trade.is_finished:
-            self._trades.pop(trade.id, None)
-            self._reconciliation.gone(trade.id)
-            self._home.forget(trade)
-        elif trade.id in self._trades:
-            self._trades[trade.id] = trade
+        self._house.update(message.trade)
+        if message.trade.is_finished:
+            self._reconciliation.gone(message.trade.id)
+            self._home.forget(message.trade)
 
     def on_ticker_report(self, message: TickerReport) -> None:
         self._marks[message.ticker.instrument_name] = message.ticker.mark_price
@@ -347,13 +301,12 @@ class Execution(Actor):
     # -- what the watcher sees ------------------------------------------------------------
 
     def on_protection_missing(self, message: ProtectionMissing) -> None:
-        for trade in self._on(message.instrument):
-            verify = VerifyTrade(at=self.clock.now(), reason="protection missing")
-            self._tell_trade(trade.id, verify)
+        for trade in self._house.on(message.instrument):
+            self._house.verify(trade, "protection missing")
 
     def on_position_drifted(self, message: PositionDrifted) -> None:
         name, residual = message.instrument, message.residual
-        if self._on(name) and self._drifts.is_news(name, residual):
+        if self._house.on(name) and self._drifts.is_news(name, residual):
             self._settle(name, residual)
 
     def on_position_agreed(self, message: PositionAgreed) -> None:
@@ -365,17 +318,14 @@ class Execution(Actor):
 
     def _settle(self, instrument: str, residual: int) -> None:
         """Gives trades what was done to them unheard, and has them compare themselves."""
-        trades = self._on(instrument)
+        trades = self._house.on(instrument)
         shares = self._drifts.settle(instrument, residual, trades)
         if shares is None:
             self.after(DRIFT_RETRY, DriftDue)
             return
         self._tell_shares(shares)
         for trade in trades:
-            self._tell_trade(trade.id, VerifyTrade(at=self.clock.now(), reason="drift"))
-
-    def _on(self, instrument_name: str) -> list[Trade]:
-        return [x for x in self._trades.values() if x.plan.instrument_name == instrument_name]
+            self._house.verify(trade, "drift")
 
     # -- kill ------------------------------------------------------------
 
@@ -387,28 +337,22 @@ class Execution(Actor):
     def on_flatten(self, message: Flatten) -> bool:
         """Locks, makes it durable, then drives the account flat. True once it is durable."""
         self._kill.adopt(message)
-        self._lock_or_unlock()
+        self._lock.apply()
         is_durable = self._kill.record()
         self._begin_flattening()
         return is_durable
 
     def _begin_flattening(self) -> None:
         self._kill.begin_flattening()
-        for trade in self._trades.values():
-            self._tell_to_close(trade)
+        for trade in self._house.records.values():
+            self._house.close(trade)
         self.after(Flattening.pause, FlattenDue)
-
-    def _tell_to_close(self, trade: Trade) -> None:
-        if self.to(trade_address(trade.id)).is_open:
-            reason = ExitReason.KILL.value
-            close = CloseTrade(at=self.clock.now(), trade_id=trade.id, reason=reason)
-            self._tell_trade(trade.id, close)
 
     def on_flatten_due(self, _: FlattenDue) -> None:
         if not self._catalogue:
             self._read_catalogue()
         server_ms = self._venue.server_now_ms()
-        coming = [x.id for x in self._trades.values() if may_still_enter(x, server_ms)]
+        coming = [x.id for x in self._house.records.values() if may_still_enter(x, server_ms)]
         outcome = self._kill.round(self._catalogue, coming)
         if outcome is not None and not outcome.is_flat:
             self.after(Flattening.pause, FlattenDue)
@@ -416,9 +360,9 @@ class Execution(Actor):
     def on_resume(self, message: Resume) -> bool:
         """Ends a kill, if the account was seen flat and agrees with the book."""
         is_clear = self._reconciliation.is_done and not self._kill.is_flattening
-        if not is_clear or self._trades or not self._kill.end(message):
+        if not is_clear or self._house.records or not self._kill.end(message):
             return False
-        self._lock_or_unlock()
+        self._lock.apply()
         return True
 
     # -- queries ------------------------------------------------------------
@@ -427,9 +371,9 @@ class Execution(Actor):
         return say.ExecutionSnapshot(
             at=self.clock.now(),
             is_reconciled=self._reconciliation.is_done,
-            is_protect_only=bool(self._protect_only),
+            is_protect_only=bool(self._lock.protect_only),
             is_flattening=self._kill.is_flattening,
-            trades=tuple(self._trades.values()),
+            trades=tuple(self._house.records.values()),
         )
 
     def _book(self) -> BookSnapshot:

@@ -122,3 +122,33 @@ class KillSwitch:
         except AskFailed:
             return False
         return recorded.ok
+
+
+class EntryLock:
+    """The venue client's gate for entries: locked by a kill, or while only protecting."""
+
+    def __init__(self, venue: Venue, kill: KillSwitch, emit: Callable[..., Any]) -> None:
+        self._venue = venue
+        self._kill = kill
+        self._emit = emit
+        self.protect_only = ""
+
+    def apply(self) -> None:
+        """Sets the gate as it has to be now; a predecessor may have left it otherwise."""
+        if self._kill.state is not None:
+            self._venue.lock_entries(self._kill.state.reason)
+        elif self.protect_only:
+            self._venue.lock_entries(f"protect-only: {self.protect_only}")
+        else:
+            self._venue.unlock_entries()
+
+    def begin_protect_only(self, reason: str) -> None:
+        self.protect_only = reason
+        self.apply()
+        self._emit(say.ProtectOnlyBegan, reason=reason)
+
+    def end_protect_only(self, reason: str) -> None:
+        if self.protect_only:
+            self.protect_only = ""
+            self._emit(say.ProtectOnlyEnded, reason=reason)
+        self.apply()

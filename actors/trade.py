@@ -75,11 +75,10 @@ class TradeActor(Actor):
             clock=self.clock,
             log=self.log,
             emit=self.emit,
-            auth=self.to("auth"),
             execution=self.to("execution"),
             wake_by=self._wake_by,
         )
-        self._steps = StepTaker(self._keeper, around)
+        self._steps = StepTaker(self._keeper, around, auth=self.to("auth"))
 
     @property
     def _trade(self) -> Trade:

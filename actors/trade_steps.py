@@ -40,7 +40,6 @@ class Surroundings:
     clock: Clock
     log: Any
     emit: Callable[..., Any]
-    auth: Address
     execution: Address
     wake_by: Callable[[float], None]
 
@@ -48,9 +47,10 @@ class Surroundings:
 class StepTaker:
     """Takes one step at a time on the record in ``keeper``."""
 
-    def __init__(self, keeper: RecordKeeper, around: Surroundings) -> None:
+    def __init__(self, keeper: RecordKeeper, around: Surroundings, *, auth: Address) -> None:
         self._keeper = keeper
         self._around = around
+        self._auth = auth
         self._venue = around.venue
         self._instrument = around.instrument
         self._policy = around.policy
@@ -170,7 +170,7 @@ class StepTaker:
             self._logged_in_at is not None and now - self._logged_in_at < LOG_IN_AGAIN_SECONDS
         )
         try:
-            is_open = self._around.auth.ask(
+            is_open = self._auth.ask(
                 RenewSession(at=self._clock.now(), reason="token refused"), timeout=LOG_IN_SECONDS
             )
         except AskFailed as error:

@@ -1,0 +1,70 @@
+"""The open trades as Execution knows them: their newest records, and the way to their actors."""
+
+from collections.abc import Callable
+
+from actors.kernel import Address
+from actors.messages.base import Message
+from actors.messages.lifecycle import StartChild
+from actors.messages.trading import BeginTrade, CloseTrade, VerifyTrade
+from actors.ports import Clock
+from domain.instruments import Instrument
+from domain.trade import ExitReason, Trade
+
+
+class TradeHouse:
+    """One actor per trade, under the supervisor. ``address`` finds one by name."""
+
+    def __init__(self, *, address: Callable[[str], Address], supervisor: str, clock: Clock) -> None:
+        self.records: dict[str, Trade] = {}
+        self._address = address
+        self._supervisor = supervisor
+        self._clock = clock
+
+    def on(self, instrument_name: str) -> list[Trade]:
+        """The open trades of one instrument, oldest first."""
+        return [x for x in self.records.values() if x.plan.instrument_name == instrument_name]
+
+    @property
+    def instruments(self) -> frozenset[str]:
+        """Where trades are open."""
+        return frozenset(trade.plan.instrument_name for trade in self.records.values())
+
+    def start(self, trade: Trade, instrument: Instrument, *, is_new: bool) -> None:
+        """Has the supervisor start the trade's actor."""
+        now = self._clock.now()
+        begin = BeginTrade(at=now, trade=trade, instrument=instrument, is_new=is_new)
+        name = _actor_of(trade.id)
+        start = StartChild(at=now, family="trade", name=name, argument=begin)
+        self.records[trade.id] = trade
+        # Opened here, so that what is told before the supervisor gets to it waits in the box.
+        self._address(name).is_open = True
+        self._address(self._supervisor).tell(start)
+
+    def is_running(self, trade: Trade) -> bool:
+        """Whether somebody lives, or is about to live, at the trade's address."""
+        return self._address(_actor_of(trade.id)).is_open
+
+    def tell(self, trade_id: str, message: Message) -> None:
+        self._address(_actor_of(trade_id)).tell(message)
+
+    def verify(self, trade: Trade, reason: str) -> None:
+        """Has the trade compare itself with the venue."""
+        self.tell(trade.id, VerifyTrade(at=self._clock.now(), reason=reason))
+
+    def close(self, trade: Trade) -> None:
+        """Tells a running trade to close because of the kill."""
+        if self.is_running(trade):
+            reason = ExitReason.KILL.value
+            self.tell(trade.id, CloseTrade(at=self._clock.now(), trade_id=trade.id, reason=reason))
+
+    def update(self, trade: Trade) -> None:
+        """Adopts a newer record; a finished trade moves out."""
+        if trade.is_finished:
+            self.records.pop(trade.id, None)
+        elif trade.id in self.records:
+            self.records[trade.id] = trade
+
+
+def _actor_of(trade_id: str) -> str:
+    """The name of the actor that owns a trade."""
+    return f"trade-{trade_id}"
