@@ -75,6 +75,7 @@ def log_settlement(
     market, stake = engine.markets[name], engine.account.stakes[name]
     currency = INSTRUMENTS[name].settlement_currency
     held = stake.holding.contracts
+    engine.changes.cash.add(currency)
     engine.ledger.add_log(
         LogRow(
             row_id=engine.ids.log(),
@@ -102,6 +103,7 @@ def log_settlement(
 
 def log_cash(engine: Engine, kind: str, currency: str, change: Decimal) -> None:
     """Logs cash that came or went by no trade: ``deposit``, ``correction``."""
+    engine.changes.cash.add(currency)
     engine.ledger.add_log(
         LogRow(
             row_id=engine.ids.log(),

@@ -109,8 +109,6 @@ def _edit_trigger(
 
 
 def _new_offset(order: OrderRecord, offset: Decimal) -> None:
-    if offset <= 0:
-        raise invalid("trigger_offset", "must be positive")
     order.trigger_offset = offset
     if order.peak is not None:
         order.trigger_price = order.peak + order.side.sign * offset

@@ -25,12 +25,16 @@ START_PRICES = {"btc_usd": Decimal(100_000), "eth_usd": Decimal(3_200)}
 
 @dataclass(slots=True)
 class Changes:
-    """What happened since the channels last looked; each order once, in its latest state."""
+    """What happened since the channels last looked; each order once, in its latest state.
+
+    ``cash`` are the currencies of which the balance changed by no trade.
+    """
 
     orders: dict[str, OrderRecord] = field(default_factory=dict[str, OrderRecord])
     trades: list[TradeRecord] = field(default_factory=list[TradeRecord])
     tape: list[tuple[str, PublicTrade]] = field(default_factory=list[tuple[str, PublicTrade]])
     moved: set[str] = field(default_factory=set[str])
+    cash: set[str] = field(default_factory=set[str])
 
 
 class Engine:

@@ -39,7 +39,8 @@ class Subscription:
 def is_dirty(subscription: Subscription) -> bool:
     """Whether anything happened that this channel would speak of."""
     pending = subscription.pending
-    return bool(pending.moved or pending.orders or pending.trades or pending.tape)
+    happened = pending.moved or pending.orders or pending.trades or pending.tape
+    return bool(happened or pending.cash)
 
 
 def _book(engine: Engine, subscription: Subscription) -> list[Any]:
@@ -230,6 +231,7 @@ def _portfolio(engine: Engine, subscription: Subscription) -> list[Any]:
     touched |= {record.instrument_name for record in pending.trades}
     touched |= {name for name in pending.moved if engine.account.contracts(name)}
     concerned = {engine.markets[name].instrument.settlement_currency for name in touched}
+    concerned |= pending.cash
     return [
         views.summary(engine, currency)
         for currency in subscription.topic.currencies

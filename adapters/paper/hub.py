@@ -128,8 +128,10 @@ def _take_in(subscription: Subscription, changes: Changes) -> None:
         return
     if family in _PRICED:
         pending.moved |= changes.moved & names
-    if family is Family.PORTFOLIO and (changes.orders or changes.trades):
-        subscription.due_ms = 0
+    if family is Family.PORTFOLIO:
+        pending.cash |= changes.cash
+        if changes.orders or changes.trades or changes.cash:
+            subscription.due_ms = 0
     if family not in _TAPED:
         pending.orders |= {
             key: order for key, order in changes.orders.items() if order.instrument_name in names

@@ -237,3 +237,13 @@ def test_ids_rise_and_the_log_is_in_order() -> None:
     rows = [row.row_id for row in ledger.logs]
     for numbers in (trades, rows):
         assert all(earlier < later for earlier, later in pairwise(numbers))
+
+
+def test_the_oldest_closed_orders_are_forgotten() -> None:
+    """A thousand are kept, so that an account stays small however long it lives."""
+    bench = Bench()
+    first = bench.buy(10, price=90_000)["order"]["order_id"]
+    bench.call("cancel", order_id=first)
+    for _ in range(1000):
+        bench.buy(10)
+    assert bench.refused("get_order_state", order_id=first).code == 10004

@@ -157,3 +157,17 @@ def test_a_restart_after_eight_settles_late_but_once() -> None:
     bench.move(ms=1000)
     assert len(_rows(bench, query="settlement")) == 1
     assert bench.position()["floating_profit_loss"] != 0 or bench.account()["session_upl"] == 0
+
+
+def test_the_portfolio_is_told_of_a_flat_account_too() -> None:
+    """The balance jumps though nothing is held: every currency concerned says so."""
+    bench = Bench()
+    bench.ask_at(100_000)
+    bench.buy(10_000)
+    bench.bid_at(101_000)
+    bench.sell(10_000)
+    bench.subscribe("user.portfolio.any")
+    bench.move(101_000, ms=TO_MORNING)
+    (frame,) = bench.frames()
+    assert (frame.data["currency"], frame.data["session_rpl"]) == ("BTC", 0)
+    assert frame.data["balance"] > BALANCES["BTC"]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from adapters.paper import jsontext
+from adapters.paper.exchange import Exchange
 from adapters.paper.store import PAST, PRESENT, AccountStore
 from tests.adapters.paper.harness import INVERSE, Bench
 
@@ -101,3 +102,26 @@ def test_decimals_travel_as_they_are_written() -> None:
         jsontext.decode("[" * 100_000)
     with pytest.raises(TypeError):
         jsontext.encode({INVERSE})
+
+
+def test_an_account_from_before_settlements_goes_on() -> None:
+    """Without log, session figures, states and links it is restored, and settles its position."""
+    bench = Bench()
+    bench.ask_at(98_000)
+    bench.buy(10_000)
+    kept = jsontext.decode(jsontext.encode(bench.exchange.snapshot()))
+    del kept["logs"], kept["liquidated_ms"]
+    for stake in kept["stakes"].values():
+        del stake["session"], stake["told"]
+    for market in kept["markets"].values():
+        del market["state"], market["settlement_price"]
+    for order in kept["closed"]:
+        for name in ("oco_ref", "oto_order_ids", "is_secondary_oto", "display", "is_liquidation"):
+            del order[name]
+    equity = bench.account()["equity"]
+    bench.exchange = Exchange.restore(kept, seed=bench.seed, **bench.settings)
+    bench.session = bench.logged_in()
+    assert bench.account()["equity"] == equity
+    bench.move(100_000, ms=21 * 3_600_000)
+    assert bench.position()["floating_profit_loss"] == 0
+    assert bench.account()["balance"] > equity
