@@ -20,7 +20,7 @@ from datetime import datetime
 
 from domain import venue_codes
 from domain.labels import Role
-from domain.steps import BracketPolicy, Do, Step, View
+from domain.steps import BracketPolicy, Do, Step, View, view_of
 from domain.trade import CLOSERS, EMERGENCIES, ExitReason, Line, LineStatus, Trade
 
 
@@ -83,7 +83,7 @@ def _look_once(line: Line) -> Step | None:
 
 def _uncovered(view: View) -> Step | None:
     """The heart: what is open and not under a stop gets one, or is closed."""
-    if view.is_closing or view.position <= 0 or view.trade.cover >= view.position:
+    if view.is_closing or view.position <= 0 or view.cover >= view.position:
         return None
     if view.first(Role.STOP, LineStatus.TRIGGERED) is not None:
         return None
@@ -180,7 +180,7 @@ def _surplus_stops(view: View) -> Step | None:
     if view.is_closing or view.position <= 0 or len(stops) < 2:
         return None
     for line in stops:
-        if view.trade.cover - view.trade.remaining(line) >= view.position:
+        if view.cover - view.trade.remaining(line) >= view.position:
             return view.cancel(line)
     return None
 
@@ -193,7 +193,7 @@ def _target(view: View) -> Step | None:
     if unknown is not None:
         return view.look_up(unknown)
     is_hopeless = trade.target_failures >= view.policy.target_retries
-    if trade.cover < view.position or is_hopeless:
+    if view.cover < view.position or is_hopeless:
         return None
     live = view.first(Role.TARGET, LineStatus.LIVE)
     if live is None:
@@ -277,7 +277,7 @@ _FINAL = frozenset({_finished, _sync_first})
 
 def next_step(trade: Trade, policy: BracketPolicy, now: datetime) -> Step | None:
     """The one thing to do now, or None to wait for the next report."""
-    view = View(trade, policy, now)
+    view = view_of(trade, policy, now)
     waiting: Step | None = None
     for rule in RULES:
         step = rule(view)

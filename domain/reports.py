@@ -182,29 +182,26 @@ def apply_fills(
     by nothing but its fill is adopted by label.
     """
     seen = {x.trade_id for x in trade.fills}
-    changed = trade
+    changed, booked = trade, list(trade.fills)
     for fill in fills:
         if fill.trade_id in seen:
             continue
         line = find_line(changed, fill.order_id, fill.label, None)
-        line = line or _adopted(changed, fill.label, fill.contracts, now)
-        if line is None and not foreign:
+        known = line or _adopted(changed, fill.label, fill.contracts, now)
+        if known is None and not foreign:
             continue
         seen.add(fill.trade_id)
-        if line is not None:
-            changed = with_line(changed, _with_fill_id(line, fill.order_id))
-        booked = (*changed.fills, _allocated(fill, line.role if line else None))
-        changed = replace(changed, fills=booked)
-    if changed is trade:
+        if known is not None and (line is None or fill.order_id not in line.ids):
+            changed = with_line(changed, _with_fill_id(known, fill.order_id))
+        booked.append(_allocated(fill, known.role if known else None))
+    if len(booked) == len(trade.fills):
         return trade
-    in_order = sorted(changed.fills, key=lambda x: (x.timestamp_ms, x.trade_seq))
-    return measured(_doubted(trade, replace(changed, fills=tuple(in_order))), now)
+    booked.sort(key=lambda x: (x.timestamp_ms, x.trade_seq))
+    return measured(_doubted(trade, replace(changed, fills=tuple(booked))), now)
 
 
 def _with_fill_id(line: Line, order_id: str) -> Line:
     """A fill under a stop's label may be its child's; others are filled under one id only."""
-    if order_id in line.ids:
-        return line
     if line.role is Role.STOP or not line.order_ids:
         return replace(line, order_ids=(*line.order_ids, order_id))
     return replace(line, former_ids=(*line.former_ids, order_id))

@@ -63,17 +63,15 @@ class BracketPolicy:
     late_after: float = 2.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """A record at one moment, as the rules look at it."""
+    """A record at one moment, as the rules look at it. Worked out once, asked by every rule."""
 
     trade: Trade
     policy: BracketPolicy
     now: datetime
-
-    @property
-    def position(self) -> int:
-        return self.trade.position
+    position: int
+    cover: int
 
     @property
     def is_closing(self) -> bool:
@@ -138,3 +136,8 @@ class View:
     def resize(self, line: Line) -> Step:
         total = self.position + self.trade.line_filled(line)
         return self.pause() or Step(do=Do.RESIZE, line=line, contracts=total)
+
+
+def view_of(trade: Trade, policy: BracketPolicy, now: datetime) -> View:
+    """The record as it stands now."""
+    return View(trade=trade, policy=policy, now=now, position=trade.position, cover=trade.cover)
