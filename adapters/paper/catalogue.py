@@ -109,7 +109,7 @@ def contract_data(instrument: Instrument) -> dict[str, Any]:
 def currency_data(currency: str) -> dict[str, Any]:
     """One row of ``public/get_currencies``."""
     long = {"BTC": "Bitcoin", "ETH": "Ethereum", "USDC": "USD Coin"}[currency]
-    kind = {"BTC": "BITCOIN", "ETH": "ETHER", "USDC": "ETHEREUM"}[currency]
+    kind = {"BTC": "BITCOIN", "ETH": "ETHER", "USDC": "ETHER"}[currency]
     return {
         "currency": currency,
         "currency_long": long,

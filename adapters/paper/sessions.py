@@ -121,7 +121,7 @@ class Sessions:
         scope = kinds[kind](session, params, now_ms)
         grant = self._issue(session, params.text("scope", scope), now_ms)
         session.access_token = grant.access_token
-        return _reply(grant, now_ms, params)
+        return _reply(grant, now_ms, params) | {"enabled_features": []}
 
     def fork(self, session: SessionState, params: Params, now_ms: int) -> dict[str, Any]:
         """``public/fork_token``: a session of another name, from the token of a named one.
@@ -297,7 +297,6 @@ def _reply(grant: Grant, now_ms: int, params: Params) -> dict[str, Any]:
         "token_type": "bearer",
         "expires_in": (grant.expires_ms - now_ms) // 1000,
         "scope": grant.scope,
-        "enabled_features": [],
     }
     if grant.name:
         reply["sid"] = grant.name

@@ -10,6 +10,9 @@ from adapters.paper.risk import Standing
 from adapters.paper.wire import Json, money
 from domain.orders import ZERO, Side
 
+# An account without options still says so, greek by greek.
+_OPTION_SUMS = ("options_delta", "options_gamma", "options_theta", "options_vega")
+_OPTION_MAPS = ("options_gamma_map", "options_theta_map", "options_vega_map")
 Rows = list[tuple[Decimal, Decimal]]
 
 
@@ -91,6 +94,8 @@ def _amounts(now: Standing) -> Json:
         "options_pl": 0,
         "options_session_rpl": 0,
         "options_session_upl": 0,
+        **dict.fromkeys(_OPTION_SUMS, 0),
+        **{name: {} for name in _OPTION_MAPS},
     }
 
 

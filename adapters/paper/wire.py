@@ -155,8 +155,6 @@ def trigger_entry(record: TriggerEntry) -> Json:
         "direction": record.side.value,
         "price": "market_price" if record.price is None else record.price,
         "amount": record.instrument.amount(record.contracts),
-        "trigger": record.trigger,
-        "trigger_price": record.trigger_price,
         "reduce_only": record.reduce_only,
         "post_only": record.post_only,
         "order_type": "market" if record.price is None else "limit",
@@ -164,6 +162,8 @@ def trigger_entry(record: TriggerEntry) -> Json:
     }
     if record.order_id is not None:
         shown["order_id"] = record.order_id
+    if record.trigger is not None:
+        shown |= {"trigger": record.trigger, "trigger_price": record.trigger_price}
     if record.trigger_offset is not None:
         shown["trigger_offset"] = record.trigger_offset
     if record.oco_ref is not None:

@@ -55,6 +55,16 @@ def _accounts(call: Call) -> Json:
     return owner | {"summaries": rows}
 
 
+_IDENTITY = (
+    "id",
+    "type",
+    "username",
+    "system_name",
+    "email",
+    "security_keys_enabled",
+    "login_enabled",
+    "receive_notifications",
+)
 _PORTFOLIO = (
     "balance",
     "equity",
@@ -65,12 +75,13 @@ _PORTFOLIO = (
     "margin_balance",
     "spot_reserve",
     "additional_reserve",
-    "locked_balance",
 )
 
 
 def _subaccounts(call: Call) -> list[Json]:
-    account = views.owner() | {"is_password": True, "margin_model": "segregated_sm"}
+    owner = views.owner()
+    account = {name: owner[name] for name in _IDENTITY}
+    account |= {"is_password": True, "margin_model": "segregated_sm"}
     if call.params.flag("with_portfolio"):
         rows = {each: views.summary(call.engine, each) for each in CURRENCIES}
         account["portfolio"] = {
@@ -105,9 +116,15 @@ def _no_transfers(call: Call) -> Json:
 
 
 def _locks(call: Call) -> list[Json]:
-    """A currency is locked while its positions are being liquidated."""
-    locked = call.engine.account.liquidated_ms
-    return [{"currency": currency, "locked": currency in locked} for currency in CURRENCIES]
+    """A currency is locked while its positions are being liquidated.
+
+    The description calls the flag ``enabled``, its own example ``locked``: both are there.
+    """
+    liquidated = call.engine.account.liquidated_ms
+    return [
+        {"currency": each, "locked": each in liquidated, "enabled": each in liquidated}
+        for each in CURRENCIES
+    ]
 
 
 def _transaction_log(call: Call) -> Json:

@@ -52,8 +52,11 @@ def _index_price(call: Call) -> Json:
     raise invalid("index_name", "index not found")
 
 
-def _index_names(_: Call) -> list[str]:
-    return list(INDEX_OF)
+def _index_names(call: Call) -> list[Json]:
+    more: Json = {}
+    if call.params.flag("extended"):
+        more = {"future_combo_creation_enabled": False, "option_combo_creation_enabled": False}
+    return [{"name": name} | more for name in INDEX_OF]
 
 
 def _summary(call: Call, instrument: Instrument) -> Json:

@@ -161,7 +161,8 @@ def _trigger_history(call: Call) -> Json:
     if start + len(page) < len(found):
         last = page[-1]
         token = f"{last.timestamp_ms}.{last.trigger_order_id}.{start + len(page)}"
-    return {"entries": [wire.trigger_entry(entry) for entry in page], "continuation": token}
+    following = {} if token is None else {"continuation": token}
+    return {"entries": [wire.trigger_entry(entry) for entry in page], **following}
 
 
 def _continued(call: Call) -> int:

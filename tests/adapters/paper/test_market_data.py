@@ -131,7 +131,7 @@ def test_index_prices_are_pegged() -> None:
     ]
     assert told == [101_234, 101_234]
     assert bench.refused("public/get_index_price", index_name="x").data["param"] == "index_name"
-    assert "eth_usdc" in bench.call("public/get_index_price_names")
+    assert {"name": "eth_usdc"} in bench.call("public/get_index_price_names")
 
 
 def test_book_summaries() -> None:

@@ -145,3 +145,13 @@ def test_channels_that_have_nothing_to_say_yet() -> None:
     bench.buy(10, price=99_000)
     bench.move(100_500)
     assert bench.frames() == []
+
+
+def test_index_names_say_more_when_asked() -> None:
+    """No combos here."""
+    (row, *_) = Bench().call("public/get_supported_index_names", extended=True)
+    assert row == {
+        "name": "btc_usd",
+        "future_combo_creation_enabled": False,
+        "option_combo_creation_enabled": False,
+    }
