@@ -91,7 +91,8 @@ def main(mode: str) -> int:
     """Starts three workers, then lets go wrong what shall; the exit code."""
     structlog.configure(
         processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
-        logger_factory=structlog.PrintLoggerFactory(sys.__stdout__),
+        # One write per line, whatever Python buffers: the main thread writes past its lock.
+        logger_factory=structlog.WriteLoggerFactory(sys.__stdout__),
     )
     timers, runtime, finished = ThreadTimers(), ThreadRuntime(), Finished()
     system = System(
