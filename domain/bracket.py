@@ -83,7 +83,7 @@ def _look_once(line: Line) -> Step | None:
 
 def _uncovered(view: View) -> Step | None:
     """The heart: what is open and not under a stop gets one, or is closed."""
-    if view.is_closing or view.position <= 0 or view.cover >= view.position:
+    if view.is_closing or view.cover >= view.position:
         return None
     if view.first(Role.STOP, LineStatus.TRIGGERED) is not None:
         return None

@@ -5,13 +5,13 @@ saves its record before an order is on the wire and after every step, and wakes 
 when a step told it to. It checks each step before it takes it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from domain import bracket, outcomes
 from domain.labels import Role
-from domain.orders import Order, OrderState
+from domain.orders import Fill, Order, OrderState
 from domain.reports import apply_fills, apply_order
 from domain.steps import BracketPolicy, Do, Step
 from domain.trade import (
@@ -170,7 +170,12 @@ class Owner:
             order, fills = self.wire.send(
                 outcome,
                 line.valid_until_ms,
-                lambda: self.venue.place(label, line.contracts, liquidity=liquidity),
+                lambda: self.venue.place(
+                    label,
+                    line.contracts,
+                    liquidity=liquidity,
+                    is_twisted=outcome.fate is Fate.TWISTED,
+                ),
             )
         except Refused as error:
             self._change(outcomes.rejected(self.trade, line, error.code, self.policy, self.now))
@@ -179,9 +184,20 @@ class Owner:
         except Unknown:
             pass
         else:
-            trade = apply_fills(apply_order(self.trade, order, self.now), fills, self.now)
+            self._was_placed(line, order, fills)
+
+    def _was_placed(self, line: Line, order: Order, fills: Sequence[Fill]) -> None:
+        """A reply that is not what was asked for is cancelled and counted as refused."""
+        trade = apply_fills(apply_order(self.trade, order, self.now), fills, self.now)
+        if order.reduce_only or line.role is Role.ENTRY:
             is_stop = line.role is Role.STOP
             self._change(replace(trade, stop_failures=0) if is_stop else trade)
+            return
+        self._change(trade)
+        current = self.trade.line(line.role, line.attempt) or line
+        self._cancel(Step(do=Do.CANCEL, line=current))
+        current = self.trade.line(line.role, line.attempt) or line
+        self._change(outcomes.rejected(self.trade, current, 0, self.policy, self.now))
 
     def _resize(self, step: Step) -> bool:
         line = step.line

@@ -7,7 +7,6 @@ every change is queued as a notification that the test delivers when and as ofte
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
@@ -99,8 +98,13 @@ class ModelVenue:
 
     # -- requests ------------------------------------------------------------
 
-    def place(self, label: str, contracts: int, *, liquidity: int) -> tuple[Order, list[Fill]]:
-        """Takes an order as its label's role asks; ``liquidity`` contracts trade at once."""
+    def place(
+        self, label: str, contracts: int, *, liquidity: int, is_twisted: bool = False
+    ) -> tuple[Order, list[Fill]]:
+        """Takes an order as its label's role asks; ``liquidity`` contracts trade at once.
+
+        A twisted stop is taken as something that would not only reduce.
+        """
         parsed = parse(label)
         assert parsed is not None
         role = parsed.role
@@ -116,7 +120,7 @@ class ModelVenue:
             side=self.side if is_entry else self.side.opposite,
             order_type=types.get(role, OrderType.MARKET),
             contracts=contracts if is_free else min(contracts, self.position),
-            reduce_only=not is_entry,
+            reduce_only=not is_entry and not (is_twisted and role is Role.STOP),
             state=OrderState.UNTRIGGERED if role is Role.STOP else OrderState.OPEN,
             created_ms=self.now_ms,
             updated_ms=self.now_ms,
@@ -176,8 +180,9 @@ class ModelVenue:
         return [x for x in self.fills if x.timestamp_ms <= seen_by]
 
     def stops(self) -> list[VenueOrder]:
+        """What waits for its trigger and only reduces."""
         waiting = OrderState.UNTRIGGERED
-        return [x for x in self.orders.values() if x.state is waiting]
+        return [x for x in self.orders.values() if x.state is waiting and x.reduce_only]
 
     def cover(self) -> int:
         """Contracts under stops that wait, and under those that fired and still work."""
@@ -343,8 +348,3 @@ class ModelVenue:
         """What the flat position made before fees: every coin in less every coin out."""
         exact = self.coin_in * self.side.sign
         return Decimal(exact.numerator) / Decimal(exact.denominator)
-
-
-def instant(milliseconds: int) -> datetime:
-    """The venue's milliseconds as UTC."""
-    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)

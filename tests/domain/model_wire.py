@@ -6,11 +6,11 @@ well. Every request takes its time, and time is the only thing that passes here.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import TypeVar
 
-from tests.domain.model_venue import ModelVenue, Refused, instant
+from tests.domain.model_venue import ModelVenue, Refused
 
 ROUND_TRIP_MS = 20
 TIMEOUT_MS = 700
@@ -28,6 +28,7 @@ class Fate(Enum):
     TAKEN = "taken"
     LATE = "late"
     THIN = "thin"
+    TWISTED = "twisted"
 
     @property
     def is_unknown(self) -> bool:
@@ -123,3 +124,8 @@ class Wire:
             late.run()
         except Refused:
             return
+
+
+def instant(milliseconds: int) -> datetime:
+    """The venue's milliseconds as UTC."""
+    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)

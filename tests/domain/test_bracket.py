@@ -8,6 +8,7 @@ from domain.labels import Role
 from domain.trade import EMERGENCIES, ExitReason, LineStatus, Trade
 from tests.domain.builders import (
     START,
+    after,
     close,
     closing,
     entry,
@@ -143,6 +144,10 @@ CASES: dict[str, tuple[Trade, tuple[Any, ...]]] = {
         record(entry(4, LIVE), stop(), target(reported_filled=1), plan=limit_plan()),
         ("cancel", "entry", 1, 0),
     ),
+    "with nothing left to protect, the entry's rest goes before an unknown stop": (
+        record(entry(4, LIVE), stop(UNKNOWN), target(reported_filled=4), plan=limit_plan()),
+        ("cancel", "entry", 1, 0),
+    ),
     "a firing stop takes the rest of the entry along": (
         record(entry(4, LIVE), stop(TRIGGERED, triggered_at=START), plan=limit_plan()),
         ("cancel", "entry", 1, 0),
@@ -157,6 +162,14 @@ CASES: dict[str, tuple[Trade, tuple[Any, ...]]] = {
     ),
     "a stop that fired on nothing is looked up at the end": (
         record(entry(), stop(TRIGGERED, triggered_at=START), CLOSED_BY_TARGET),
+        ("look_up", "sl", 1, 0),
+    ),
+    "however long ago it fired": (
+        record(
+            entry(),
+            stop(TRIGGERED, triggered_at=after(-9), looks=1, look_at=after(-8)),
+            CLOSED_BY_TARGET,
+        ),
         ("look_up", "sl", 1, 0),
     ),
     "a market order of a stop that hangs at the end is cancelled": (

@@ -68,11 +68,13 @@ def test_a_venue_that_will_not_close_is_asked_even_past_the_deadline(last: Any) 
     assert says(step_of(trade, 3.0)) == ("sync", "", 0, 0)
 
 
-def test_other_refusals_of_a_close_do_not_ask_past_the_deadline() -> None:
-    """A venue that is too busy says nothing about the position."""
-    busy = emergency(REJECTED, order_ids=(), code=10047)
+@pytest.mark.parametrize(
+    "last", [emergency(REJECTED, order_ids=(), code=10047), emergency(ABSENT, looks=1)]
+)
+def test_a_close_that_was_never_taken_does_not_ask_past_the_deadline(last: Any) -> None:
+    """A venue that is too busy, or a request that was lost, say nothing about the position."""
     reason = ExitReason.PROTECTION_DEADLINE
-    trade = closing(entry(), busy, needs_sync=True, reason=reason)
+    trade = closing(entry(), last, needs_sync=True, reason=reason)
     assert says(step_of(trade, 3.0)) == ("place", "emergency", 0, 10)
 
 
