@@ -176,10 +176,9 @@ def _chase(view: View, line: Line) -> Step:
 
 def _surplus_stops(view: View) -> Step | None:
     """Two stops (a lost one turned up again): the older goes if the rest covers all."""
-    stops = view.sound_stops
-    if view.is_closing or view.position <= 0 or len(stops) < 2:
+    if view.is_closing or view.position <= 0:
         return None
-    for line in stops:
+    for line in view.sound_stops:
         if view.cover - view.trade.remaining(line) >= view.position:
             return view.cancel(line)
     return None

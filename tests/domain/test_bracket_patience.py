@@ -171,6 +171,14 @@ def test_waiting_for_one_thing_leaves_the_others_their_turn() -> None:
     assert says(step_of(resting)) == ("place", "close", 0, 10)
 
 
+def test_stops_are_sorted_out_only_under_a_position_that_stays() -> None:
+    """While it is being closed, or may yet be opened, two stops do no harm."""
+    two = (stop(), stop(attempt=2))
+    assert until_of(step_of(closing(entry(), *two, close(LIVE)))) == after(2)
+    lost = entry(10, UNKNOWN, look_at=after(0.5))
+    assert until_of(step_of(record(lost, *two, CLOSED_BY_TARGET))) == after(0.5)
+
+
 def test_of_two_waits_the_sooner_counts() -> None:
     """Whatever is due first wakes the trade."""
     sooner = closing(entry(4, UNKNOWN, look_at=after(0.5)), stop(), close(LIVE, contracts=4))
