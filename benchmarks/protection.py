@@ -8,7 +8,6 @@ stop's, or the cancel's. A daemon that looks again in its next loop would be sec
 (freqtrade: 5 s by default).
 """
 
-import queue
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
@@ -33,6 +32,7 @@ from domain.labels import Label, Role
 BRACKETS = 12
 TARGET_EXTRA_MS = 1.0
 _PAUSE_SECONDS = 5.0
+_ATTEMPTS = 50
 _PRICES = {"BTC": "btc_usd", "ETH": "eth_usd"}
 
 
@@ -154,28 +154,28 @@ def _orphan(daemon: LiveDaemon) -> tuple[float, float]:
     """Milliseconds from hearing that the target filled to the stop's cancel acknowledged.
 
     The price swings around `MID`: the target there is reached by the next swing. A target that
-    filled in its own reply, or before it, was not pushed, and another is tried.
+    filled in its own reply, or that a look found before the push came, is tried again.
     """
-    while True:
-        side = "buy" if daemon.mark < MID else "sell"
+    for _ in range(_ATTEMPTS):
         seen = len(daemon.changes)
-        trade_id = _opened(daemon, side, MID)
+        trade_id = _opened(daemon, "buy" if daemon.mark < MID else "sell", MID)
         if trade_id is None:
             continue
         daemon.wait_for(TradeClosed)
-        target = daemon.tap.labelled(str(Label(trade_id, Role.TARGET, 1)))
         heard = _heard(daemon, seen, trade_id)
-        if heard > target.answered:
-            cancel = next(
-                x for x in daemon.tap.calls if x.method == "private/cancel" and x.sent > heard
-            )
-            return (cancel.answered - heard) * 1000, _trip_ms(cancel)
+        target = daemon.tap.labelled(str(Label(trade_id, Role.TARGET, 1)))
+        cancels = [x for x in daemon.tap.calls if x.method == "private/cancel" and x.sent > heard]
+        if cancels and heard > target.answered:
+            return (cancels[0].answered - heard) * 1000, _trip_ms(cancels[0])
+    raise RuntimeError("no target was filled by a push")
 
 
 def _heard(daemon: LiveDaemon, seen: int, trade_id: str) -> float:
-    """When the fill of the trade's target was pushed."""
+    """When the fill of the trade's target was pushed; 0 when it never was."""
     prefix = f"bw.{trade_id}.tp."
-    for when, report in daemon.changes[seen:]:
-        if any(fill.label.startswith(prefix) for fill in report.fills):
-            return when
-    raise queue.Empty
+    pushes = (
+        when
+        for when, report in daemon.changes[seen:]
+        if any(fill.label.startswith(prefix) for fill in report.fills)
+    )
+    return next(pushes, 0.0)

@@ -54,10 +54,15 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{row.what}\n[dim]{row.note}[/dim]" if row.note else row.what,
         f"{_figure(row.ours)} {row.unit}",
         f"{theirs}{row.against}",
-        "" if row.ratio is None else f"{_figure(row.ratio)}x",
+        "" if row.ratio is None else _ratio(row.ratio),
         row.target,
         {True: "[green]yes[/green]", False: "[red]no[/red]", None: ""}[row.met],
     )
+
+
+def _ratio(value: float) -> str:
+    """``2.5x``, and ``1/2.5`` for what is smaller."""
+    return f"{_figure(value)}x" if value >= 1 or value <= 0 else f"1/{_figure(1 / value)}"
 
 
 def _figure(value: float) -> str:
