@@ -84,18 +84,17 @@ def exchange(  # noqa: PLR0917 (Typer reads the options from the signature)
     balance: Annotated[
         list[str] | None, typer.Option(help="Balance of a new account, such as BTC=1. Repeatable.")
     ] = None,
-    client_id: Annotated[str, typer.Option(help="What clients log in with.")] = "",
+    client_id: Annotated[str, typer.Option(help="What clients log in with: paper.")] = "",
     client_secret: Annotated[
         str, typer.Option(help="Its secret (DERIBIT_CLIENT_SECRET keeps it out of ps).")
     ] = "",
+    token_seconds: Annotated[int, typer.Option(min=1, help="Life of an access token.")] = 900,
+    reset: Annotated[bool, typer.Option("--reset", help="New account; keeps the old.")] = False,
     idle_exit: Annotated[
         float, typer.Option(min=0, help="End after so many seconds without clients; 0 never.")
     ] = 0.0,
 ) -> None:
-    """The paper exchange alone: a Deribit on 127.0.0.1 for any client. Log-in: paper / paper.
-
-    What is not given is taken from the settings: PAPER_PORT, PAPER_FEED and so on.
-    """
+    """The paper exchange alone, for any client; what is not given is in the settings (PAPER_*)."""
     settings = _settings()
     known_id, known_secret = settings.paper_login
     try:
@@ -108,9 +107,11 @@ def exchange(  # noqa: PLR0917 (Typer reads the options from the signature)
             client_id=client_id or known_id,
             client_secret=client_secret or known_secret,
             idle_seconds=idle_exit,
+            token_seconds=token_seconds,
+            reset=reset,
+            status=sys.stderr.isatty(),
         )
-        if balance:
-            paper = replace(paper, balances=_balances(balance))
+        paper = replace(paper, balances=_balances(balance)) if balance else paper
     except ValueError as error:
         _fail(str(error), ExitCode.SETTINGS_INVALID)
     raise typer.Exit(_serve(settings, paper))
@@ -177,7 +178,7 @@ def _number(name: str, text: str) -> Decimal:
 def _balances(given: list[str]) -> dict[str, Decimal]:
     if wrong := [text for text in given if "=" not in text]:
         raise ValueError(f"--balance is a currency and an amount, such as BTC=1, not {wrong[0]!r}")
-    pairs = [text.partition("=") for text in given]
+    pairs = (text.partition("=") for text in given)
     return {name.upper(): _number("--balance", amount) for name, _, amount in pairs}
 
 

@@ -78,6 +78,11 @@ class Desk:
         return (self._now_us() - self._client_seen_us) / 1_000_000
 
     @property
+    def clients(self) -> int:
+        """How many websockets are connected."""
+        return len(self._listeners)
+
+    @property
     def is_full(self) -> bool:
         """Whether there is room for no further websocket."""
         return len(self._listeners) >= _MOST_CONNECTIONS

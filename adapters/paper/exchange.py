@@ -5,10 +5,11 @@ as an argument, in milliseconds since the epoch, and is taken for the venue's ow
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Self
 
-from adapters.paper import booking, gating, linking, snapshot, ticking
+from adapters.paper import booking, gating, linking, risk, snapshot, ticking
 from adapters.paper.catalogue import CURRENCIES
 from adapters.paper.engine import Engine
 from adapters.paper.errors import refusal
@@ -24,6 +25,17 @@ from domain.exact import exact
 
 _DEFAULT_SHAPE = BookShape()
 _DEFAULT_SWITCHES = Switches()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """One instrument at a glance; ``position`` is a signed amount, triggers count as orders."""
+
+    instrument: str
+    index: Decimal
+    mark: Decimal
+    position: Decimal
+    orders: int
 
 
 class Exchange:
@@ -81,6 +93,26 @@ class Exchange:
         """The index prices now, by the names `advance` takes."""
         markets = self._engine.markets.values()
         return {market.instrument.price_index: market.index for market in markets}
+
+    def overview(self) -> list[Overview]:
+        """How each instrument stands, for a person to read."""
+        engine = self._engine
+        live = engine.ledger.live.values()
+        return [
+            Overview(
+                instrument=name,
+                index=market.index,
+                mark=market.mark,
+                position=market.instrument.amount(engine.account.contracts(name)),
+                orders=sum(each.instrument_name == name for each in live),
+            )
+            for name, market in engine.markets.items()
+        ]
+
+    @exact
+    def equities(self) -> dict[str, Decimal]:
+        """What the account is worth in each currency."""
+        return {currency: risk.equity(self._engine, currency) for currency in CURRENCIES}
 
     def open_session(self, *, is_websocket: bool = True) -> SessionState:
         """A new connection, not logged in (``public/auth`` does that)."""

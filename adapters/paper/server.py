@@ -19,6 +19,7 @@ from typing import Any
 
 import structlog
 import uvicorn
+from rich.console import Console
 from structlog.typing import FilteringBoundLogger
 
 from adapters.paper.desk import Desk
@@ -26,6 +27,7 @@ from adapters.paper.errors import AccountNotSaved
 from adapters.paper.exchange import Exchange
 from adapters.paper.feed import Feed, Tick, open_feed
 from adapters.paper.market import BookShape
+from adapters.paper.status import StatusScreen
 from adapters.paper.store import AccountStore
 from adapters.paper.switches import Switches
 from adapters.paper.web import application
@@ -44,6 +46,8 @@ class PaperSettings:
 
     ``balances`` count only for a new account. With ``idle_seconds`` it ends by itself after so
     long without a client; 0 means never. ``switches`` stand in ``docs/paper-exchange.md``.
+    ``reset`` begins with a new account and keeps the old one aside under the date; ``status``
+    shows a table on the terminal.
     """
 
     port: int
@@ -60,6 +64,8 @@ class PaperSettings:
     host: str = "127.0.0.1"
     idle_seconds: float = 0.0
     switches: Switches = field(default_factory=Switches)
+    reset: bool = False
+    status: bool = False
 
 
 class _Uvicorn(uvicorn.Server):
@@ -100,8 +106,11 @@ class PaperServer:
         return int(self._socket.getsockname()[1])
 
     def _exchange(self) -> Exchange:
-        settings, kept = self._settings, self._store.load()
-        now_ms = _now_us() // 1000
+        settings = self._settings
+        if settings.reset:
+            aside = self._store.set_aside(time.strftime("account-%Y%m%dT%H%M%SZ", time.gmtime()))
+            _log.info("paper_account_reset", old=str(aside) if aside else None)
+        kept, now_ms = self._store.load(), _now_us() // 1000
         common: dict[str, Any] = {
             "client_id": settings.client_id,
             "client_secret": settings.client_secret,
@@ -172,11 +181,22 @@ class PaperServer:
         _log.info("paper_exchange_listening", port=self.port, feed=settings.feed)
         if on_ready is not None:
             on_ready(self.port)
-        await self._run_feed()
+        screen = self._screen()
+        try:
+            await self._run_feed(screen)
+        finally:
+            if screen is not None:
+                screen.close()
         self._log_feed("paper_exchange_stopping")
         server.should_exit = True
         await serving
         self._save_last()
+
+    def _screen(self) -> StatusScreen | None:
+        if not self._settings.status:
+            return None
+        title = f"paper exchange http://{self._settings.host}:{self.port}/api/v2"
+        return StatusScreen(self._desk.exchange, title, Console(stderr=True))
 
     def _uvicorn(self) -> _Uvicorn:
         return _Uvicorn(
@@ -204,10 +224,10 @@ class PaperServer:
             except AccountNotSaved as error:
                 self._failure = error
 
-    async def _run_feed(self) -> None:
+    async def _run_feed(self, screen: StatusScreen | None) -> None:
         """Plays the feed against the wall clock until stopped."""
         loop = asyncio.get_running_loop()
-        due, was_over = loop.time(), False
+        due, was_over, drawn = loop.time(), False, 0.0
         while not self._stop.is_set():
             tick = self._feed.next_tick()
             due = max(due, loop.time() - _LONGEST_LAG_SECONDS)
@@ -215,6 +235,9 @@ class PaperServer:
             await self._wait(due)
             self._move(tick)
             self._end_if_idle()
+            if screen is not None and loop.time() - drawn >= 1:
+                drawn = loop.time()
+                screen.draw(self._desk.clients)
             if self._feed.is_over and not was_over:
                 was_over = True
                 self._log_feed("paper_replay_ended")

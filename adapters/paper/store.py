@@ -54,6 +54,22 @@ class AccountStore:
             raise ValueError(f"{self._folder} holds no paper account: {error!r}") from error
         return kept | {kind: [row[kind] for row in rows if kind in row] for kind in KINDS}
 
+    def set_aside(self, name: str) -> Path | None:
+        """Moves what is kept into a folder of that name below; None when there was nothing.
+
+        Raises:
+            OSError: it cannot be moved.
+        """
+        if not (self._folder / PRESENT).exists():
+            return None
+        aside = self._folder / name
+        aside.mkdir()
+        for each in (PRESENT, PAST):
+            (self._folder / each).rename(aside / each)
+        os.close(self._past)
+        self._past = os.open(self._folder / PAST, os.O_RDWR | os.O_CREAT, 0o600)
+        return aside
+
     def _read_past(self) -> list[dict[str, Any]]:
         os.ftruncate(self._past, max(self._length, 0))
         text = os.pread(self._past, self._length, 0)
