@@ -27,10 +27,10 @@ exchange: $(VENV)/.runtime ## run the paper exchange alone
 	$(BIN)/python run.py exchange
 
 test: $(VENV)/.dev ## all tests, with branch coverage
-	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90
+	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term --cov-fail-under=90
 
 test-long: $(VENV)/.dev ## the long forms: fifty kill -9, the recorded file at 10x and 50x
-	$(BIN)/python -m pytest -m slow --override-ini="addopts=-v --strict-markers"
+	$(BIN)/python -m pytest -m slow -v -s -o faulthandler_timeout=0
 
 check: $(VENV)/.dev ## lint, format, types, import contracts
 	$(BIN)/ruff check .
