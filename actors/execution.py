@@ -6,53 +6,28 @@ before anything new is opened (`actors.reconciling`). On kill it flattens by its
 stuck trade can hold that up (`actors.flattening`).
 """
 
-from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import ClassVar
 
+from actors.contracts import ContractData
 from actors.flattening import Flattening
 from actors.kernel import Actor, AskFailed, Context, HandlerTable
 from actors.killing import EntryLock, KillSwitch
 from actors.messages import trading as say
+from actors.messages import watch
 from actors.messages.book import BookSnapshot, DiskFailed, DiskRecovered, GetBook
 from actors.messages.risk import Denied, KillRequested
 from actors.messages.session import GetCredentials, SessionLost, SessionOpened
-from actors.messages.trading import (
-    CatalogueDue,
-    CloseTrade,
-    FillReport,
-    Flatten,
-    FlattenDue,
-    GetExecution,
-    OpenTrade,
-    OrderReport,
-    ReconcileDue,
-    Resume,
-    TradeAccepted,
-    TradeRecovered,
-    TradeUpdated,
-)
 from actors.messages.venue import ChangesReport, TickerReport
-from actors.messages.watch import (
-    DriftDue,
-    LookAtAccount,
-    PortfolioObserved,
-    PositionAgreed,
-    PositionDrifted,
-    ProtectionMissing,
-)
 from actors.opening import FrontDoor, Standing
-from actors.ports import NotSent, OutcomeUnknown, Rejected, Venue
+from actors.ports import Venue
 from actors.reconciling import Reconciliation
-from actors.routing import ReportRouter, Share
+from actors.routing import ReportRouter
 from actors.settling import DriftSettler
 from actors.trade_house import TradeHouse
-from domain.instruments import Instrument
 from domain.trade import Trade, may_still_enter
 
 ASK_SECONDS = 2.0
-NEWS_EVERY = 40
-"""A venue that is away is asked again and again; it is said at first and after so many failures."""
 RECONCILE_EVERY = 0.5
 DRIFT_RETRY = 1.0
 CATALOGUE_SECONDS = 24 * 3600.0
@@ -73,9 +48,8 @@ class Execution(Actor):
     ) -> None:
         super().__init__(context)
         self._venue = venue
-        self._traded = traded
         self._reconcile_limit = reconcile_limit
-        self._catalogue: Mapping[str, Instrument] = {}
+        self._contracts = ContractData(venue, traded, self.log)
         self._house = TradeHouse(address=self.to, supervisor=context.supervisor, clock=self.clock)
         self._home = ReportRouter(self.log)
         self._door = FrontDoor(
@@ -86,9 +60,7 @@ class Execution(Actor):
             entropy=self.entropy,
             traded=traded,
         )
-        self._unread = 0
         self._marks: dict[str, Decimal] = {}
-        self._external: dict[str, int] = {}
         self._drifts = DriftSettler(venue, self.log)
         self._routed_at = float("-inf")
         self._has_session: bool | None = False
@@ -107,35 +79,34 @@ class Execution(Actor):
     # -- start: reconcile before anything ------------------------------------------------------
 
     def recover(self) -> None:
-        book = self._book()
+        book: BookSnapshot = self.to("registry").ask(
+            GetBook(at=self.clock.now()), timeout=ASK_SECONDS
+        )
         self._house.records = {trade.id: trade for trade in book.trades}
         self._reconciliation = Reconciliation(self._house.records, self.clock.monotonic())
         self._kill.state = book.kill
         self._lock.apply()
-        self.every(CATALOGUE_SECONDS, CatalogueDue)
+        self.every(CATALOGUE_SECONDS, say.CatalogueDue)
         if self.context.incarnation > 1:
             self._has_session = None  # a successor has missed the event that said so
-        self._reconcile()
+        self.after(0.0, say.ReconcileDue)
 
-    def on_reconcile_due(self, _: ReconcileDue) -> None:
-        self._reconcile()
-
-    def _reconcile(self) -> None:
+    def on_reconcile_due(self, _: say.ReconcileDue) -> None:
         if self._reconciliation.is_done:
             return
         if self._has_session is None:
             self._ask_for_session()
         now = self.clock.monotonic()
-        if self._catalogue or self._read_catalogue():
+        if self._contracts.by_name or self._read_contracts():
             for trade_id in self._reconciliation.to_ask(now):
                 self._take_over(self._house.records[trade_id])
             if not self._reconciliation.pending:
-                self._look()
+                self.to("watcher").tell(watch.LookAtAccount(at=self.clock.now()))
         waited = self.clock.monotonic() - self._reconciliation.began
         if waited > self._reconcile_limit and not self._lock.protect_only:
-            reason = self._reconciliation.why_not_done(has_catalogue=bool(self._catalogue))
-            self._lock.begin_protect_only(reason)
-        self.after(RECONCILE_EVERY, ReconcileDue)
+            has_catalogue = bool(self._contracts.by_name)
+            self._lock.begin_protect_only(self._reconciliation.why_not_done(has_catalogue))
+        self.after(RECONCILE_EVERY, say.ReconcileDue)
 
     def _ask_for_session(self) -> None:
         try:
@@ -145,12 +116,9 @@ class Execution(Actor):
         else:
             self._has_session = held is not None
 
-    def _look(self) -> None:
-        self.to("watcher").tell(LookAtAccount(at=self.clock.now()))
-
     def _take_over(self, trade: Trade) -> None:
         """Has the trade's actor (started if it is not there) read the venue's truth."""
-        instrument = self._catalogue.get(trade.plan.instrument_name)
+        instrument = self._contracts.by_name.get(trade.plan.instrument_name)
         if instrument is None:
             return
         if not self._house.is_running(trade):
@@ -159,16 +127,17 @@ class Execution(Actor):
         if self._kill.is_flattening:
             self._house.close(trade)
 
-    def on_trade_recovered(self, message: TradeRecovered) -> None:
+    def on_trade_recovered(self, message: say.TradeRecovered) -> None:
         now = self.clock.monotonic()
         self._reconciliation.answered(message.trade_id, is_synced=message.is_synced, now=now)
         if not self._reconciliation.is_done and not self._reconciliation.pending:
-            self._look()
+            self.to("watcher").tell(watch.LookAtAccount(at=self.clock.now()))
 
-    def on_portfolio_observed(self, message: PortfolioObserved) -> None:
-        self._adopt_external(message)
+    def on_portfolio_observed(self, message: watch.PortfolioObserved) -> None:
+        if message.drifts is not None and message.began_monotonic > self._routed_at:
+            self._home.adopt(message.drifts)
         agrees = self._reconciliation.agrees(message, self._house.instruments)
-        if agrees is None or not self._catalogue or self._has_session is None:
+        if agrees is None or not self._contracts.by_name or self._has_session is None:
             return
         news = [
             x
@@ -183,14 +152,9 @@ class Execution(Actor):
         else:
             self._reconciled()
 
-    def _adopt_external(self, look: PortfolioObserved) -> None:
-        """The venue's word on what is not ours, unless fills were routed since it was read."""
-        if look.drifts is not None and look.began_monotonic > self._routed_at:
-            self._external = {drift.instrument_name: drift.residual for drift in look.drifts}
-
     def _reconciled(self) -> None:
         self._reconciliation.is_done = True
-        self.disarm(ReconcileDue)
+        self.disarm(say.ReconcileDue)
         seconds = round(self.clock.monotonic() - self._reconciliation.began, 3)
         mode = "killed" if self._kill.state else "trading"
         self.emit(say.Ready, trades=len(self._house.records), seconds=seconds, mode=mode)
@@ -198,23 +162,14 @@ class Execution(Actor):
         if self._kill.needs_flattening:
             self._begin_flattening()
 
-    def on_catalogue_due(self, _: CatalogueDue) -> None:
-        self._read_catalogue()
+    def on_catalogue_due(self, _: say.CatalogueDue) -> None:
+        self._read_contracts()
 
-    def _read_catalogue(self) -> bool:
-        try:
-            self._catalogue = self._venue.instruments()
-        except (Rejected, NotSent, OutcomeUnknown) as error:
-            self._unread += 1
-            if self._unread % NEWS_EVERY == 1:
-                self.log.warning("catalogue_unreadable", error=str(error), failures=self._unread)
+    def _read_contracts(self) -> bool:
+        if not self._contracts.read():
             return False
-        self._unread = 0
-        traded = tuple(self._catalogue[x] for x in sorted(self._traded & self._catalogue.keys()))
-        self.system.route(say.CatalogueRead(at=self.clock.now(), instruments=traded))
-        missing = sorted(self._traded - self._catalogue.keys())
-        if missing:
-            self.log.error("instruments_not_listed_at_venue", instruments=missing)
+        read = say.CatalogueRead(at=self.clock.now(), instruments=self._contracts.traded)
+        self.system.route(read)
         return True
 
     def on_session_opened(self, _: SessionOpened) -> None:
@@ -235,14 +190,16 @@ class Execution(Actor):
 
     # -- opening ------------------------------------------------------------
 
-    def on_open_trade(self, message: OpenTrade) -> TradeAccepted | Denied:
+    def on_open_trade(self, message: say.OpenTrade) -> say.TradeAccepted | Denied:
         mark = self._marks.get(message.instrument)
-        opened = self._door.open(message, self._catalogue, mark, self._standing())
+        opened = self._door.open(message, self._contracts.by_name, mark, self._standing())
         if isinstance(opened, tuple):
             return self._deny(message, opened)
         self._house.start(opened.trade, opened.instrument, is_new=True)
         plan = opened.trade.plan
-        return TradeAccepted(at=self.clock.now(), trade_id=plan.trade_id, contracts=plan.contracts)
+        return say.TradeAccepted(
+            at=self.clock.now(), trade_id=plan.trade_id, contracts=plan.contracts
+        )
 
     def _standing(self) -> Standing:
         return Standing(
@@ -251,21 +208,20 @@ class Execution(Actor):
             is_protect_only=bool(self._lock.protect_only),
             has_session=bool(self._has_session),
             has_disk=not self._disk_troubles,
-            external=tuple(name for name, residual in self._external.items() if residual),
+            external=self._home.foreign,
         )
 
-    def _deny(self, message: OpenTrade, reasons: tuple[str, ...]) -> Denied:
-        texts = tuple(str(reason) for reason in reasons)
+    def _deny(self, message: say.OpenTrade, reasons: tuple[str, ...]) -> Denied:
         self.emit(
             say.EntryDenied,
             instrument=message.instrument,
             side=message.side,
-            reasons=texts,
+            reasons=reasons,
             note=message.note,
         )
-        return Denied(at=self.clock.now(), reasons=texts)
+        return Denied(at=self.clock.now(), reasons=reasons)
 
-    def on_close_trade(self, message: CloseTrade) -> bool:
+    def on_close_trade(self, message: say.CloseTrade) -> bool:
         if message.trade_id not in self._house.records:
             return False
         self._house.tell(message.trade_id, message)
@@ -274,22 +230,12 @@ class Execution(Actor):
     # -- reports, home by label ---------------------------------------------------------------
 
     def on_changes_report(self, message: ChangesReport) -> None:
-        now = self.clock.now()
-        for order in message.orders:
-            trade_id = self._home.of_order(order)
-            if trade_id in self._house.records:
-                self._house.tell(trade_id, OrderReport(at=now, order=order))
         if message.fills:
             self._routed_at = self.clock.monotonic()
-        for fill in message.fills:
-            self._tell_shares(self._home.of_fill(fill, self._house.records, self._external))
+        for trade_id, report in self._home.route(message, self._house.records):
+            self._house.tell(trade_id, report)
 
-    def _tell_shares(self, shares: Iterable[Share]) -> None:
-        for share in shares:
-            report = FillReport(at=self.clock.now(), fill=share.fill, is_foreign=share.is_foreign)
-            self._house.tell(share.trade_id, report)
-
-    def on_trade_updated(self, message: TradeUpdated) -> None:
+    def on_trade_updated(self, message: say.TradeUpdated) -> None:
         self._house.update(message.trade)
         if message.trade.is_finished:
             self._reconciliation.gone(message.trade.id)
@@ -300,19 +246,19 @@ class Execution(Actor):
 
     # -- what the watcher sees ------------------------------------------------------------
 
-    def on_protection_missing(self, message: ProtectionMissing) -> None:
+    def on_protection_missing(self, message: watch.ProtectionMissing) -> None:
         for trade in self._house.on(message.instrument):
             self._house.verify(trade, "protection missing")
 
-    def on_position_drifted(self, message: PositionDrifted) -> None:
+    def on_position_drifted(self, message: watch.PositionDrifted) -> None:
         name, residual = message.instrument, message.residual
         if self._house.on(name) and self._drifts.is_news(name, residual):
             self._settle(name, residual)
 
-    def on_position_agreed(self, message: PositionAgreed) -> None:
+    def on_position_agreed(self, message: watch.PositionAgreed) -> None:
         self._drifts.forget(message.instrument)
 
-    def on_drift_due(self, _: DriftDue) -> None:
+    def on_drift_due(self, _: watch.DriftDue) -> None:
         for name, residual in list(self._drifts.unread.items()):
             self._settle(name, residual)
 
@@ -321,9 +267,10 @@ class Execution(Actor):
         trades = self._house.on(instrument)
         shares = self._drifts.settle(instrument, residual, trades)
         if shares is None:
-            self.after(DRIFT_RETRY, DriftDue)
+            self.after(DRIFT_RETRY, watch.DriftDue)
             return
-        self._tell_shares(shares)
+        for share in shares:
+            self._house.tell(share.trade_id, share.report(self.clock.now()))
         for trade in trades:
             self._house.verify(trade, "drift")
 
@@ -331,10 +278,10 @@ class Execution(Actor):
 
     def on_kill_requested(self, message: KillRequested) -> None:
         if self._kill.state is None:
-            kill = Flatten(at=message.at, reason=message.reason, by="risk", until_midnight=True)
+            kill = say.Flatten(at=message.at, reason=message.reason, by="risk", until_midnight=True)
             self.on_flatten(kill)
 
-    def on_flatten(self, message: Flatten) -> bool:
+    def on_flatten(self, message: say.Flatten) -> bool:
         """Locks, makes it durable, then drives the account flat. True once it is durable."""
         self._kill.adopt(message)
         self._lock.apply()
@@ -346,18 +293,18 @@ class Execution(Actor):
         self._kill.begin_flattening()
         for trade in self._house.records.values():
             self._house.close(trade)
-        self.after(Flattening.pause, FlattenDue)
+        self.after(Flattening.pause, say.FlattenDue)
 
-    def on_flatten_due(self, _: FlattenDue) -> None:
-        if not self._catalogue:
-            self._read_catalogue()
+    def on_flatten_due(self, _: say.FlattenDue) -> None:
+        if not self._contracts.by_name:
+            self._read_contracts()
         server_ms = self._venue.server_now_ms()
         coming = [x.id for x in self._house.records.values() if may_still_enter(x, server_ms)]
-        outcome = self._kill.round(self._catalogue, coming)
+        outcome = self._kill.round(self._contracts.by_name, coming)
         if outcome is not None and not outcome.is_flat:
-            self.after(Flattening.pause, FlattenDue)
+            self.after(Flattening.pause, say.FlattenDue)
 
-    def on_resume(self, message: Resume) -> bool:
+    def on_resume(self, message: say.Resume) -> bool:
         """Ends a kill, if the account was seen flat and agrees with the book."""
         is_clear = self._reconciliation.is_done and not self._kill.is_flattening
         if not is_clear or self._house.records or not self._kill.end(message):
@@ -367,7 +314,7 @@ class Execution(Actor):
 
     # -- queries ------------------------------------------------------------
 
-    def on_get_execution(self, _: GetExecution) -> say.ExecutionSnapshot:
+    def on_get_execution(self, _: say.GetExecution) -> say.ExecutionSnapshot:
         return say.ExecutionSnapshot(
             at=self.clock.now(),
             is_reconciled=self._reconciliation.is_done,
@@ -376,34 +323,28 @@ class Execution(Actor):
             trades=tuple(self._house.records.values()),
         )
 
-    def _book(self) -> BookSnapshot:
-        book: BookSnapshot = self.to("registry").ask(
-            GetBook(at=self.clock.now()), timeout=ASK_SECONDS
-        )
-        return book
-
 
 Execution.handlers = {
-    OpenTrade: Execution.on_open_trade,
-    CloseTrade: Execution.on_close_trade,
-    Flatten: Execution.on_flatten,
-    Resume: Execution.on_resume,
+    say.OpenTrade: Execution.on_open_trade,
+    say.CloseTrade: Execution.on_close_trade,
+    say.Flatten: Execution.on_flatten,
+    say.Resume: Execution.on_resume,
     KillRequested: Execution.on_kill_requested,
     ChangesReport: Execution.on_changes_report,
     TickerReport: Execution.on_ticker_report,
-    PortfolioObserved: Execution.on_portfolio_observed,
-    ProtectionMissing: Execution.on_protection_missing,
-    PositionDrifted: Execution.on_position_drifted,
-    PositionAgreed: Execution.on_position_agreed,
-    TradeUpdated: Execution.on_trade_updated,
-    TradeRecovered: Execution.on_trade_recovered,
+    watch.PortfolioObserved: Execution.on_portfolio_observed,
+    watch.ProtectionMissing: Execution.on_protection_missing,
+    watch.PositionDrifted: Execution.on_position_drifted,
+    watch.PositionAgreed: Execution.on_position_agreed,
+    say.TradeUpdated: Execution.on_trade_updated,
+    say.TradeRecovered: Execution.on_trade_recovered,
     SessionOpened: Execution.on_session_opened,
     SessionLost: Execution.on_session_lost,
-    DriftDue: Execution.on_drift_due,
+    watch.DriftDue: Execution.on_drift_due,
     DiskFailed: Execution.on_disk_failed,
     DiskRecovered: Execution.on_disk_recovered,
-    GetExecution: Execution.on_get_execution,
-    ReconcileDue: Execution.on_reconcile_due,
-    FlattenDue: Execution.on_flatten_due,
-    CatalogueDue: Execution.on_catalogue_due,
+    say.GetExecution: Execution.on_get_execution,
+    say.ReconcileDue: Execution.on_reconcile_due,
+    say.FlattenDue: Execution.on_flatten_due,
+    say.CatalogueDue: Execution.on_catalogue_due,
 }

@@ -14,12 +14,11 @@ from pydantic_core import to_jsonable_python
 from actors.kernel import Actor, Context, HandlerTable
 from actors.messages.base import Event, event_name
 from actors.messages.book import CloseBook, DiskFailed, DiskRecovered, RetryDue
-from actors.messages.trading import TradeAbandoned, TradeClosed
 from actors.ports import Journal
+from actors.rebuilding import ENDS
 
 WAITING_LIMIT = 10_000
 RETRY_SECONDS = 1.0
-ENDS = frozenset({event_name(TradeClosed), event_name(TradeAbandoned)})
 
 
 class Historian(Actor):

@@ -74,13 +74,13 @@ class FrontDoor:
         """The trade, its intent durable; or the reasons why there is none."""
         order = accept(_wish(message), catalogue, self._traded, mark)
         if isinstance(order, tuple):
-            return order
+            return _texts(order)
         refusals = self._gate(order, standing)
         if refusals:
-            return refusals
+            return _texts(refusals)
         trade = self._planned(order, message.note)
         refusals = self._record(trade)
-        return refusals or Opened(trade=trade, instrument=order.instrument)
+        return _texts(refusals) or Opened(trade=trade, instrument=order.instrument)
 
     def _gate(self, order: Accepted, standing: Standing) -> tuple[str, ...]:
         if standing.is_killed:
@@ -136,6 +136,11 @@ class FrontDoor:
         if recorded.ok:
             return ()
         return (Reason.KILLED if recorded.refusal == "killed" else Reason.NO_INTENT,)
+
+
+def _texts(reasons: tuple[str, ...]) -> tuple[str, ...]:
+    """Reasons as the plain texts they are for everybody outside."""
+    return tuple(str(reason) for reason in reasons)
 
 
 def _wish(message: OpenTrade) -> Wish:

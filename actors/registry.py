@@ -4,22 +4,19 @@ Single writer. The answer to an ask means it is on disk. What is only told (a tr
 record) is kept and tried again while the disk refuses, because protecting must go on.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import timedelta
 from typing import Any, ClassVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from actors.kernel import Actor, Context, HandlerTable
-from actors.messages.base import event_name
 from actors.messages.book import (
     BookSnapshot,
     CancelIntent,
     ClearKill,
     CloseBook,
-    CurrencyEquity,
     DayBaseline,
     DiskFailed,
     DiskRecovered,
@@ -39,17 +36,14 @@ from actors.messages.book import (
     RetryDue,
     TradeSnapshot,
 )
-from actors.messages.trading import TradeAbandoned, TradeClosed
+from actors.messages.trading import TradeAbandoned
 from actors.ports import Book, Journal
-from domain.orders import OrderType, Side
-from domain.trade import ExitReason, Trade, TradePlan
+from actors.rebuilding import ENDS, INTENT, last_day, last_kill, open_intents
+from domain.trade import ExitReason, Trade
 
 TRADES, STATE, OUTBOX = "trades", "state", "outbox"
 KILL, DAY, PROBE = "kill", "day", "probe"
 RETRY_SECONDS = 1.0
-INTENT = event_name(IntentRecorded)
-ENDS = frozenset({event_name(TradeClosed), event_name(TradeAbandoned)})
-"""The last words of a trade, as the journal names them."""
 
 _TRADE = TypeAdapter(Trade)
 _KILL = TypeAdapter(KillState)
@@ -269,85 +263,6 @@ class Registry(Actor):
         if self._day is not None:
             self._put_or_keep(STATE, DAY, _DAY.dump_python(self._day, mode="json"))
         self.emit(RegistryRebuilt, kept_aside=self._kept_aside, trades=len(self._trades))
-
-
-def open_intents(entries: Iterable[Mapping[str, Any]]) -> list[Trade]:
-    """Trades whose intent the journal has and whose end it has not.
-
-    Only what was intended is taken from it; what was sent and filled, the venue knows better.
-    """
-    found: dict[str, Trade] = {}
-    for entry in entries:
-        event = entry.get("event")
-        if event == INTENT:
-            trade = _intent(entry)
-            if trade is not None:
-                found[trade.id] = trade
-        elif event in ENDS:
-            found.pop(str(entry.get("trade_id")), None)
-    return list(found.values())
-
-
-def _intent(entry: Mapping[str, Any]) -> Trade | None:
-    def price(name: str) -> Decimal | None:
-        return Decimal(entry[name]) if entry.get(name) is not None else None
-
-    try:
-        plan = TradePlan(
-            trade_id=entry["trade_id"],
-            instrument_name=entry["instrument"],
-            side=Side(entry["side"]),
-            contracts=int(entry["contracts"]),
-            entry_type=OrderType(entry["entry_type"]),
-            entry_price=price("entry_price"),
-            stop_price=Decimal(entry["stop_loss"]),
-            target_price=price("take_profit"),
-            notional_usd=Decimal(entry["notional_usd"]),
-            note=entry.get("note", ""),
-            created_at=datetime.fromisoformat(entry["ts"]),
-            valid_until_ms=int(entry["valid_until_ms"]),
-        )
-    except (KeyError, ValueError, ArithmeticError):
-        return None
-    return Trade(plan=plan)
-
-
-def last_kill(entries: Iterable[Mapping[str, Any]]) -> KillState | None:
-    """The kill still in force at the end of the journal."""
-    kill: KillState | None = None
-    for entry in entries:
-        if entry.get("event") == "kill_switch_activated":
-            by, day = str(entry.get("by", "")), str(entry.get("ts", ""))[:10]
-            kill = KillState(
-                reason=str(entry.get("reason", "")),
-                by=by,
-                day=day,
-                until_midnight=bool(entry.get("until_midnight", False)),
-            )
-        elif entry.get("event") == "kill_switch_reset":
-            kill = None
-    return kill
-
-
-def last_day(entries: Iterable[Mapping[str, Any]]) -> DayBaseline | None:
-    """The last trading day's baseline the journal has."""
-    day: DayBaseline | None = None
-    for entry in entries:
-        if entry.get("event") == "day_began":
-            try:
-                day = _baseline(entry)
-            except (KeyError, ValueError, ArithmeticError, ValidationError):
-                continue
-    return day
-
-
-def _baseline(entry: Mapping[str, Any]) -> DayBaseline:
-    pairs = (str(text).split("=", 1) for text in entry["equity"])
-    return DayBaseline(
-        day=entry["day"],
-        usd=Decimal(entry["equity_usd"]),
-        equity=tuple(CurrencyEquity(currency=x, equity=Decimal(y)) for x, y in pairs),
-    )
 
 
 Registry.handlers = {

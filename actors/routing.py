@@ -1,15 +1,19 @@
 """The way home: which trade an order or a fill that the venue reports belongs to."""
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from actors.messages.trading import FillReport, OrderReport
+from actors.messages.venue import ChangesReport
 from domain import labels
 from domain.attribution import Allocation, OpenTrade, attribute
 from domain.labels import Label
 from domain.orders import Fill, Order
 from domain.trade import Trade
+from domain.watch import Drift
 
 SEEN_KEPT = 10_000
 
@@ -21,6 +25,10 @@ class Share:
     trade_id: str
     fill: Fill
     is_foreign: bool
+
+    def report(self, at: datetime) -> FillReport:
+        """As the trade is told of it."""
+        return FillReport(at=at, fill=self.fill, is_foreign=self.is_foreign)
 
 
 class ReportRouter:
@@ -34,6 +42,28 @@ class ReportRouter:
         self._labels: dict[str, Label] = {}
         self._parents: dict[str, str] = {}
         self._seen: dict[str, None] = {}
+        self._external: dict[str, int] = {}
+
+    @property
+    def foreign(self) -> tuple[str, ...]:
+        """Instruments with a position that no trade owns."""
+        return tuple(name for name, contracts in self._external.items() if contracts)
+
+    def adopt(self, drifts: Iterable[Drift]) -> None:
+        """The venue's word on what is EXTERNAL: more certain than our own count of it."""
+        self._external = {drift.instrument_name: drift.residual for drift in drifts}
+
+    def route(
+        self, message: ChangesReport, trades: Mapping[str, Trade]
+    ) -> Iterator[tuple[str, OrderReport | FillReport]]:
+        """What one event of the venue means for which trade."""
+        for order in message.orders:
+            trade_id = self.of_order(order)
+            if trade_id in trades:
+                yield trade_id, OrderReport(at=message.at, order=order)
+        for fill in message.fills:
+            for share in self.of_fill(fill, trades):
+                yield share.trade_id, share.report(message.at)
 
     def of_order(self, order: Order) -> str:
         """The trade that owns an order: by its label, or by the trigger it came from."""
@@ -49,15 +79,13 @@ class ReportRouter:
         parent = self._parents.get(order_id)
         return self._labels.get(parent) if parent else None
 
-    def of_fill(
-        self, fill: Fill, trades: Mapping[str, Trade], external: MutableMapping[str, int]
-    ) -> Iterator[Share]:
-        """The trades a fill belongs to; what belongs to none is added to ``external``.
+    def of_fill(self, fill: Fill, trades: Mapping[str, Trade]) -> Iterator[Share]:
+        """The trades a fill belongs to; what belongs to none is EXTERNAL.
 
-        ``external`` is the signed EXTERNAL position per instrument. A fill of one of our orders
-        goes to its trade as often as it is told (the trade counts it once); one by a foreign
-        hand is shared out once.
+        A fill of one of our orders goes to its trade as often as it is told (the trade counts it
+        once); one by a foreign hand is shared out once.
         """
+        external = self._external
         if fill.trade_id in self._seen:
             return
         label = self._labels.get(fill.order_id) or labels.parse(fill.label)

@@ -1,0 +1,105 @@
+"""The book from the journal: open trades, the kill and the day, when the book itself is lost.
+
+Only what was intended is taken from the journal; what was sent and filled, the venue knows better.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from pydantic import ValidationError
+
+from actors.messages.base import event_name
+from actors.messages.book import CurrencyEquity, DayBaseline, IntentRecorded, KillState
+from actors.messages.risk import DayBegan
+from actors.messages.trading import (
+    KillSwitchActivated,
+    KillSwitchReset,
+    TradeAbandoned,
+    TradeClosed,
+)
+from domain.orders import OrderType, Side
+from domain.trade import Trade, TradePlan
+
+INTENT = event_name(IntentRecorded)
+ENDS = frozenset({event_name(TradeClosed), event_name(TradeAbandoned)})
+"""The first and the last words of a trade, as the journal names them."""
+KILLED, RESET = event_name(KillSwitchActivated), event_name(KillSwitchReset)
+DAY = event_name(DayBegan)
+
+
+def open_intents(entries: Iterable[Mapping[str, Any]]) -> list[Trade]:
+    """Trades whose intent the journal has and whose end it has not."""
+    found: dict[str, Trade] = {}
+    for entry in entries:
+        event = entry.get("event")
+        if event == INTENT:
+            trade = _intent(entry)
+            if trade is not None:
+                found[trade.id] = trade
+        elif event in ENDS:
+            found.pop(str(entry.get("trade_id")), None)
+    return list(found.values())
+
+
+def _intent(entry: Mapping[str, Any]) -> Trade | None:
+    def price(name: str) -> Decimal | None:
+        return Decimal(entry[name]) if entry.get(name) is not None else None
+
+    try:
+        plan = TradePlan(
+            trade_id=entry["trade_id"],
+            instrument_name=entry["instrument"],
+            side=Side(entry["side"]),
+            contracts=int(entry["contracts"]),
+            entry_type=OrderType(entry["entry_type"]),
+            entry_price=price("entry_price"),
+            stop_price=Decimal(entry["stop_loss"]),
+            target_price=price("take_profit"),
+            notional_usd=Decimal(entry["notional_usd"]),
+            note=entry.get("note", ""),
+            created_at=datetime.fromisoformat(entry["ts"]),
+            valid_until_ms=int(entry["valid_until_ms"]),
+        )
+    except (KeyError, ValueError, ArithmeticError):
+        return None
+    return Trade(plan=plan)
+
+
+def last_kill(entries: Iterable[Mapping[str, Any]]) -> KillState | None:
+    """The kill still in force at the end of the journal."""
+    kill: KillState | None = None
+    for entry in entries:
+        if entry.get("event") == KILLED:
+            by, day = str(entry.get("by", "")), str(entry.get("ts", ""))[:10]
+            kill = KillState(
+                reason=str(entry.get("reason", "")),
+                by=by,
+                day=day,
+                until_midnight=bool(entry.get("until_midnight", False)),
+            )
+        elif entry.get("event") == RESET:
+            kill = None
+    return kill
+
+
+def last_day(entries: Iterable[Mapping[str, Any]]) -> DayBaseline | None:
+    """The last trading day's baseline the journal has."""
+    day: DayBaseline | None = None
+    for entry in entries:
+        if entry.get("event") == DAY:
+            try:
+                day = _baseline(entry)
+            except (KeyError, ValueError, ArithmeticError, ValidationError):
+                continue
+    return day
+
+
+def _baseline(entry: Mapping[str, Any]) -> DayBaseline:
+    pairs = (str(text).split("=", 1) for text in entry["equity"])
+    return DayBaseline(
+        day=entry["day"],
+        usd=Decimal(entry["equity_usd"]),
+        equity=tuple(CurrencyEquity(currency=x, equity=Decimal(y)) for x, y in pairs),
+    )
