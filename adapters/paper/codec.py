@@ -10,15 +10,24 @@ from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
+_PLAIN = frozenset({int, str, bool})
+
+
+@cache
+def _names(cls: type) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(cls))
+
 
 def pack(value: Any) -> Any:
     """``value`` with records as dicts, decimals as text, enums as values, tuples as lists."""
+    if value is None or type(value) in _PLAIN:
+        return value
     if isinstance(value, Decimal):
         return str(value)
     if isinstance(value, Enum):
         return value.value
     if is_dataclass(value) and not isinstance(value, type):
-        return {each.name: pack(getattr(value, each.name)) for each in fields(value)}
+        return {name: pack(getattr(value, name)) for name in _names(type(value))}
     if isinstance(value, tuple):
         return [pack(each) for each in cast("tuple[Any, ...]", value)]
     return value

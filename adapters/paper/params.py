@@ -43,10 +43,14 @@ class Params:
         value = self._values.get(name)
         if value is None:
             return None
+        text = str(value)
         try:
-            number = Decimal(str(value))
+            number = Decimal(text)
         except InvalidOperation:
             raise invalid(name, "invalid number") from None
+        # Digits of other scripts and underscores are Python's idea of a number.
+        if not text.isascii() or "_" in text:
+            raise invalid(name, "invalid number")
         if isinstance(value, bool) or not number.is_finite() or not _is_sane(number):
             raise invalid(name, "invalid number")
         return number
