@@ -4,9 +4,9 @@ from decimal import Decimal
 
 from adapters.paper import booking, oco, reduce_only
 from adapters.paper.engine import Engine
-from adapters.paper.market import PublicTrade
+from adapters.paper.market import Level, PublicTrade
 from adapters.paper.records import OrderRecord, TradeRecord
-from domain.orders import ZERO, OrderState, TimeInForce
+from domain.orders import ZERO, OrderState, Side, TimeInForce
 from domain.pnl import apply_fill, fee
 
 # All in: trading fee and liquidation fee.
@@ -93,29 +93,44 @@ def fill(
 
     ``is_hidden`` is the part of an iceberg nobody saw: it rested, and pays like a taker.
     """
-    instrument, market = order.instrument, engine.markets[order.instrument_name]
+    instrument = order.instrument
     charged = fee(instrument, contracts, price, _rate(order, is_maker=is_maker))
     held = engine.account.contracts(instrument.name)
     whole, realised = engine.account.fill(instrument, order.side, contracts, price, charged)
-    order.filled += contracts
-    order.fills, _ = apply_fill(instrument, order.fills, order.side, contracts, price)
-    if order.remaining == 0:
-        engine.finish(order, OrderState.FILLED)
-    else:
-        engine.note(order)
-        if order.oco_ref is not None:
-            oco.on_fill(engine, order, contracts)
+    _advance(engine, order, contracts, price)
     taker = order.side.opposite if is_maker or is_hidden else order.side
-    liquidation = "T" if order.is_liquidation else None
-    printed = market.print_trade(engine.ids.trade(instrument), taker, contracts, price, liquidation)
-    engine.changes.tape.append((instrument.name, printed))
-    by_session = engine.switches.trade_profit_loss == "session"
-    profit = realised if by_session else whole
+    printed = _print(engine, order, taker, Level(price, contracts))
+    profit = realised if engine.switches.trade_profit_loss == "session" else whole
     trade = _record(order, printed, fee=charged, is_maker=is_maker, profit_loss=profit)
     engine.ledger.add_trade(trade)
     engine.changes.trades.append(trade)
     booking.log_trade(engine, trade, before=held, realised=realised)
     return trade
+
+
+def _advance(engine: Engine, order: OrderRecord, contracts: int, price: Decimal) -> None:
+    """Counts a fill in its order, and ends the order or its partner where that is due."""
+    order.filled += contracts
+    order.fills, _ = apply_fill(order.instrument, order.fills, order.side, contracts, price)
+    if order.remaining == 0:
+        engine.finish(order, OrderState.FILLED)
+        return
+    engine.note(order)
+    if order.oco_ref is not None:
+        oco.on_fill(engine, order, contracts)
+
+
+def _print(engine: Engine, order: OrderRecord, taker: Side, traded: Level) -> PublicTrade:
+    """Puts a fill of ours on the tape."""
+    printed = engine.markets[order.instrument_name].print_trade(
+        engine.ids.trade(order.instrument),
+        taker,
+        traded.contracts,
+        traded.price,
+        "T" if order.is_liquidation else None,
+    )
+    engine.changes.tape.append((order.instrument_name, printed))
+    return printed
 
 
 def _rate(order: OrderRecord, *, is_maker: bool) -> Decimal:
