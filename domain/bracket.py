@@ -16,7 +16,7 @@ Sources: design section 5; deribit-semantics section 10.
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from domain import venue_codes
 from domain.labels import Role
@@ -217,8 +217,7 @@ def _wind_up(view: View) -> Step | None:
         return None
     if view.position < 0 and not view.is_closing:
         return Step(do=Do.QUARANTINE)
-    entries = trade.of(Role.ENTRY)
-    if not all(x.status.is_over for x in entries) or not (entries or view.is_closing):
+    if not all(x.status.is_over for x in trade.of(Role.ENTRY)):
         return None
     for role in (Role.TARGET, Role.CLOSE, Role.EMERGENCY, Role.STOP):
         for line in trade.of(role):
@@ -291,6 +290,7 @@ def next_step(trade: Trade, policy: BracketPolicy, now: datetime) -> Step | None
 
 
 def _sooner(one: Step | None, other: Step) -> Step:
-    if one is None or one.until is None or other.until is None:
-        return other
-    return one if one.until <= other.until else other
+    return min(one or other, other, key=lambda step: step.until or _NEVER)
+
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
