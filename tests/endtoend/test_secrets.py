@@ -1,0 +1,49 @@
+"""Secrets go in by the settings and come out nowhere: no file, no terminal, no traceback."""
+
+import json
+import signal
+from pathlib import Path
+
+from tests.endtoend.bulwark import Bot, Exchange, free_port
+from tests.endtoend.scripts import WIDE, script
+
+KEY = "canary-key-4711"
+CANARIES = {
+    "DERIBIT_CLIENT_SECRET": "canary-secret-61f0c2",
+    "TELEGRAM_BOT_TOKEN": "770011:canary-telegram-0b3c77",
+    "API_TOKEN": "canary-api-99d2",
+    "HEARTBEAT_URL": "https://hc.example/ping/canary-heartbeat-5a1e",
+}
+
+
+def leaks(folder: Path) -> list[str]:
+    """Which canary stands in which file; what the person wrote into `.env` is no leak."""
+    files = [x for x in folder.rglob("*") if x.is_file() and x.name != ".env"]
+    texts = [value.rpartition("/")[2] for value in CANARIES.values()]
+    return [f"{x.name}: {text}" for x in files for text in texts if text.encode() in x.read_bytes()]
+
+
+def test_no_secret_is_written_anywhere(tmp_path: Path) -> None:
+    """A trade, a dump of all threads, an ordered stop, then a part that fails at every start."""
+    port, registry = free_port(), tmp_path / "data/paper/registry.json"
+    lines = [f"{name}={value}" for name, value in CANARIES.items()]
+    lines += [f"DERIBIT_CLIENT_ID={KEY}", "TELEGRAM_CHAT_ID=1", "LOG_LEVEL=DEBUG"]
+    lines += [f"PAPER_PORT={port}", f"STRATEGIES={script(tmp_path, WIDE)}"]
+    (tmp_path / ".env").write_text("\n".join(lines), "utf-8")
+    login = ("--client-id", KEY, "--client-secret", CANARIES["DERIBIT_CLIENT_SECRET"])
+    with Exchange(tmp_path, port, *login) as exchange:
+        with Bot(tmp_path, {}) as bot:
+            bot.wait_for("target_placed")
+            bot.send(signal.SIGUSR1)
+            bot.wait_for("thread_dump")
+            assert bot.stop() == 0
+        book = json.loads(registry.read_text("utf-8"))
+        for trade in book["trades"].values():
+            trade["plan"]["contracts"] = "many"
+        registry.write_text(json.dumps(book), "utf-8")
+        with Bot(tmp_path, {}) as bot:
+            assert bot.wait(40) == 70
+            assert bot.all("actor_start_failed")
+            assert bot.all("gave_up")
+        assert exchange.stop() == 0
+    assert leaks(tmp_path) == []
