@@ -181,6 +181,21 @@ def _platform(engine: Engine, subscription: Subscription) -> list[Any]:
     return [{"price_index": name, "locked": False, "reasons": []}]
 
 
+def states(engine: Engine, subscription: Subscription) -> Json:
+    """The state of each instrument of a channel."""
+    return {name: engine.state_of(name) for name in sorted(subscription.topic.instruments)}
+
+
+def _states(engine: Engine, subscription: Subscription) -> list[Any]:
+    """One frame an instrument whose state is another than it was told last."""
+    before, subscription.told = subscription.told, states(engine, subscription)
+    return [
+        {"timestamp": engine.now_ms, "state": state, "instrument_name": name}
+        for name, state in subscription.told.items()
+        if before.get(name) != state
+    ]
+
+
 def _nothing(_: Engine, __: Subscription) -> list[Any]:
     return []
 
@@ -248,7 +263,7 @@ RENDER: dict[Family, Callable[[Engine, Subscription], list[Any]]] = {
     Family.PERPETUAL: _perpetual,
     Family.INDEX: _index,
     Family.PLATFORM: _platform,
-    Family.STATE: _nothing,
+    Family.STATE: _states,
     Family.ORDERS: _orders,
     Family.FILLS: _fills,
     Family.CHANGES: _changes,

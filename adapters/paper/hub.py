@@ -10,7 +10,14 @@ from typing import Any
 from adapters.paper import views
 from adapters.paper.engine import Changes, Engine
 from adapters.paper.errors import refusal, unauthorized
-from adapters.paper.frames import RENDER, Subscription, book_snapshot, is_dirty, ticker_snapshot
+from adapters.paper.frames import (
+    RENDER,
+    Subscription,
+    book_snapshot,
+    is_dirty,
+    states,
+    ticker_snapshot,
+)
 from adapters.paper.sessions import SessionState
 from adapters.paper.topics import Family, Topic, parse
 
@@ -26,10 +33,11 @@ _PRICED = frozenset(
         Family.PLATFORM,
         Family.PORTFOLIO,
         Family.TICKER_STEPS,
+        Family.STATE,
     }
 )
 _TAPED = frozenset({Family.TRADES, Family.CANDLES})
-_SILENT = frozenset({Family.STATE, Family.PUBLIC_METHODS, Family.OWN_QUIET})
+_SILENT = frozenset({Family.PUBLIC_METHODS, Family.OWN_QUIET})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,8 @@ class Hub:
             first = [book_snapshot(self._engine, subscription)]
         elif topic.family is Family.PORTFOLIO:
             first = [views.summary(self._engine, each) for each in topic.currencies]
+        elif topic.family is Family.STATE:
+            subscription.told = subscription.told or states(self._engine, subscription)
         elif topic.family is Family.TICKER_STEPS:
             first = [ticker_snapshot(self._engine, subscription)]
         elif topic.family is Family.PUBLIC_METHODS:

@@ -155,3 +155,16 @@ def test_index_names_say_more_when_asked() -> None:
         "future_combo_creation_enabled": False,
         "option_combo_creation_enabled": False,
     }
+
+
+def test_a_settlement_is_heard_as_a_state() -> None:
+    """Each instrument goes into it and comes out again; nothing else is said."""
+    bench = Bench()
+    bench.subscribe("instrument.state.any.any")
+    heard: list[tuple[str, str]] = []
+    bench.move(ms=20 * 3_600_000)
+    for _ in range(8):
+        heard += [(row.data["instrument_name"], row.data["state"]) for row in bench.frames()]
+        bench.move(ms=1000)
+    assert [state for name, state in heard if name == LINEAR] == ["settlement", "open"]
+    assert len(heard) == 8
