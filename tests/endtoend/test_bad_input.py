@@ -23,7 +23,6 @@ from tests.endtoend.bulwark import (
     market,
     wait_for,
 )
-from tests.endtoend.conftest import Patient
 from tests.endtoend.observer import Books, Observer, disagreement
 from tests.endtoend.scripts import WIDE, script
 
@@ -69,6 +68,16 @@ def stranger(answer: bytes = b"") -> Generator[tuple[int, list[socket.socket]]]:
                 connection.close()
 
 
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
+    """A bot with wrong credentials: it waits between its tries, beside the other tests."""
+    folder = tmp_path_factory.mktemp("refused")
+    with market(folder / "venue") as exchange:
+        login = {"DERIBIT_CLIENT_ID": "somebody", "DERIBIT_CLIENT_SECRET": "mistyped"}
+        with Bot(folder, at_exchange(exchange, **login)) as bot:
+            yield bot
+
+
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
     """A running bot that found its registry damaged while a trade of its was open."""
@@ -101,7 +110,7 @@ def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rebuilt]:
 # -- settings ------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("patient")
+@pytest.mark.usefixtures("refused")
 def test_every_mistake_in_the_settings_is_named_at_once(tmp_path: Path) -> None:
     """Exit 78 before a socket is opened or a file made."""
     (tmp_path / ".env").write_text(MISTAKES, "utf-8")
@@ -215,13 +224,12 @@ def test_a_second_instance_is_refused_with_the_firsts_pid(rebuilt: Rebuilt) -> N
     assert rebuilt.bot.is_running
 
 
-def test_wrong_credentials_end_the_bot_after_a_few_tries(patient: Patient) -> None:
+def test_wrong_credentials_end_the_bot_after_a_few_tries(refused: Bot) -> None:
     """One line a try that says whose fault it is, no endless knocking, exit 77."""
-    bot = patient.refused
-    assert bot.wait(40) == 77
-    refusals = bot.all("session_refused")
+    assert refused.wait(40) == 77
+    refusals = refused.all("session_refused")
     assert [x["attempt"] for x in refusals] == [1, 2, 3]
     assert all("the venue refuses these credentials" in x["reason"] for x in refusals)
-    assert bot.all("stopped")[0]["exit_code"] == 77
-    assert "mistyped" not in bot.printed()
-    assert "Traceback" not in bot.printed()
+    assert refused.all("stopped")[0]["exit_code"] == 77
+    assert "mistyped" not in refused.printed()
+    assert "Traceback" not in refused.printed()

@@ -9,7 +9,6 @@ import pytest
 
 from adapters.clock import SystemClock
 from tests.endtoend.bulwark import Bot, Exchange, at_exchange, free_port
-from tests.endtoend.conftest import Patient
 from tests.endtoend.observer import Observer, disagreement
 from tests.endtoend.scripts import WIDE, script
 
@@ -18,6 +17,18 @@ RECONCILE_SECONDS = 20.0
 LONGEST_PAUSE = 30.0 * 1.3
 """Between two tries to reconnect, jitter included."""
 time = SystemClock().monotonic
+
+
+@pytest.fixture(scope="module")
+def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
+    """A bot whose venue nobody listens at: it waits beside the other tests."""
+    with Bot(tmp_path_factory.mktemp("lonely"), nowhere(free_port())) as bot:
+        yield bot
+
+
+def nowhere(port: int) -> dict[str, object]:
+    """Settings of a bot that trades at that port and starts no exchange there."""
+    return {"DERIBIT_HTTP_URL": f"http://127.0.0.1:{port}/api/v2", "STRATEGIES": "none"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +57,7 @@ def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Still]:
         yield Still(folder, exchange, bot, time())
 
 
-@pytest.mark.usefixtures("patient", "still")
+@pytest.mark.usefixtures("lonely", "still")
 def test_a_venue_killed_and_started_again_finds_the_bot_protected(tmp_path: Path) -> None:
     """`kill -9` of the exchange: the session is lost and opened anew, the trade is verified."""
     port, registry = free_port(), tmp_path / "data/paper/registry.json"
@@ -80,28 +91,26 @@ def test_a_venue_that_stands_still_is_noticed_and_survived(still: Still) -> None
     assert bot.stop() == 0
 
 
-def test_a_venue_nobody_listens_at_means_protect_only(patient: Patient) -> None:
+def test_a_venue_nobody_listens_at_means_protect_only(lonely: Bot) -> None:
     """Said once, few words about it, ever longer pauses, and SIGTERM ends it in order."""
-    bot = patient.lonely
-    began = bot.wait_for("protect_only_began", RECONCILE_SECONDS + 20.0)
+    began = lonely.wait_for("protect_only_began", RECONCILE_SECONDS + 20.0)
     assert "could not be read" in began["reason"]
-    tries = bot.all("session_lost")
+    tries = lonely.all("session_lost")
     assert 3 <= len(tries) <= 10
     pauses = [x["retry_in_seconds"] for x in tries]
     assert pauses[:5] == sorted(pauses[:5])
     assert max(pauses) <= LONGEST_PAUSE
     assert "Connection refused" in tries[0]["reason"]
-    assert len(bot.all("catalogue_unreadable")) <= 3
-    assert not bot.all("ready") + bot.all("child_failed")
-    assert bot.stop(signal.SIGTERM) == 0
+    assert len(lonely.all("catalogue_unreadable")) <= 3
+    assert not lonely.all("ready") + lonely.all("child_failed")
+    assert lonely.stop(signal.SIGTERM) == 0
 
 
 @pytest.mark.slow
 def test_protect_only_ends_when_the_venue_comes_up_at_last(tmp_path: Path) -> None:
     """Minutes late: the bot connects, reconciles and is ready without being restarted."""
     port = free_port()
-    nowhere = {"DERIBIT_HTTP_URL": f"http://127.0.0.1:{port}/api/v2", "STRATEGIES": "none"}
-    with Bot(tmp_path, nowhere) as bot:
+    with Bot(tmp_path, nowhere(port)) as bot:
         bot.wait_for("protect_only_began", RECONCILE_SECONDS + 10.0)
         with Exchange(tmp_path, port):
             bot.wait_for("ready", LONGEST_PAUSE + 20.0)
