@@ -152,6 +152,14 @@ CASES: dict[str, tuple[Trade, tuple[Any, ...]]] = {
         record(entry(4, LIVE), stop(TRIGGERED, triggered_at=START), plan=limit_plan()),
         ("cancel", "entry", 1, 0),
     ),
+    "flat, the target goes even while the entry is not settled": (
+        record(
+            entry(10, UNKNOWN, look_at=after(0.5)),
+            stop(FILLED, reported_filled=10),
+            target(),
+        ),
+        ("cancel", "tp", 1, 0),
+    ),
     "flat, the target goes before the stop": (
         record(entry(), stop(), target(), close(FILLED, reported_filled=10)),
         ("cancel", "tp", 1, 0),
