@@ -105,7 +105,9 @@ class Execution(Actor):
         waited = self.clock.monotonic() - self._reconciliation.began
         if waited > self._reconcile_limit and not self._lock.protect_only:
             has_catalogue = bool(self._contracts.by_name)
-            self._lock.begin_protect_only(self._reconciliation.why_not_done(has_catalogue))
+            self._lock.begin_protect_only(
+                self._reconciliation.why_not_done(has_catalogue=has_catalogue)
+            )
         self.after(RECONCILE_EVERY, say.ReconcileDue)
 
     def _ask_for_session(self) -> None:

@@ -62,7 +62,7 @@ def _intent(entry: Mapping[str, Any]) -> Trade | None:
             created_at=datetime.fromisoformat(entry["ts"]),
             valid_until_ms=int(entry["valid_until_ms"]),
         )
-    except (KeyError, ValueError, ArithmeticError):
+    except (KeyError, TypeError, ValueError, ArithmeticError):
         return None
     return Trade(plan=plan)
 
@@ -91,7 +91,7 @@ def last_day(entries: Iterable[Mapping[str, Any]]) -> DayBaseline | None:
         if entry.get("event") == DAY:
             try:
                 day = _baseline(entry)
-            except (KeyError, ValueError, ArithmeticError, ValidationError):
+            except (KeyError, TypeError, ValueError, ArithmeticError, ValidationError):
                 continue
     return day
 

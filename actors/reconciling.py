@@ -66,7 +66,7 @@ class Reconciliation:
         naked = watch.shortfalls(look.positions, look.orders)
         return not any(shortfall.instrument_name in ours for shortfall in naked)
 
-    def why_not_done(self, has_catalogue: bool) -> str:
+    def why_not_done(self, *, has_catalogue: bool) -> str:
         """In words for a person."""
         if not has_catalogue:
             return "the venue's contract data could not be read"

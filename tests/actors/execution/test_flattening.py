@@ -1,0 +1,78 @@
+"""Rounds of flattening against a venue that only remembers what it was asked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from actors.flattening import NEWS_SECONDS, Flattening
+from actors.ports import Venue
+from domain.orders import Order, OrderRequest, Position
+from simulation.runtime import VirtualWorld
+from tests.domain.builders import position
+from tests.domain.catalogue import BTC, ETH
+
+
+@dataclass
+class Account:
+    """Positions that stay; the part of `Venue` that a round without orders needs."""
+
+    held: Sequence[Position] = ()
+    placed: list[OrderRequest] = field(default_factory=list[OrderRequest])
+
+    def positions(self) -> tuple[Position, ...]:
+        return tuple(self.held)
+
+    def open_orders(self) -> tuple[Order, ...]:
+        return ()
+
+    def server_now_ms(self) -> int:
+        return 0
+
+    def place(self, request: OrderRequest) -> None:
+        self.placed.append(request)
+
+
+def flattening(account: Account, world: VirtualWorld) -> Flattening:
+    venue: Venue = account  # type: ignore[assignment]
+    return Flattening(venue, "x", world, structlog.get_logger())
+
+
+def test_every_position_is_closed_with_a_label_of_its_own() -> None:
+    """Reduce-only, at market, each round another attempt."""
+    account, world = Account((position(10), position(-5, ETH.name))), VirtualWorld()
+    rounds = flattening(account, world)
+    catalogue = {x.name: x for x in (BTC, ETH)}
+    outcome = rounds.round(catalogue)
+    assert not outcome.is_flat
+    rounds.round(catalogue)
+    labels = [request.label for request in account.placed]
+    assert labels == [f"bw.flat-x.close.{number}" for number in range(1, 5)]
+    assert [request.side.value for request in account.placed[:2]] == ["sell", "buy"]
+    assert all(request.reduce_only for request in account.placed)
+
+
+def test_a_position_without_contract_data_is_named() -> None:
+    """Delisted: nothing can be sent, so a person must look."""
+    rounds = flattening(Account((position(10),)), VirtualWorld())
+    outcome = rounds.round({})
+    assert "not a perpetual we know" in outcome.reason
+    assert outcome.positions == ("BTC-PERPETUAL +10",)
+
+
+def test_news_come_every_few_seconds_and_not_before() -> None:
+    """The first rounds say nothing; a kill that takes long is told again and again."""
+    world = VirtualWorld()
+    rounds = flattening(Account((position(10),)), world)
+    told = []
+    for _ in range(int(3 * NEWS_SECONDS)):
+        world.run_for(1.0)
+        told.append(rounds.round({}).is_news)
+    assert told.count(True) == 3
+
+
+def test_flat_is_not_believed_while_an_entry_may_arrive() -> None:
+    """An empty account says nothing about what is on the wire."""
+    rounds = flattening(Account(), VirtualWorld())
+    assert not rounds.round({}, coming=["a"]).is_flat
+    assert rounds.round({}).is_flat

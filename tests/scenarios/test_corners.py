@@ -1,0 +1,236 @@
+"""Corners that the other scenarios do not come to by themselves."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from actors.kernel import Actor
+from actors.messages.book import RecordIntent
+from actors.messages.lifecycle import ChildRestarted
+from actors.messages.risk import Denied
+from actors.messages.trading import (
+    FlatVerified,
+    NotFlatYet,
+    Ready,
+    TradeAbandoned,
+    TradeClosed,
+    TradeOpened,
+)
+from actors.messages.watch import GuardFailed, GuardPlaced
+from actors.registry import Registry
+from domain.labels import Role
+from domain.risk import Reason
+from simulation.daemon import DEFAULT_LIMITS, default_plan
+from simulation.venue import Fate, Refusal
+from tests.scenarios.conftest import Stage
+from tests.scenarios.scene import BTC, ETH, PLACE, Once, Poison, Scene, Spell, poisonable
+
+
+def spell(scene: Scene, name: str, seconds: float) -> None:
+    scene.daemon.system.address(name).tell(Spell(at=scene.world.now(), seconds=seconds))
+
+
+def poison(scene: Scene, name: str) -> None:
+    scene.daemon.system.address(name).tell(Poison(at=scene.world.now()))
+
+
+def test_an_intent_recorded_too_late_is_cancelled_and_never_sent(stage: Stage) -> None:
+    """The disk was slower than the question waits: denied, and the intent ends by itself."""
+
+    def slow(actor: type[Actor]) -> type[Actor]:
+        if actor is not Registry:
+            return actor
+
+        def on_record_intent(self: Any, message: RecordIntent) -> Any:
+            self.clock.sleep(3.0)
+            return Registry.on_record_intent(self, message)
+
+        table = {**actor.handlers, RecordIntent: on_record_intent}
+        return type(actor.__name__, (actor,), {"handlers": table})
+
+    scene = stage().ready(derive=slow)
+    answer = scene.open()
+    assert isinstance(answer, Denied)
+    assert answer.reasons == (Reason.NO_INTENT.value,)
+    assert scene.wait(TradeAbandoned).reason == "entry_not_sent"
+    scene.run(2)
+    assert scene.booked == []
+    assert not scene.market.sent(*PLACE)
+
+
+def test_a_locked_platform_denies(stage: Stage) -> None:
+    """What the venue says of itself counts at once, and as long as it says it."""
+    scene = stage().ready()
+    tell = scene.market.channels.on_notification
+    tell("platform_state", {"price_index": "btc_usd", "locked": True})
+    scene.run(0.1)
+    answer = scene.open()
+    assert isinstance(answer, Denied)
+    assert answer.reasons == (Reason.VENUE_NOT_OPEN.value,)
+    tell("platform_state", {"price_index": "btc_usd", "locked": False})
+    scene.run(0.1)
+    scene.bracket()
+
+
+def test_a_drift_that_cannot_be_read_is_read_later(stage: Stage) -> None:
+    """Closed by hand, unheard, and the fills cannot be had for a while."""
+    scene = stage().ready()
+    trade_id = scene.bracket()
+    scene.run(1)
+    scene.market.lost_notifications = True
+    scene.market.ask("private/close_position", instrument_name=BTC, type="market")
+    scene.fault(Once(Fate.NOT_SENT, "private/get_user_trades_by_instrument_and_time", times=100))
+    scene.run(8)
+    assert scene.booked == [trade_id]
+    scene.kind()
+    scene.market.lost_notifications = False
+    assert scene.wait(TradeClosed).exit_reason == "manual"
+    scene.run(3)
+    scene.settled()
+
+
+def test_a_trade_taken_over_while_the_book_is_silent_protects_first(stage: Stage) -> None:
+    """The Registry hangs for a moment: the trade goes on with what it was born with."""
+    scene = stage().ready(derive=poisonable)
+    trade_id = scene.bracket()
+    scene.run(1)
+    spell(scene, "registry", 6)
+    poison(scene, f"trade-{trade_id}")
+    assert scene.wait(ChildRestarted).name == f"trade-{trade_id}"
+    (stop,) = scene.stops(trade_id)
+    scene.market.ask("private/cancel", order_id=stop.order_id)
+    scene.run(1)
+    assert len(scene.stops(trade_id)) == 1
+    scene.run(10)
+    scene.settled()
+
+
+def test_fills_an_order_tells_of_are_fetched_when_nobody_reports_them(stage: Stage) -> None:
+    """Order reports without their fills: the price is known a second later."""
+    scene = stage().ready()
+    deliver = scene.market.channels.on_notification
+
+    def without_fills(channel: str, data: Any) -> None:
+        deliver(channel, data | {"trades": []} if channel.startswith("user.changes") else data)
+
+    scene.market.channels.on_notification = without_fills
+    answer = scene.open(entry_type="limit", price=Decimal(99_900))
+    scene.run(1)
+    scene.market.move(btc_usd=99_800)
+    opened = scene.wait(TradeOpened)
+    assert opened.entry_price == 99_900
+    assert scene.naked.longest() < 0.1
+    scene.run(1)
+    assert scene.trades()[answer.trade_id].fills
+
+
+@pytest.mark.parametrize("method", ["private/cancel", "private/get_open_orders"])
+def test_a_token_refused_on_the_way_out_is_renewed(stage: Stage, method: str) -> None:
+    """Cancels and reads of a closing trade go on after a log-in."""
+    scene = stage().ready()
+    trade_id = scene.bracket()
+    scene.run(2)
+    scene.fault(Once(Refusal(13009), method, times=2))
+    scene.close_trade(trade_id)
+    scene.run(8)
+    assert scene.is_over(trade_id)
+    scene.settled()
+
+
+def test_a_token_refused_on_an_edit_is_renewed(stage: Stage) -> None:
+    """Growing the stop goes on after a log-in, without counting as a failure."""
+    scene = stage().ready()
+    trade_id = scene.bracket()
+    scene.run(2)
+    (stop,) = scene.stops(trade_id)
+    scene.fault(Once(Refusal(13009), "private/edit"))
+    scene.market.ask(
+        "private/edit", order_id=stop.order_id, amount=1000, trigger_price=Decimal(99_000)
+    )
+    scene.run(3)
+    (same,) = scene.stops(trade_id)
+    assert same.contracts == scene.position()
+
+
+def test_a_log_in_that_is_not_answered_does_not_hold_up_the_stop(stage: Stage) -> None:
+    """Auth hangs: after the pause the stop is sent again all the same."""
+    scene = stage().ready(derive=poisonable)
+    scene.fault(Once(Refusal(13009), *PLACE, role=Role.STOP))
+    answer = scene.open()
+    spell(scene, "auth", 20)
+    scene.run(8)
+    assert scene.naked.longest() < 4.5
+    scene.run(30)
+    scene.settled()
+    assert len(scene.stops(answer.trade_id)) <= 1
+
+
+def test_execution_restarted_while_auth_is_silent_asks_again(stage: Stage) -> None:
+    """It missed who said that the session is open, and finds out as soon as Auth answers."""
+    scene = stage().ready(derive=poisonable)
+    spell(scene, "auth", 6)
+    poison(scene, "execution")
+    scene.run(4)
+    assert len(scene.events(Ready)) == 1
+    scene.wait(Ready, 2)
+    scene.bracket()
+
+
+def test_cancels_refused_during_a_kill_are_named_and_tried_again(stage: Stage) -> None:
+    """NOT FLAT YET says which order is in the way."""
+    scene = stage().ready()
+    scene.market.ask(
+        "private/buy",
+        instrument_name=BTC,
+        amount=100,
+        type="limit",
+        price=Decimal(90_000),
+        label="bw.gone.entry.1",
+    )
+    scene.fault(Once(Refusal(11050), "private/cancel", times=40))
+    scene.kill()
+    assert "cancel of" in scene.wait(NotFlatYet).reason
+    scene.kind()
+    scene.wait(FlatVerified)
+    assert scene.live() == []
+
+
+@pytest.mark.parametrize("code", [11030, 10009])
+def test_a_guard_refused_for_good_is_said(stage: Stage, code: int) -> None:
+    """The person hears that their position could not be guarded."""
+    plan = default_plan(foreign_positions="protect", foreign_stop_pct=Decimal("0.02"))
+    scene = stage(plan=plan).ready()
+    scene.fault(Once(Refusal(code), *PLACE, times=3))
+    scene.market.ask("private/buy", instrument_name=ETH, amount=100, type="market")
+    scene.wait(GuardFailed, 3)
+    scene.wait(GuardPlaced)
+    scene.run(70)
+    assert any("could not get its stop" in text for text in scene.phone.heard)
+
+
+def test_a_currency_paid_in_during_the_day_is_no_profit(stage: Stage) -> None:
+    """USDC arrives: the day's result does not change, and its losses count from here on."""
+    limits = replace(DEFAULT_LIMITS, max_daily_loss_pct=Decimal("0.01"))
+    balances = {"BTC": Decimal(1), "ETH": Decimal(1)}
+    scene = stage(plan=default_plan(limits=limits), balances=balances).ready()
+    scene.engine.account.balances["USDC"] = Decimal(50_000)
+    scene.run(5)
+    equity = scene.disk.tables["state"]["day"]["equity"]
+    assert {x["currency"]: Decimal(x["equity"]) for x in equity}["USDC"] == 50_000
+    scene.engine.account.balances["USDC"] = Decimal(45_000)
+    scene.wait(FlatVerified)
+
+
+def test_a_document_of_the_book_that_nobody_can_read_ends_the_process(stage: Stage) -> None:
+    """Better a process that says why it cannot start than one that forgot a trade."""
+    scene = stage().ready()
+    scene.bracket()
+    scene.run(1)
+    scene.crash()
+    (document,) = scene.disk.tables["trades"].values()
+    document["plan"]["side"] = "sideways"
+    scene.boot()
+    assert scene.daemon.finished.get(timeout=60) == 70
+    assert "registry" in scene.daemon.escalations[0]
