@@ -154,12 +154,10 @@ class StepTaker:
             self._keeper.change(outcomes.not_sent(self._keeper.trade, line, self._policy, now))
             self._log_in_again()
             return
-        self._keeper.change(
-            outcomes.rejected(self._keeper.trade, line, error.code, self._policy, now)
-        )
-        self._keeper.announce.rejected(
-            self._keeper.trade, line.role, self._keeper.trade.label(line), error
-        )
+        trade = outcomes.rejected(self._keeper.trade, line, error.code, self._policy, now)
+        # Told first: what the change leads to is announced with it.
+        self._keeper.announce.rejected(trade, line.role, trade.label(line), error)
+        self._keeper.change(trade)
         if error.code in venue_codes.STALE_CONTRACT_DATA:
             self._around.execution.tell(say.CatalogueDue(at=now, cause="contract data refused"))
 
