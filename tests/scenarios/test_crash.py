@@ -70,65 +70,92 @@ def ends(scene: Scene, price: int) -> None:
     scene.bracket()
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("part", range(6))
-def test_a_crash_while_a_bracket_is_being_built_is_made_good(
-    stage: Stage, seed: int, part: int
-) -> None:
-    """Between any two steps from the wish to the target: protected at Ready, entered once."""
-    for steps in range(part * 3, 150, 18):
-        scene = stage(seed + steps).ready()
-        wish(scene)
-        crash_after(scene, steps)
-        comes_back(scene)
-        ends(scene, 101_300 if steps % 2 else 98_700)
+def crash_while_building(stage: Stage, steps: int, seed: int) -> None:
+    scene = stage(seed).ready()
+    wish(scene)
+    crash_after(scene, steps)
+    comes_back(scene)
+    ends(scene, 101_300 if steps % 2 else 98_700)
+
+
+def crash_while_ending(stage: Stage, steps: int, price: int) -> None:
+    scene = stage(steps).ready()
+    scene.bracket()
+    scene.run(0.2)
+    scene.market.move(btc_usd=price)
+    crash_after(scene, steps)
+    comes_back(scene)
+    ends(scene, price)
+
+
+def crash_while_closing(stage: Stage, steps: int) -> None:
+    scene = stage(steps).ready()
+    trade_id = scene.bracket()
+    scene.run(0.2)
+    scene.close_trade(trade_id)
+    crash_after(scene, steps)
+    comes_back(scene)
+    ends(scene, 98_700)
+
+
+def crash_while_killing(stage: Stage, steps: int) -> None:
+    scene = stage(steps).ready()
+    scene.bracket()
+    scene.run(0.2)
+    assert scene.kill()
+    crash_after(scene, steps, limit=0.9)
+    scene.boot()
+    assert scene.wait(Ready).mode == "killed"
+    scene.wait(FlatVerified)
+    scene.run(3)
+    assert scene.positions() == {}
+    assert scene.live() == []
+    assert scene.booked == []
+
+
+@pytest.mark.parametrize("steps", range(0, 150, 5))
+def test_a_crash_while_a_bracket_is_being_built_is_made_good(stage: Stage, steps: int) -> None:
+    """Between two steps from the wish to the target: protected at Ready, entered once."""
+    crash_while_building(stage, steps, seed=steps)
 
 
 @pytest.mark.parametrize("price", [101_300, 98_700])
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("steps", range(0, 40, 5))
 def test_a_crash_while_a_bracket_is_ending_is_made_good(
-    stage: Stage, part: int, price: int
+    stage: Stage, steps: int, price: int
 ) -> None:
-    """Between any two steps from the fill of an exit to the end: no orphan stays."""
-    for steps in range(part * 2, 40, 8):
-        scene = stage(steps).ready()
-        scene.bracket()
-        scene.run(0.2)
-        scene.market.move(btc_usd=price)
-        crash_after(scene, steps)
-        comes_back(scene)
-        ends(scene, price)
+    """Between two steps from the fill of an exit to the end: no orphan stays."""
+    crash_while_ending(stage, steps, price)
 
 
-@pytest.mark.parametrize("part", range(3))
-def test_a_crash_while_a_trade_is_being_closed_is_made_good(stage: Stage, part: int) -> None:
-    """Between any two steps of closing by hand: closed, or open under its stop, never naked."""
-    for steps in range(part * 3, 60, 9):
-        scene = stage(steps).ready()
-        trade_id = scene.bracket()
-        scene.run(0.2)
-        scene.close_trade(trade_id)
-        crash_after(scene, steps)
-        comes_back(scene)
-        ends(scene, 98_700)
+@pytest.mark.parametrize("steps", range(0, 60, 6))
+def test_a_crash_while_a_trade_is_being_closed_is_made_good(stage: Stage, steps: int) -> None:
+    """Between two steps of closing by hand: closed, or open under its stop, never naked."""
+    crash_while_closing(stage, steps)
 
 
-@pytest.mark.parametrize("part", range(3))
-def test_a_crash_during_a_kill_does_not_end_the_kill(stage: Stage, part: int) -> None:
+@pytest.mark.parametrize("steps", range(0, 90, 9))
+def test_a_crash_during_a_kill_does_not_end_the_kill(stage: Stage, steps: int) -> None:
     """A kill that was accepted is carried out by whoever comes next."""
-    for steps in range(part * 4, 90, 12):
-        scene = stage(steps).ready()
-        scene.bracket()
-        scene.run(0.2)
-        assert scene.kill()
-        crash_after(scene, steps, limit=0.9)
-        scene.boot()
-        assert scene.wait(Ready).mode == "killed"
-        scene.wait(FlatVerified)
-        scene.run(3)
-        assert scene.positions() == {}
-        assert scene.live() == []
-        assert scene.booked == []
+    crash_while_killing(stage, steps)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("steps", range(150))
+def test_a_crash_at_every_step_of_building_a_bracket(stage: Stage, steps: int, seed: int) -> None:
+    """The long form: every step, six interleavings."""
+    crash_while_building(stage, steps, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", range(90))
+def test_a_crash_at_every_step_of_an_end(stage: Stage, steps: int) -> None:
+    """The long form: by target, by stop, by hand, by kill."""
+    for price in (101_300, 98_700):
+        crash_while_ending(stage, steps, price)
+    crash_while_closing(stage, steps)
+    crash_while_killing(stage, steps)
 
 
 def test_crashes_in_a_row_lose_nothing(stage: Stage) -> None:
@@ -175,20 +202,19 @@ def test_a_daemon_dead_for_an_hour_finds_its_trade_as_it_was(stage: Stage) -> No
     scene.settled()
 
 
-@pytest.mark.parametrize("part", range(4))
-def test_a_registry_that_was_lost_is_rebuilt_from_the_journal(stage: Stage, part: int) -> None:
+@pytest.mark.parametrize("steps", range(0, 150, 15))
+def test_a_registry_that_was_lost_is_rebuilt_from_the_journal(stage: Stage, steps: int) -> None:
     """The book's file is unreadable: the journal has the intents, the venue the rest."""
-    for steps in range(part * 6, 150, 24):
-        scene = stage(steps).ready()
-        wish(scene)
-        crash_after(scene, steps)
-        scene.disk.tables.clear()
-        scene.boot(kept_aside="registry.json.broken")
-        scene.wait(Ready)
-        assert scene.events(RegistryRebuilt)[0].kept_aside == "registry.json.broken"
-        for name, held in scene.positions().items():
-            assert scene.cover(name) >= abs(held)
-        ends(scene, 101_300)
+    scene = stage(steps).ready()
+    wish(scene)
+    crash_after(scene, steps)
+    scene.disk.tables.clear()
+    scene.boot(kept_aside="registry.json.broken")
+    scene.wait(Ready)
+    assert scene.events(RegistryRebuilt)[0].kept_aside == "registry.json.broken"
+    for name, held in scene.positions().items():
+        assert scene.cover(name) >= abs(held)
+    ends(scene, 101_300)
 
 
 @pytest.mark.parametrize("steps", [30, 60, 90, 120])
