@@ -244,7 +244,7 @@ def _missing_fills(view: View) -> Step | None:
     trade = view.trade
     if not trade.lacks_fills:
         return None
-    heard = [x.heard_at for x in trade.lines if x.heard_at is not None and x.heard_at <= view.now]
+    heard = [x.heard_at for x in trade.lines if x.heard_at is not None]
     pause = view.policy.retry_interval * 2 ** min(trade.syncs_in_vain, 20)
     early = view.wait(max(heard, default=None), pause)
     return early or Step(do=Do.SYNC)
