@@ -241,9 +241,12 @@ class Bot(Process):
         return self.wait_for("ready", READY_SECONDS)
 
     def __exit__(self, *_: object) -> None:
+        exchanges = {entry["pid"] for entry in self.all("paper_exchange_started")}
+        if self.is_running:  # it may have started one and not said so yet
+            exchanges.add(child_of(self.pid))
         super().__exit__()
-        for entry in self.all("paper_exchange_started"):
-            end_exchange(entry["pid"])
+        for pid in exchanges - {0}:
+            end_exchange(pid)
 
 
 def end_exchange(pid: int) -> None:

@@ -9,21 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.endtoend.bulwark import Bot, LogFile, free_port, wait_for
+from tests.endtoend.explained import unexplained
 from tests.endtoend.recording import BAD_LINES, write_recording
-
-EXPLAINED = frozenset(
-    {
-        "entry_denied",  # the limits at work: another trade is open, or the price has moved on
-        "order_not_sent",  # the rate budget kept for protective orders: entries come too fast
-        "stop_failed",  # the price passed the stop before it was placed; closed at market
-        "emergency_began",
-        "emergency_closed",
-        "alert",
-        "target_failed",  # the stop was faster than the target
-        "cancel_refused",
-    }
-)
-"""Warnings and errors that a market at fifty times its speed brings about by itself."""
 
 TRADES = 3
 
@@ -38,15 +25,6 @@ class Replay:
     @property
     def closed(self) -> int:
         return len(self.bot.all("trade_closed"))
-
-    def unexplained(self) -> list[str]:
-        """Warnings nobody expects, and stops that were refused for another reason than price."""
-        return [
-            f"{x['event']}: {x}"
-            for x in self.bot.logged()
-            if x["level"] not in {"info", "debug"}
-            and (x["event"] not in EXPLAINED or x.get("reason") == "stop_refused")
-        ]
 
 
 def replay(folder: Path, recording: Path, speed: int) -> Replay:
@@ -85,7 +63,7 @@ def test_a_recording_is_traded_at_ten_and_fifty_times_its_speed(replays: list[Re
     """Three trades each from ready to closed, and no warning that is not the market's doing."""
     for each in replays:
         assert each.closed >= TRADES
-        assert each.unexplained() == []
+        assert unexplained(each.bot.logged()) == []
 
 
 def test_bad_lines_are_counted_and_reported(
@@ -114,6 +92,6 @@ def test_a_whole_recording_is_replayed(speed: int, tmp_path: Path) -> None:
         log = LogFile(bot.log.path.with_name("exchange.log"))
         report = log.wait("paper_replay_ended", seconds=120.0)
         assert played.closed >= TRADES
-        assert played.unexplained() == []
+        assert unexplained(bot.logged()) == []
         print(f"\nat {speed}x: {played.closed} trades, {report}")
         assert bot.stop() == 0
