@@ -238,6 +238,10 @@ class VirtualMarket:
     def _told(self, report: Report) -> None:
         self._publish(report)
 
+    def slow_down(self, one_way_seconds: float) -> None:
+        """From now on everything takes so long, one way."""
+        self._one_way = one_way_seconds
+
     def hang_up(self, reason: str = "connection reset") -> None:
         """Breaks every stream."""
         for stream in list(self.streams):

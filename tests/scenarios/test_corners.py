@@ -8,15 +8,17 @@ import pytest
 
 from actors.kernel import Actor
 from actors.messages.book import RecordIntent
-from actors.messages.lifecycle import ChildRestarted
+from actors.messages.lifecycle import ChildRestarted, StartChild
 from actors.messages.risk import Denied
 from actors.messages.trading import (
+    BeginTrade,
     FlatVerified,
     NotFlatYet,
     Ready,
     TradeAbandoned,
     TradeClosed,
     TradeOpened,
+    VerifyTrade,
 )
 from actors.messages.watch import GuardFailed, GuardPlaced
 from actors.registry import Registry
@@ -221,6 +223,34 @@ def test_a_currency_paid_in_during_the_day_is_no_profit(stage: Stage) -> None:
     assert {x["currency"]: Decimal(x["equity"]) for x in equity}["USDC"] == 50_000
     scene.engine.account.balances["USDC"] = Decimal(45_000)
     scene.wait(FlatVerified)
+
+
+def test_a_currency_that_is_gone_is_a_loss(stage: Stage) -> None:
+    """The venue leaves out what is empty; its absence must not hide what was lost."""
+    limits = replace(DEFAULT_LIMITS, max_daily_loss_pct=Decimal("0.05"))
+    scene = stage(plan=default_plan(limits=limits)).ready()
+    scene.engine.account.balances["USDC"] = Decimal(0)
+    scene.wait(FlatVerified)
+
+
+def test_a_trade_that_is_over_and_started_again_says_nothing(stage: Stage) -> None:
+    """An old record, taken over by mistake: what waits in the mailbox finds it finished."""
+    scene = stage().ready()
+    trade_id = scene.bracket()
+    scene.run(1)
+    old = scene.trades()[trade_id]
+    scene.close_trade(trade_id)
+    scene.run(3)
+    name, now = f"trade-{trade_id}", scene.world.now()
+    instrument = scene.daemon.venue.instruments()[BTC]
+    begin = BeginTrade(at=now, trade=old, instrument=instrument, is_new=False)
+    scene.daemon.system.address(name).is_open = True
+    start = StartChild(at=now, family="trade", name=name, argument=begin)
+    scene.daemon.system.address("supervisor").tell(start)
+    scene.daemon.system.address(name).tell(VerifyTrade(at=now, reason="test"))
+    scene.run(3)
+    assert len(scene.events(TradeClosed)) == 1
+    assert not scene.daemon.system.address(name).is_open
 
 
 def test_a_document_of_the_book_that_nobody_can_read_ends_the_process(stage: Stage) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from actors.messages.book import RegistryRebuilt
 from actors.messages.trading import (
+    EmergencyBegan,
     FlatVerified,
     OpenTrade,
     Ready,
@@ -167,6 +168,24 @@ def test_crashes_in_a_row_lose_nothing(stage: Stage) -> None:
         scene.boot()
     scene.wait(Ready)
     ends(scene, 101_300)
+
+
+def test_a_naked_position_found_after_a_while_gets_its_stop_and_is_not_closed(
+    stage: Stage,
+) -> None:
+    """The deadline does not run while nobody is there; the time without stop is told in full."""
+    scene = stage().ready()
+    wish(scene)
+    scene.until(lambda: scene.position() > 0)
+    scene.crash()
+    scene.run(30)
+    assert scene.stops("") == []
+    comes_back(scene)
+    assert not scene.events(EmergencyBegan)
+    scene.run(2)
+    (opened,) = scene.events(TradeOpened)
+    assert opened.unprotected_ms < 1_000
+    assert scene.naked.longest() > 29
 
 
 def test_a_daemon_dead_for_an_hour_finds_its_trade_closed_by_the_stop(stage: Stage) -> None:

@@ -108,6 +108,29 @@ def test_beside_a_trade_only_what_is_not_ours_is_guarded(stage: Stage, seed: int
     assert scene.cover(BTC) == scene.position() == 300
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_our_own_trades_never_get_a_guard(stage: Stage, seed: int) -> None:
+    """A look between a fill and its record is no finding: trades come and go without a guard."""
+    scene = protecting(stage, seed)
+    for _ in range(12):
+        trade_id = scene.bracket()
+        scene.run(scene.world.uniform(0.1, 1.5))
+        scene.close_trade(trade_id)
+        scene.run(scene.world.uniform(0.2, 1.5))
+    assert not [p for p in scene.market.sent(*PLACE) if p["label"].startswith("bw.ext-")]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_slow_line_does_not_double_the_guard(stage: Stage, seed: int) -> None:
+    """A look that began before the guard was placed does not know it yet, and is not believed."""
+    scene = protecting(stage, seed)
+    scene.market.slow_down(0.45)
+    trade(scene, 3000)
+    scene.wait(GuardPlaced)
+    scene.run(30)
+    assert len([p for p in scene.market.sent(*PLACE) if "ext-" in p["label"]]) == 1
+
+
 def test_a_stop_of_the_persons_own_is_enough(stage: Stage) -> None:
     """What is covered already gets no second stop."""
     scene = protecting(stage)

@@ -200,6 +200,21 @@ def test_an_external_position_is_known_before_the_next_wish(stage: Stage, seed: 
     assert Reason.EXTERNAL_POSITION.value in answer.reasons
 
 
+def test_an_external_position_that_ended_unheard_opens_its_instrument_again(
+    stage: Stage,
+) -> None:
+    """Bought loudly, sold silently: the next looks set it right."""
+    scene = stage().ready()
+    buy(scene, 2000, ETH)
+    scene.run(0.1)
+    scene.market.lost_notifications = True
+    sell(scene, 2000, ETH)
+    scene.run(0.1)
+    scene.market.lost_notifications = False
+    scene.run(5)
+    scene.bracket(ETH, "buy", "1.5", "3100", "3300")
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_an_external_position_beside_a_trade_does_not_change_the_trade(
     stage: Stage, seed: int

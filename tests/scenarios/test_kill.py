@@ -3,9 +3,11 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from actors.kernel import Actor
 from actors.messages.book import DiskRecovered
 from actors.messages.risk import DayBegan, Denied, KillRequested
 from actors.messages.trading import (
@@ -19,6 +21,7 @@ from actors.messages.trading import (
     TradeAccepted,
     TradeClosed,
 )
+from actors.trade import TradeActor
 from domain.labels import Role
 from domain.orders import OrderState
 from domain.risk import Reason
@@ -97,6 +100,28 @@ def test_no_entry_is_sent_after_a_kill_even_by_a_trade_that_was_let_in(
     assert entries(scene) - sent <= 1 - sent
     is_flat(scene)
     assert len(scene.events(TradeClosed)) + len(scene.events(TradeAbandoned)) == 1
+
+
+def test_a_trade_that_was_let_in_before_the_kill_finds_the_gate_closed(stage: Stage) -> None:
+    """Slow to start, it comes to its entry only when the kill is in force: not a byte leaves."""
+
+    def slow(actor: type[Actor]) -> type[Actor]:
+        if actor is not TradeActor:
+            return actor
+
+        def recover(self: Any) -> None:
+            self.clock.sleep(0.5)
+            TradeActor.recover(self)
+
+        return type(actor.__name__, (actor,), {"recover": recover})
+
+    scene = stage().ready(derive=slow)
+    assert isinstance(scene.open(), TradeAccepted)
+    scene.kill()
+    scene.wait(FlatVerified)
+    scene.run(8)
+    assert entries(scene) == 0
+    assert scene.wait(TradeAbandoned).reason == "entry_not_sent"
 
 
 @pytest.mark.parametrize("fate", [Fate.REQUEST_LOST, Fate.REPLY_LOST])
@@ -318,6 +343,17 @@ def test_midnight_does_not_end_a_persons_kill(stage: Stage) -> None:
     assert not scene.events(KillSwitchReset)
     midnight = Resume(at=scene.world.now(), by="midnight")
     assert not scene.daemon.ask("execution", midnight)
+
+
+def test_a_kill_until_midnight_does_not_soften_a_persons_kill(stage: Stage) -> None:
+    """Killed for good, then once more until midnight: it stays for good."""
+    evening = datetime(2026, 1, 5, 23, 59, 30, tzinfo=UTC)
+    scene = stage(start=evening).ready()
+    scene.kill()
+    scene.kill(until_midnight=True)
+    scene.wait(FlatVerified)
+    scene.run(60)
+    assert not scene.events(KillSwitchReset)
 
 
 def test_a_kill_of_yesterday_is_ended_by_the_next_start(stage: Stage) -> None:

@@ -7,6 +7,7 @@ import pytest
 from actors.messages.alerts import AlertDelayed, AlertDelivered
 from actors.messages.book import DiskFailed, DiskRecovered
 from actors.messages.risk import Denied
+from actors.messages.session import SessionOpened
 from actors.messages.trading import Ready, TradeClosed
 from actors.messages.watch import (
     OrphanCancelled,
@@ -16,9 +17,12 @@ from actors.messages.watch import (
     ProtectionMissing,
     ProtectionRestored,
 )
+from actors.reaper import CONFIRM_SECONDS
 from simulation.venue import Fate, Refusal
 from tests.scenarios.conftest import Stage
 from tests.scenarios.scene import BTC, ETH, LINEAR, Once, Scene
+
+OPENED = {"channels": 0, "scope": "", "expires_in": 900}
 
 
 def orphan(scene: Scene, label: str, **changes: object) -> str:
@@ -84,6 +88,20 @@ def test_an_orphan_goes_at_its_second_sighting_and_not_before(stage: Stage) -> N
     looks = [method for method, _ in scene.market.calls]
     assert looks.count("private/get_open_orders") >= 2
     assert scene.live() == []
+
+
+def test_an_orphan_seen_once_is_left_alone(stage: Stage) -> None:
+    """It is gone before the second sighting: not one cancel is sent."""
+    scene = stage().ready()
+    scene.run(3)
+    before = len(scene.market.sent("private/get_open_orders"))
+    order_id = orphan(scene, "bw.gone.entry.1")
+    scene.daemon.system.address("reaper").tell(SessionOpened(**OPENED, at=scene.world.now()))
+    scene.run(CONFIRM_SECONDS + 0.1)
+    assert len(scene.market.sent("private/get_open_orders")) > before
+    scene.market.ask("private/cancel", order_id=order_id)
+    scene.run(10)
+    assert not scene.market.sent("private/cancel")
 
 
 def test_an_orphan_whose_label_is_odd_goes_too(stage: Stage) -> None:

@@ -1,0 +1,73 @@
+"""The record in its actor's hands: announced once, told once, final when finished."""
+
+from typing import Any
+
+from actors.kernel import Address
+from actors.messages.base import Message
+from actors.trade_log import Announcer
+from actors.trade_record import RecordKeeper
+from domain.labels import Role
+from domain.outcomes import ending
+from domain.trade import ExitReason
+from simulation.runtime import VirtualWorld
+from tests.domain.builders import closing, record
+from tests.domain.catalogue import BTC
+
+
+class Post:
+    """An address that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[Message] = []
+
+    def tell(self, message: Message) -> None:
+        self.told.append(message)
+
+
+def keeper(said: list[Any]) -> tuple[RecordKeeper, Post]:
+    def emit(kind: type[Any], **fields: Any) -> None:
+        said.append(kind.__name__)
+
+    post, world = Post(), VirtualWorld()
+    address: Address = post  # type: ignore[assignment]
+    made = RecordKeeper(
+        record(),
+        announce=Announcer(emit, BTC),
+        clock=world,
+        registry=address,
+        execution=address,
+    )
+    return made, post
+
+
+def test_only_news_are_told() -> None:
+    """The Registry and Execution hear of a record once."""
+    kept, post = keeper([])
+    kept.save()
+    kept.save()
+    assert len(post.told) == 2
+    kept.change(ending(kept.trade, ExitReason.REQUESTED))
+    kept.save()
+    assert len(post.told) == 4
+
+
+def test_a_finished_record_changes_no_more() -> None:
+    """What comes after the last words is somebody else's."""
+    said: list[Any] = []
+    kept, post = keeper(said)
+    kept.finish()
+    assert said == ["TradeAbandoned"]
+    kept.change(closing(reason=ExitReason.KILL))
+    assert kept.trade.is_finished
+    assert kept.trade.of(Role.ENTRY) == ()
+    kept.save()
+    assert len(post.told) == 2
+
+
+def test_a_record_that_is_over_already_says_nothing() -> None:
+    """Neither to the Registry nor to the world."""
+    said: list[Any] = []
+    kept, post = keeper(said)
+    kept.is_over_already()
+    kept.save()
+    assert (said, post.told) == ([], [])
