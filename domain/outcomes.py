@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from domain import venue_codes
 from domain.labels import Role
-from domain.orders import Order, OrderState
+from domain.orders import Order
 from domain.reports import apply_order
 from domain.steps import BracketPolicy
 from domain.trade import CLOSERS, ExitReason, Line, LineStatus, Trade, measured, with_line
@@ -110,8 +110,7 @@ def looked_up(
     for order in orders:
         trade = apply_order(trade, order, now)
     found = trade.line(line.role, line.attempt)
-    rests = any(x.state is OrderState.OPEN for x in orders)
-    if found is None or found.status is not LineStatus.TRIGGERED or rests:
+    if found is None or found.status is not LineStatus.TRIGGERED or found.is_working:
         return trade
     # A trigger that fired with nothing to reduce leaves no order behind: after two looks it
     # is over.

@@ -140,6 +140,7 @@ def test_a_fired_stop_whose_market_order_rests_is_not_over(working: Any) -> None
     found = trade.line(Role.STOP, 1)
     assert found is not None
     assert (found.status, found.is_working) == (TRIGGERED, True)
+    assert (found.looks, found.look_at) == (0, None)
 
 
 def test_a_fired_stop_whose_market_order_filled_is_over() -> None:

@@ -108,6 +108,21 @@ def test_a_passed_trigger_closes_now(code: int) -> None:
     assert (step.do, step.role) == (Do.PLACE, Role.EMERGENCY)
 
 
+def test_only_a_stops_trigger_can_have_passed() -> None:
+    """The same code for another order is an ordinary refusal."""
+    trade = refused_order(record(entry(), stop()), target(), PASSED)
+    assert (trade.exit_reason, trade.target_failures) == (None, 1)
+
+
+def test_a_refusal_is_recorded_whatever_is_known() -> None:
+    """The record's own word of an order counts, not the memory of whoever sent it."""
+    unheard = outcomes.rejected(record(entry()), close(order_ids=()), SOME_CODE, POLICY, START)
+    assert status_of(unheard, Role.CLOSE) is REJECTED
+    known = record(entry(), stop())
+    trade = outcomes.rejected(known, stop(UNKNOWN), SOME_CODE, POLICY, START)
+    assert status_of(trade, Role.STOP) is LIVE
+
+
 def test_a_passed_trigger_keeps_an_earlier_reason() -> None:
     """A trade that was closing anyway goes on closing for its own reason."""
     trade = refused_order(record(entry(), exit_reason=ExitReason.KILL), stop(), PASSED)
