@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from actors.messages.trading import FlatVerified, Ready, TradeClosed
-from actors.messages.watch import GuardFailed, GuardPlaced, GuardRemoved
+from actors.messages.watch import GuardFailed, GuardPlaced, GuardRemoved, PortfolioObserved
 from adapters.paper.records import OrderRecord
 from domain.orders import OrderType
+from domain.watch import Drift
 from simulation.daemon import default_plan
 from simulation.venue import Fate, Refusal
+from tests.domain.builders import position
 from tests.scenarios.conftest import Stage
 from tests.scenarios.scene import BTC, ETH, PLACE, Once, Scene
 
@@ -118,6 +120,24 @@ def test_our_own_trades_never_get_a_guard(stage: Stage, seed: int) -> None:
         scene.close_trade(trade_id)
         scene.run(scene.world.uniform(0.2, 1.5))
     assert not [p for p in scene.market.sent(*PLACE) if p["label"].startswith("bw.ext-")]
+
+
+def test_one_look_alone_is_no_finding(stage: Stage) -> None:
+    """A position seen once and not again is nobody's: nothing is sent."""
+    scene = protecting(stage)
+    scene.run(1)
+    look = PortfolioObserved(
+        at=scene.world.now(),
+        positions=(position(10),),
+        orders=(),
+        accounts=(),
+        drifts=(Drift(instrument_name=BTC, venue=10, ledger=0),),
+        began_monotonic=scene.world.monotonic(),
+    )
+    scene.daemon.system.address("guardian").tell(look)
+    scene.run(10)
+    assert not scene.market.sent(*PLACE)
+    assert not scene.events(GuardFailed)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
