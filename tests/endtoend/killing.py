@@ -4,7 +4,6 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -219,8 +218,3 @@ def stops_placed(observer: Observer) -> dict[str, int]:
                 at = row["timestamp"]
                 taken[trade_id] = min(at, taken.get(trade_id, at))
     return taken
-
-
-def moment_of(entry: Mapping[str, Any]) -> float:
-    """The time of a log line, seconds since the epoch."""
-    return datetime.fromisoformat(entry["ts"]).timestamp()
