@@ -90,6 +90,8 @@ class Execution(Actor):
         if self.context.incarnation > 1:
             self._has_session = None  # a successor has missed the event that said so
         self.after(0.0, say.ReconcileDue)
+        if self._kill.state is not None:
+            self._begin_flattening()
 
     def on_reconcile_due(self, _: say.ReconcileDue) -> None:
         if self._reconciliation.is_done:
@@ -161,8 +163,6 @@ class Execution(Actor):
         mode = "killed" if self._kill.state else "trading"
         self.emit(say.Ready, trades=len(self._house.records), seconds=seconds, mode=mode)
         self._lock.end_protect_only("the book and the venue agree")
-        if self._kill.needs_flattening:
-            self._begin_flattening()
 
     def on_catalogue_due(self, _: say.CatalogueDue) -> None:
         self._read_contracts()

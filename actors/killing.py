@@ -40,16 +40,10 @@ class KillSwitch:
         self._emit = emit
         self._log = log
         self._flattening: Flattening | None = None
-        self._is_flat_verified = False
 
     @property
     def is_flattening(self) -> bool:
         return self._flattening is not None
-
-    @property
-    def needs_flattening(self) -> bool:
-        """Whether a kill is in force and nobody in this process has seen the account flat."""
-        return self.state is not None and not self._is_flat_verified
 
     def adopt(self, message: Flatten) -> None:
         """A new kill is in force from here on.
@@ -85,7 +79,6 @@ class KillSwitch:
         return is_durable
 
     def begin_flattening(self) -> None:
-        self._is_flat_verified = False
         if self._flattening is None:
             flat_id = self._entropy.new_id()
             self._flattening = Flattening(self._venue, flat_id, self._clock, self._log)
@@ -99,7 +92,6 @@ class KillSwitch:
         outcome = self._flattening.round(catalogue, coming)
         if outcome.is_flat:
             self._flattening = None
-            self._is_flat_verified = True
             self._emit(say.FlatVerified, seconds=outcome.seconds)
         elif outcome.is_news:
             self._emit(say.NotFlatYet, positions=outcome.positions, reason=outcome.reason)

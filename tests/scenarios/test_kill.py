@@ -230,6 +230,26 @@ def test_a_kill_survives_restarts_until_a_person_ends_it(stage: Stage, seed: int
     scene.bracket()
 
 
+def test_a_restart_goes_on_killing_even_if_nothing_can_be_reconciled(stage: Stage) -> None:
+    """The trade's fills cannot be read: its position is closed all the same."""
+    scene = stage().ready()
+    scene.bracket()
+    scene.run(1)
+    scene.fault(Once(Refusal(10041), *PLACE, times=1000))
+    scene.kill()
+    scene.crash()
+    scene.fault(
+        Once(Fate.REPLY_LOST, "private/get_user_trades_by_instrument_and_time", times=10_000)
+    )
+    scene.boot()
+    scene.until(lambda: not scene.positions(), 30)
+    assert not scene.events(Ready)
+    scene.kind()
+    scene.wait(FlatVerified)
+    scene.run(10)
+    is_flat(scene)
+
+
 def test_resume_is_refused_until_flat(stage: Stage) -> None:
     """A kill cannot be ended in the middle of its work."""
     scene = stage().ready()
