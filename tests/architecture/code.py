@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("domain", "actors", "adapters", "config", "simulation")
+PACKAGES = ("domain", "actors", "adapters", "config", "commands", "simulation")
 
 
 @dataclass(frozen=True, slots=True)

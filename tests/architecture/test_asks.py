@@ -83,7 +83,7 @@ def faults(code: Code) -> list[str]:
 
 def project() -> Code:
     """The code that asks; the kernel only carries it out."""
-    everything = sources("domain", "actors", "adapters", "config", "run.py")
+    everything = sources("domain", "actors", "adapters", "config", "commands", "run.py")
     return Code([each for each in everything if not each.path.startswith("actors/kernel/")])
 
 

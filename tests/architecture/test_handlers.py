@@ -67,7 +67,7 @@ def used() -> tuple[dict[str, int], dict[str, int]]:
     """How often each class name is made into a message, and how often it is looked at."""
     made: dict[str, int] = defaultdict(int)
     seen: dict[str, int] = defaultdict(int)
-    for source in sources("actors", "adapters", "run.py"):
+    for source in sources("actors", "adapters", "commands", "run.py"):
         if source.path.startswith("actors/messages/"):
             continue
         _count(source, made, seen)

@@ -1,0 +1,78 @@
+"""`run.py exchange`: the paper exchange alone."""
+
+import sys
+from dataclasses import replace
+from decimal import Decimal
+from typing import Annotated
+
+import typer
+
+from actors.kernel import ExitCode
+from adapters.paper.server import PaperSettings, serve
+from commands.common import fail, not_started, number, open_log, read_settings, words
+from config.logs import register_secret
+from config.model import PAPER_LOGIN
+from config.settings import Settings
+
+
+def exchange(  # noqa: PLR0917 (Typer reads the options from the signature)
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes any.")
+    ] = None,
+    feed: Annotated[str, typer.Option(help="synthetic, or replay:<file>.")] = "",
+    speed: Annotated[str, typer.Option(help="Market time over wall time.")] = "",
+    seed: Annotated[int | None, typer.Option(help="Seed of synthetic prices.")] = None,
+    balance: Annotated[
+        list[str] | None, typer.Option(help="Balance of a new account, such as BTC=1. Repeatable.")
+    ] = None,
+    client_id: Annotated[str, typer.Option(help="What clients log in with: paper.")] = "",
+    client_secret: Annotated[
+        str, typer.Option(help="Its secret (DERIBIT_CLIENT_SECRET keeps it out of ps).")
+    ] = "",
+    token_seconds: Annotated[int, typer.Option(min=1, help="Life of an access token.")] = 900,
+    reset: Annotated[bool, typer.Option("--reset", help="New account; keeps the old.")] = False,
+    idle_exit: Annotated[
+        float, typer.Option(min=0, help="End after so many seconds without clients; 0 never.")
+    ] = 0.0,
+) -> None:
+    """The paper exchange alone, for any client; what is not given is in the settings (PAPER_*)."""
+    settings = read_settings()
+    known_id, known_secret = settings.paper_login
+    try:
+        paper = PaperSettings(
+            port=settings.paper_port if port is None else port,
+            folder=settings.data_dir / "paper" / "exchange",
+            feed=feed or settings.paper_feed,
+            speed=number("--speed", speed or str(settings.paper_speed)),
+            seed=settings.paper_seed if seed is None else seed,
+            client_id=client_id or known_id,
+            client_secret=client_secret or known_secret,
+            idle_seconds=idle_exit,
+            token_seconds=token_seconds,
+            reset=reset,
+            status=sys.stderr.isatty(),
+        )
+        paper = replace(paper, balances=_balances(balance)) if balance else paper
+    except ValueError as error:
+        fail(str(error), ExitCode.SETTINGS_INVALID)
+    raise typer.Exit(_serve(settings, paper))
+
+
+def _serve(settings: Settings, paper: PaperSettings) -> int:
+    """Runs the paper exchange until it is told to stop; returns the exit code."""
+    with open_log(settings, "exchange.log"):
+        if paper.client_secret != PAPER_LOGIN:
+            register_secret(paper.client_secret)
+        try:
+            return serve(paper)
+        except ValueError as error:
+            fail(str(error), ExitCode.SETTINGS_INVALID)
+        except OSError as error:
+            return not_started(words(error))
+
+
+def _balances(given: list[str]) -> dict[str, Decimal]:
+    if wrong := [text for text in given if "=" not in text]:
+        raise ValueError(f"--balance is a currency and an amount, such as BTC=1, not {wrong[0]!r}")
+    pairs = (text.partition("=") for text in given)
+    return {name.upper(): number("--balance", amount) for name, _, amount in pairs}
