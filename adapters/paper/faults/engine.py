@@ -1,0 +1,296 @@
+"""The faults of a plan in force: pure decisions by seed, plan and market time.
+
+Nobody acts here. Whoever carries requests and notifications asks what becomes of each, and does
+what `tick` says is to happen by itself. The same questions at the same times get the same
+answers. Times are milliseconds of the exchange's clock.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from typing import NamedTuple, TypeVar
+
+from adapters.paper.faults import shocks
+from adapters.paper.faults.chance import Strike, drawn_ms
+from adapters.paper.faults.fates import (
+    AT_ONCE,
+    UNTOUCHED,
+    Answer,
+    Asked,
+    Delivery,
+    Fate,
+    Phase,
+)
+from adapters.paper.faults.of_moments import PriceGap
+from adapters.paper.faults.of_news import (
+    ConnectionRefused,
+    NotificationDelayed,
+    NotificationDuplicated,
+    NotificationLost,
+    NotificationReordered,
+    OfNotifications,
+)
+from adapters.paper.faults.of_requests import Latency, OfRequests
+from adapters.paper.faults.of_spans import BookState, ClockSkew, Maintenance, OfSpans, ThinBook
+from adapters.paper.faults.plan import AnyFault, FaultPlan
+from adapters.paper.faults.verdicts import is_of, is_of_the_wire, matches, verdict
+
+_ALWAYS_ANSWERED = frozenset({"public/get_time", "public/status", "public/test", "public/hello"})
+IN_MAINTENANCE = 11051
+_Kind = TypeVar("_Kind", bound=AnyFault)
+
+
+class Happening(NamedTuple):
+    """Something that happens by itself: a fault strikes, begins or ends."""
+
+    fault: AnyFault
+    phase: Phase
+
+
+@dataclass(slots=True)
+class _Line:
+    """Until when one connection is busy each way: nothing on it overtakes what is before it."""
+
+    out_ms: float = 0.0
+    back_ms: float = 0.0
+
+
+class FaultEngine:
+    """A plan in force since ``now_ms``. ``seed`` is the exchange's; the plan adds its own."""
+
+    def __init__(self, plan: FaultPlan, *, seed: int, now_ms: int) -> None:
+        self._seed = seed
+        self._strikes: dict[str, Strike] = {}
+        self._requests: list[Strike] = []
+        self._notes: list[Strike] = []
+        self._connects: list[Strike] = []
+        self._alone: list[Strike] = []
+        self._spans: dict[str, tuple[AnyFault, int, float]] = {}
+        self._ended: list[Happening] = []
+        self._gaps: dict[str, tuple[PriceGap, Decimal]] = {}
+        self._lines: dict[str, _Line] = {}
+        self.add(plan, now_ms)
+
+    # -- the plan -----------------------------------------------------------------------------
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether there is nothing that could go wrong, now or later."""
+        return not (self._strikes or self._spans or self._ended)
+
+    @property
+    def plan(self) -> FaultPlan:
+        """What is in force."""
+        return FaultPlan(fault=tuple(strike.fault for strike in self._strikes.values()))
+
+    def counts(self) -> dict[str, int]:
+        """How often each fault has struck, by its name."""
+        return {name: strike.count for name, strike in self._strikes.items()}
+
+    def add(self, plan: FaultPlan, now_ms: int) -> tuple[str, ...]:
+        """Puts more faults in force from now on; returns their names.
+
+        Raises:
+            ValueError: one of that name is in force already.
+        """
+        plan = plan.named()
+        if taken := [each.name for each in plan.fault if each.name in self._strikes]:
+            raise ValueError(f"a fault called {taken[0]!r} is in force already")
+        for fault in plan.fault:
+            self._strikes[fault.name] = Strike(fault, self._seed + plan.seed, now_ms)
+        self._sort()
+        return tuple(each.name for each in plan.fault)
+
+    def remove(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Ends these faults; what lasts ends with the next tick. Returns those there were."""
+        gone = tuple(name for name in names if self._strikes.pop(name, None))
+        for name in gone:
+            if span := self._spans.pop(name, None):
+                self._ended.append(Happening(span[0], Phase.ENDED))
+        self._sort()
+        return gone
+
+    def clear(self) -> tuple[str, ...]:
+        """Ends every fault; returns their names."""
+        return self.remove(list(self._strikes))
+
+    def _sort(self) -> None:
+        living = list(self._strikes.values())
+        self._requests = [x for x in living if isinstance(x.fault, OfRequests)]
+        self._notes = [x for x in living if isinstance(x.fault, OfNotifications)]
+        self._connects = [x for x in living if isinstance(x.fault, ConnectionRefused)]
+        matched = {id(x) for x in (*self._requests, *self._notes, *self._connects)}
+        self._alone = [x for x in living if id(x) not in matched]
+
+    # -- requests -----------------------------------------------------------------------------
+
+    def request(self, asked: Asked, now_ms: int) -> Fate:
+        """What becomes of a request that leaves its sender now."""
+        out_ms = back_ms = 0.0
+        fate = UNTOUCHED
+        for strike in self._requests:
+            fault = strike.fault
+            if not matches(fault, asked) or not strike.hits(now_ms):
+                continue
+            if isinstance(fault, Latency):
+                out_ms += drawn_ms(fault.delay, strike.chance) if fault.way != "back" else 0.0
+                back_ms += drawn_ms(fault.delay, strike.chance) if fault.way != "out" else 0.0
+            else:
+                # Every verdict is drawn, the first one counts: chance stays apart for each fault.
+                drawn = verdict(strike)
+                fate = drawn if fate is UNTOUCHED else fate
+        if fate is UNTOUCHED and self._is_refused(asked.method):
+            fate = Fate(is_run=False, answer=Answer.ERROR, code=IN_MAINTENANCE)
+        if not self._requests and fate is UNTOUCHED:
+            return UNTOUCHED
+        return Fate(
+            out_ms=self._in_turn(asked.line, now_ms, out_ms, is_back=False),
+            is_run=fate.is_run,
+            answer=fate.answer,
+            back_ms=back_ms,
+            code=fate.code,
+            status=fate.status,
+            keep=fate.keep,
+        )
+
+    def _is_refused(self, method: str) -> bool:
+        return method not in _ALWAYS_ANSWERED and bool(self.active(Maintenance))
+
+    def reply(self, line: str, back_ms: float, now_ms: int) -> float:
+        """How long a reply that leaves the venue now is under way: not before those before it."""
+        return self._in_turn(line, now_ms, back_ms, is_back=True)
+
+    def _in_turn(self, line: str, now_ms: int, delay_ms: float, *, is_back: bool) -> float:
+        """The delay of something that overtakes nothing on its connection."""
+        if not line or (not delay_ms and line not in self._lines):
+            return delay_ms
+        state = self._lines.setdefault(line, _Line())
+        busy_ms = state.back_ms if is_back else state.out_ms
+        arrives = max(busy_ms, now_ms + delay_ms)
+        if is_back:
+            state.back_ms = arrives
+        else:
+            state.out_ms = arrives
+        return round(arrives - now_ms, 3)
+
+    # -- notifications and connections --------------------------------------------------------
+
+    def notification(self, line: str, channel: str, now_ms: int) -> Delivery:
+        """What becomes of a notification that leaves the venue now."""
+        if not self._notes and not self._requests:
+            return AT_ONCE
+        delay_ms, late_ms, held_ms, copies = self._wire_ms(now_ms), 0.0, None, list[float]()
+        for strike in self._notes:
+            if not is_of(strike.fault, channel) or not strike.hits(now_ms):
+                continue
+            match strike.fault:
+                case NotificationLost():
+                    return Delivery(delays=())
+                case NotificationDelayed(in_order=True):
+                    delay_ms += drawn_ms(strike.fault.delay, strike.chance)
+                case NotificationDelayed():
+                    late_ms += drawn_ms(strike.fault.delay, strike.chance)
+                case NotificationDuplicated():
+                    copies.append(drawn_ms(strike.fault.delay, strike.chance))
+                case NotificationReordered():
+                    held_ms = strike.fault.patience
+                case _:
+                    pass
+        if late_ms:
+            first = delay_ms + late_ms
+        else:
+            first = self._in_turn(line, now_ms, delay_ms, is_back=True)
+        return Delivery(delays=(first, *(first + each for each in copies)), held_ms=held_ms)
+
+    def _wire_ms(self, now_ms: int) -> float:
+        """What the wire itself takes: the latencies that concern every method."""
+        total = 0.0
+        for strike in self._requests:
+            fault = strike.fault
+            if isinstance(fault, Latency) and is_of_the_wire(fault) and strike.hits(now_ms):
+                total += drawn_ms(fault.delay, strike.chance)
+        return total
+
+    def connecting(self, now_ms: int) -> int | None:
+        """The HTTP status a new websocket is turned away with; None lets it in."""
+        for strike in self._connects:
+            if isinstance(strike.fault, ConnectionRefused) and strike.hits(now_ms):
+                return strike.fault.status
+        return None
+
+    def forget(self, line: str) -> None:
+        """A connection has ended."""
+        self._lines.pop(line, None)
+
+    # -- what happens by itself ---------------------------------------------------------------
+
+    @property
+    def next_ms(self) -> float:
+        """When `tick` has something to say next; infinite when it never has."""
+        if self._ended:
+            return 0.0
+        moments = [x.moments.next_ms for x in self._alone if not x.is_spent]
+        ends = [end for _, _, end in self._spans.values()]
+        return min([*moments, *ends], default=math.inf)
+
+    def tick(self, now_ms: int) -> list[Happening]:
+        """What happens now by itself, in order: ends, then what strikes or begins."""
+        happened, self._ended = self._ended, []
+        for name, (fault, _, end_ms) in list(self._spans.items()):
+            if now_ms >= end_ms:
+                del self._spans[name]
+                happened.append(Happening(fault, Phase.ENDED))
+        for strike in self._alone:
+            if strike.is_due(now_ms):
+                happened.append(self._struck(strike.fault, now_ms))
+        return happened
+
+    def _struck(self, fault: AnyFault, now_ms: int) -> Happening:
+        if isinstance(fault, OfSpans):
+            self._spans[fault.name] = (fault, now_ms, self._end_of(fault, now_ms))
+            return Happening(fault, Phase.BEGAN)
+        if isinstance(fault, PriceGap):
+            _, before = self._gaps.get(fault.name, (fault, Decimal(1)))
+            self._gaps[fault.name] = fault, shocks.bounded(before * shocks.gap(fault))
+        return Happening(fault, Phase.NOW)
+
+    def _end_of(self, fault: OfSpans, now_ms: int) -> float:
+        if fault.lasts is not None:
+            return now_ms + fault.lasts
+        return math.inf if fault.until is None else now_ms + fault.until - fault.after
+
+    def active(self, kind: type[_Kind]) -> list[_Kind]:
+        """The faults of a kind that last at this moment."""
+        return [fault for fault, _, _ in self._spans.values() if isinstance(fault, kind)]
+
+    # -- the state of the market --------------------------------------------------------------
+
+    @property
+    def skew_ms(self) -> int:
+        """How far the venue's clock is ahead."""
+        return sum(fault.by for fault in self.active(ClockSkew))
+
+    @property
+    def size_percent(self) -> int:
+        """How deep the book is, in percent of the usual: the thinnest counts."""
+        return min((fault.size_percent for fault in self.active(ThinBook)), default=100)
+
+    def book_state(self, instrument_name: str) -> str | None:
+        """The state a book is held in; None leaves it as it is."""
+        for fault in self.active(BookState):
+            if any(fnmatchcase(instrument_name, pattern) for pattern in fault.instruments):
+                return fault.state
+        return None
+
+    def price(self, index: str, price: Decimal, now_ms: int) -> Decimal:
+        """An index price as the shocks make it."""
+        product = Decimal(1)
+        for fault, total in self._gaps.values():
+            product *= total if shocks.concerns(fault, index) else 1
+        for fault, began_ms, end_ms in self._spans.values():
+            if shocks.concerns(fault, index):
+                lasts = int(end_ms - began_ms) if end_ms != math.inf else now_ms - began_ms + 1
+                product *= shocks.factor(fault, now_ms - began_ms, lasts)
+        return price if product == 1 else price * shocks.bounded(product)
