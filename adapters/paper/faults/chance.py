@@ -1,40 +1,59 @@
 """Seeded chance and the moments of one fault."""
 
+import hashlib
 import math
-from random import Random
 
 from adapters.paper.faults.common import Delay, Fault
 from adapters.paper.faults.plan import AnyFault
+from adapters.paper.noise import bell, noise
 
 HOUR_MS = 3_600_000
 
 
-def dice(plan_seed: int, fault: Fault) -> Random:
+class Dice:
     """The chance of one fault: by its name, so that it does not depend on the others."""
-    text = f"{plan_seed}.{fault.seed}.{fault.name}"
-    return Random(text)  # noqa: S311 (reproducible on purpose)
+
+    def __init__(self, plan_seed: int, fault: Fault) -> None:
+        text = f"{plan_seed}.{fault.seed}.{fault.name}".encode()
+        self._seed = int.from_bytes(hashlib.sha256(text).digest()[:8])
+        self._thrown = 0
+
+    def part(self) -> float:
+        """A number from 0 up to but not 1."""
+        self._thrown += 1
+        return (noise(self._seed, self._thrown) >> 11) * 2.0**-53
+
+    def exponential(self, mean: float) -> float:
+        """A number above 0, of this mean."""
+        return -math.log(1.0 - self.part()) * mean
+
+    def lognormal(self, median: float, sigma: float) -> float:
+        """A number above 0 with this median."""
+        self._thrown += 1
+        return median * math.exp(sigma * float(bell(self._seed, self._thrown)))
 
 
-def drawn_ms(delay: Delay, chance: Random) -> float:
+def drawn_ms(delay: Delay, dice: Dice) -> float:
     """One delay in milliseconds, to the microsecond so that machines agree."""
     if delay.constant is not None:
         ms = float(delay.constant)
     elif delay.uniform is not None:
-        ms = chance.uniform(*delay.uniform)
+        low, high = delay.uniform
+        ms = low + (high - low) * dice.part()
     elif delay.exponential is not None:
-        ms = chance.expovariate(1 / delay.exponential)
+        ms = dice.exponential(delay.exponential)
     else:
-        ms = chance.lognormvariate(math.log(delay.lognormal or 1), delay.sigma)
+        ms = dice.lognormal(delay.lognormal or 0, delay.sigma)
     return round(min(ms, delay.cap), 3)
 
 
 class Moments:
     """When a fault is due, by its schedule. Times are milliseconds; it starts at ``origin_ms``."""
 
-    def __init__(self, fault: Fault, origin_ms: int, chance: Random) -> None:
+    def __init__(self, fault: Fault, origin_ms: int, dice: Dice) -> None:
         self._fault = fault
         self._origin_ms = origin_ms
-        self._chance = chance
+        self._dice = dice
         self._end_ms = math.inf if fault.until is None else origin_ms + fault.until
         self._at = sorted({origin_ms + each for each in fault.at})
         self._next = self._first()
@@ -51,7 +70,7 @@ class Moments:
         return self._bounded(start_ms)
 
     def _gap(self, rate_per_hour: float) -> float:
-        return max(1.0, round(self._chance.expovariate(rate_per_hour / HOUR_MS)))
+        return max(1.0, round(self._dice.exponential(HOUR_MS / rate_per_hour)))
 
     def _bounded(self, moment: float) -> float:
         return moment if moment < self._end_ms else math.inf
@@ -90,12 +109,12 @@ class Strike:
 
     def __init__(self, fault: AnyFault, plan_seed: int, origin_ms: int) -> None:
         self.fault = fault
-        self.chance = dice(plan_seed, fault)
+        self.dice = Dice(plan_seed, fault)
         self.count = 0
         self._origin_ms = origin_ms
         self._matched = 0
         self._charges = 0
-        self.moments = Moments(fault, origin_ms, self.chance)
+        self.moments = Moments(fault, origin_ms, self.dice)
 
     @property
     def is_spent(self) -> bool:
@@ -124,6 +143,6 @@ class Strike:
 
     def _is_drawn(self) -> bool:
         """One throw of the dice; a hit is counted."""
-        is_hit = self.fault.probability >= 1 or self.chance.random() < self.fault.probability
+        is_hit = self.fault.probability >= 1 or self.dice.part() < self.fault.probability
         self.count += is_hit
         return is_hit

@@ -135,8 +135,8 @@ class FaultEngine:
             if not matches(fault, asked) or not strike.hits(now_ms):
                 continue
             if isinstance(fault, Latency):
-                out_ms += drawn_ms(fault.delay, strike.chance) if fault.way != "back" else 0.0
-                back_ms += drawn_ms(fault.delay, strike.chance) if fault.way != "out" else 0.0
+                out_ms += drawn_ms(fault.delay, strike.dice) if fault.way != "back" else 0.0
+                back_ms += drawn_ms(fault.delay, strike.dice) if fault.way != "out" else 0.0
             else:
                 # Every verdict is drawn, the first one counts: chance stays apart for each fault.
                 drawn = verdict(strike)
@@ -189,11 +189,11 @@ class FaultEngine:
                 case NotificationLost():
                     return Delivery(delays=())
                 case NotificationDelayed(in_order=True):
-                    delay_ms += drawn_ms(strike.fault.delay, strike.chance)
+                    delay_ms += drawn_ms(strike.fault.delay, strike.dice)
                 case NotificationDelayed():
-                    late_ms += drawn_ms(strike.fault.delay, strike.chance)
+                    late_ms += drawn_ms(strike.fault.delay, strike.dice)
                 case NotificationDuplicated():
-                    copies.append(drawn_ms(strike.fault.delay, strike.chance))
+                    copies.append(drawn_ms(strike.fault.delay, strike.dice))
                 case NotificationReordered():
                     held_ms = strike.fault.patience
                 case _:
@@ -210,7 +210,7 @@ class FaultEngine:
         for strike in self._requests:
             fault = strike.fault
             if isinstance(fault, Latency) and is_of_the_wire(fault) and strike.hits(now_ms):
-                total += drawn_ms(fault.delay, strike.chance)
+                total += drawn_ms(fault.delay, strike.dice)
         return total
 
     def connecting(self, now_ms: int) -> int | None:

@@ -69,4 +69,4 @@ def verdict(strike: Strike) -> Fate:
 
 
 def _is_applied(applied: Applied, strike: Strike) -> bool:
-    return strike.chance.random() < 0.5 if applied == "random" else applied
+    return strike.dice.part() < 0.5 if applied == "random" else applied
