@@ -38,21 +38,19 @@ class Candle:
 
 
 class Candles:
-    """The last day of minutes."""
+    """The last day of minutes; those without trades are not among them."""
 
     def __init__(self) -> None:
-        self._minutes: deque[Candle] = deque(maxlen=_DAY_MINUTES)
+        self.minutes: deque[Candle] = deque(maxlen=_DAY_MINUTES)
 
     def add(
         self, instrument: Instrument, timestamp_ms: int, price: Decimal, contracts: int
     ) -> None:
         """Counts one trade."""
         minute = timestamp_ms // MINUTE_MS * MINUTE_MS
-        if not self._minutes or self._minutes[-1].tick != minute:
-            self._minutes.append(
-                Candle(tick=minute, open=price, high=price, low=price, close=price)
-            )
-        candle = self._minutes[-1]
+        if not self.minutes or self.minutes[-1].tick != minute:
+            self.minutes.append(Candle(tick=minute, open=price, high=price, low=price, close=price))
+        candle = self.minutes[-1]
         candle.include(price, price, price)
         amount = instrument.amount(contracts)
         candle.volume += amount / price if instrument.is_inverse else amount
@@ -80,12 +78,12 @@ class Candles:
         return merged
 
     def _between(self, start_ms: int, end_ms: int) -> Iterator[Candle]:
-        return (minute for minute in self._minutes if start_ms <= minute.tick <= end_ms)
+        return (minute for minute in self.minutes if start_ms <= minute.tick <= end_ms)
 
     def day(self) -> Candle | None:
         """The whole day as one candle; None before the first trade."""
-        if not self._minutes:
+        if not self.minutes:
             return None
-        last = self._minutes[-1].tick
+        last = self.minutes[-1].tick
         spans = self.spans(last - _DAY_MINUTES * MINUTE_MS, last, 1 << 62)
         return spans[0]

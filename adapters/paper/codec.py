@@ -1,7 +1,6 @@
-"""Records to plain JSON values and back, exactly: decimals travel as text."""
+"""Records back from plain JSON values, exactly: decimals travel as text."""
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
 from functools import cache
@@ -10,28 +9,6 @@ from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
-_PLAIN = frozenset({int, str, bool})
-
-
-@cache
-def _names(cls: type) -> tuple[str, ...]:
-    return tuple(each.name for each in fields(cls))
-
-
-def pack(value: Any) -> Any:
-    """``value`` with records as dicts, decimals as text, enums as values, tuples as lists."""
-    if value is None or type(value) in _PLAIN:
-        return value
-    if isinstance(value, Decimal):
-        return str(value)
-    if isinstance(value, Enum):
-        return value.value
-    if is_dataclass(value) and not isinstance(value, type):
-        return {name: pack(getattr(value, name)) for name in _names(type(value))}
-    if isinstance(value, tuple):
-        return [pack(each) for each in cast("tuple[Any, ...]", value)]
-    return value
-
 
 @cache
 def _hints(cls: type) -> dict[str, Any]:
@@ -39,7 +16,7 @@ def _hints(cls: type) -> dict[str, Any]:
 
 
 def unpack(cls: type[T], packed: Mapping[str, Any]) -> T:
-    """The record ``pack`` was given.
+    """The record whose fields these are.
 
     Raises:
         KeyError, TypeError, ValueError: it is not one, or one of another version.

@@ -228,11 +228,32 @@ class Desk:
             AccountNotSaved: the disk refused it.
         """
         try:
-            self._store.save(self.exchange.present(), self.exchange.take_past())
+            if self._store.is_new:
+                self._store.rewrite(self.exchange.whole())
+            else:
+                self._store.append(self.exchange.entry())
         except OSError as error:
             raise AccountNotSaved(str(error)) from error
         self._saved = self.exchange.revision
         self._saved_at_ms = self.now_ms()
+        if self._store.is_long:
+            self._shorten()
+
+    def close(self) -> None:
+        """Saves for the last time, and leaves the account in one line.
+
+        Raises:
+            AccountNotSaved: the disk refused it.
+        """
+        self.save()
+        self._shorten()
+
+    def _shorten(self) -> None:
+        """Begins the log of the account anew; where that fails, the long one goes on."""
+        try:
+            self._store.rewrite(self.exchange.whole())
+        except OSError as error:
+            _log.warning("paper_log_not_shortened", error=str(error))
 
     def publish(self) -> None:
         """Queues the frames that are due behind what waits for the disk."""

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Self
 
+import orjson
+
 from adapters.paper import booking, gating, linking, risk, snapshot, ticking
+from adapters.paper.account_log import Scribe
 from adapters.paper.catalogue import CURRENCIES
 from adapters.paper.engine import Engine
 from adapters.paper.errors import refusal
@@ -68,7 +71,7 @@ class Exchange:
             if cash:
                 booking.log_cash(self._engine, "deposit", currency, cash)
         self._hub = Hub(self._engine)
-        self._counted = dict.fromkeys(self._engine.ledger.past, 0)
+        self._scribe = Scribe(self._engine)
         self._sessions = Sessions(
             seed=seed, client_id=client_id, client_secret=client_secret, seconds=token_seconds
         )
@@ -205,17 +208,15 @@ class Exchange:
 
     def snapshot(self) -> dict[str, Any]:
         """Account, orders, ids and prices as plain JSON values."""
-        return snapshot.dump(self._engine)
+        return orjson.loads(snapshot.encode(snapshot.dump(self._engine)))
 
-    def present(self) -> dict[str, Any]:
-        """The part of the snapshot that changes from moment to moment; small at any age."""
-        return snapshot.present(self._engine)
+    def whole(self) -> bytes:
+        """The snapshot as text: what a log of the account begins with."""
+        return self._scribe.whole()
 
-    def take_past(self) -> list[tuple[str, dict[str, Any]]]:
-        """Rows of the past that are new since the last call, each with its kind."""
-        rows = snapshot.past_since(self._engine, self._counted)
-        self._counted = dict(self._engine.ledger.past)
-        return rows
+    def entry(self) -> bytes:
+        """What is new since the last call of this or of `whole`: the next line of the log."""
+        return self._scribe.entry()
 
     @classmethod
     def restore(cls, kept: Mapping[str, Any], *, seed: int, **settings: Any) -> Self:
@@ -226,5 +227,5 @@ class Exchange:
         """
         exchange = cls(seed=seed, balances={}, now_ms=kept["now_ms"], **settings)
         exact(snapshot.load)(exchange._engine, kept)
-        exchange._counted = dict(exchange._engine.ledger.past)
+        exchange._scribe = Scribe(exchange._engine)
         return exchange

@@ -48,7 +48,7 @@ def _step_aside(engine: Engine, taker: OrderRecord, limit: Decimal) -> None:
     """Self-trade protection, ``cancel_maker``: our own order at the best price is cancelled."""
     best = engine.markets[taker.instrument_name].best(taker.side.opposite)
     sign = taker.side.sign
-    for order in engine.ledger.resting(taker.instrument_name):
+    for order in sorted(engine.ledger.resting(taker.instrument_name), key=reduce_only.priority):
         price = order.price or ZERO
         in_front = best == ZERO or sign * (best - price) >= 0
         if order.side is not taker.side and sign * (limit - price) >= 0 and in_front:

@@ -220,7 +220,7 @@ class PaperServer:
     def _save_last(self) -> None:
         if self._failure is None:
             try:
-                self._desk.save()
+                self._desk.close()
             except AccountNotSaved as error:
                 self._failure = error
 

@@ -1,91 +1,115 @@
 """The whole exchange as plain JSON values and back: account, orders, ids, prices.
 
 It has two parts: the present, small and ever changing, and the past (closed orders, fills,
-trigger history), rows that never change again.
+trigger history), rows that never change again. Decimals travel as text, so that they come back
+as they were.
 
 Sessions and subscriptions are not part of it: after a restart everybody logs in again.
 Of the public tape only the latest trades are kept.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Reversible
 from decimal import Decimal
 from itertools import islice
 from typing import Any
 
+import orjson
+
 from adapters.paper.account import Stake
-from adapters.paper.codec import pack, unpack
+from adapters.paper.candles import Candle
+from adapters.paper.codec import unpack
 from adapters.paper.engine import Engine
 from adapters.paper.ids import Ids
-from adapters.paper.ledger import MOST_CLOSED
+from adapters.paper.ledger import MOST_CLOSED, Ledger
 from adapters.paper.market import InterestSample, Market, PublicTrade
 from adapters.paper.records import LogRow, OrderRecord, TradeRecord, TriggerEntry
 from domain.orders import Side
 
 VERSION = 1
 _KEPT_TAPE = 20
+CANDLES = "candles"
+# The rows of a market, each kind with what a row is known by; it rises.
+ROW_KEYS = {"samples": "timestamp_ms", "tape": "trade_seq", CANDLES: "tick"}
+PAST = ("closed", "trades", "entries", "logs")
 _NUMBERS = (
     "index",
     "premium_ema",
     "band_ema",
     "last_price",
     "interest",
+    "settlement_price",
 )
 _COUNTS = ("now_ms", "steps", "change_id", "averaged_second", "last_tick", "trade_seq")
 
 
+def _text(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def encode(value: Any) -> bytes:
+    """Records as objects, enums as their values, decimals as text."""
+    return orjson.dumps(value, default=_text)
+
+
 def dump(engine: Engine) -> dict[str, Any]:
-    """Everything that has to be kept."""
-    ledger = engine.ledger
-    return present(engine) | {
-        "closed": [pack(order) for order in ledger.closed.values()],
-        "trades": [pack(trade) for trade in ledger.trades],
-        "entries": [pack(entry) for entry in ledger.entries],
-        "logs": [pack(row) for row in ledger.logs],
+    """Everything that has to be kept, made of records: `encode` writes it."""
+    markets = engine.markets.values()
+    return {
+        **figures(engine),
+        "stakes": engine.account.stakes,
+        "live": list(engine.ledger.live.values()),
+        "markets": {each.instrument.name: market(each) | _lists(rows(each)) for each in markets},
+        **_lists(past(engine.ledger)),
     }
 
 
-def past_since(engine: Engine, counted: Mapping[str, int]) -> list[tuple[str, dict[str, Any]]]:
-    """Rows of the past, with their kind, that came after the ledger's count stood there."""
-    ledger = engine.ledger
-    kinds = {
-        "closed": ledger.closed.values(),
-        "trades": ledger.trades,
-        "entries": ledger.entries,
-        "logs": ledger.logs,
-    }
-    return [
-        (kind, pack(record))
-        for kind, records in kinds.items()
-        for record in reversed(list(islice(reversed(records), ledger.past[kind] - counted[kind])))
-    ]
+def _lists(rows: Mapping[str, Reversible[Any]]) -> dict[str, list[Any]]:
+    return {kind: [*reversed(each)][::-1] for kind, each in rows.items()}
 
 
-def present(engine: Engine) -> dict[str, Any]:
-    """What changes from one moment to the next."""
-    ledger, account = engine.ledger, engine.account
+def figures(engine: Engine) -> dict[str, Any]:
+    """What belongs to no order and to no instrument."""
+    account = engine.account
     return {
         "version": VERSION,
         "now_ms": engine.now_ms,
         "revision": engine.revision,
-        "counters": dict(engine.ids.counters),
-        "balances": {name: pack(value) for name, value in account.balances.items()},
+        "counters": engine.ids.counters,
+        "balances": account.balances,
         "cancel_on_disconnect": account.cancel_on_disconnect,
-        "liquidated_ms": dict(account.liquidated_ms),
-        "stakes": {name: pack(stake) for name, stake in account.stakes.items()},
-        "live": [pack(order) for order in ledger.live.values()],
-        "markets": {name: _dump_market(market) for name, market in engine.markets.items()},
+        "liquidated_ms": account.liquidated_ms,
     }
 
 
-def _dump_market(market: Market) -> dict[str, Any]:
+def past(ledger: Ledger) -> dict[str, Reversible[Any]]:
+    """The rows of each kind that never change again, oldest first."""
+    kinds = ledger.closed.values(), ledger.trades, ledger.entries, ledger.logs
+    return dict(zip(PAST, kinds, strict=True))
+
+
+def market(market: Market) -> dict[str, Any]:
+    """The figures of one market."""
     return {
-        **{name: pack(getattr(market, name)) for name in (*_NUMBERS, *_COUNTS)},
+        **{name: getattr(market, name) for name in (*_NUMBERS, *_COUNTS)},
         "state": market.state,
-        "settlement_price": pack(market.settlement_price),
         "taken": {side.value: market.taken[side] for side in Side if side in market.taken},
-        "samples": [pack(sample) for sample in market.samples],
-        "tape": [pack(trade) for trade in list(market.trades)[-_KEPT_TAPE:]],
     }
+
+
+def rows(market: Market) -> dict[str, Reversible[Any]]:
+    """The rows of one market, oldest first."""
+    return {
+        "samples": market.samples,
+        "tape": latest(market.trades, _KEPT_TAPE),
+        CANDLES: market.candles.minutes,
+    }
+
+
+def latest(rows: Reversible[Any], count: int) -> list[Any]:
+    """The last ``count`` of some rows, in their order."""
+    return list(islice(reversed(rows), count))[::-1]
 
 
 def load(engine: Engine, kept: Mapping[str, Any]) -> None:
@@ -123,14 +147,16 @@ def _load_account(engine: Engine, kept: Mapping[str, Any]) -> None:
 
 
 def _load_market(market: Market, packed: Mapping[str, Any]) -> None:
+    old: dict[str, Any] = {"settlement_price": packed["index"], "state": "open", CANDLES: ()}
+    kept = old | dict(packed)
     for name in _NUMBERS:
-        setattr(market, name, Decimal(packed[name]))
+        setattr(market, name, Decimal(kept[name]))
     for name in _COUNTS:
-        setattr(market, name, packed[name])
+        setattr(market, name, kept[name])
     market.samples.clear()
-    market.samples.extend(unpack(InterestSample, each) for each in packed["samples"])
-    market.trades.extend(unpack(PublicTrade, each) for each in packed["tape"])
-    market.taken = dict(packed["taken"])
-    market.state = packed.get("state", market.state)
-    market.settlement_price = Decimal(packed.get("settlement_price", packed["index"]))
+    market.samples.extend(unpack(InterestSample, each) for each in kept["samples"])
+    market.trades.extend(unpack(PublicTrade, each) for each in kept["tape"])
+    market.candles.minutes.extend(unpack(Candle, each) for each in kept[CANDLES])
+    market.taken = dict(kept["taken"])
+    market.state = kept["state"]
     market.resume()

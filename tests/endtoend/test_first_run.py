@@ -1,6 +1,5 @@
 """What a person meets who starts the bot for the first time, and for the second."""
 
-import json
 import signal
 from dataclasses import dataclass
 from decimal import Decimal
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.paper.store import read
 from tests.endtoend.bulwark import Bot, Entry, free_port, is_alive, wait_for
 from tests.endtoend.explained import unexplained
 from tests.endtoend.observer import Books, Observer
@@ -127,7 +127,8 @@ def test_a_terminal_that_cannot_show_a_note_does_not_matter(left_open: LeftOpen)
 
 def test_an_ordered_stop_leaves_stop_and_target_on_the_venue(left_open: LeftOpen) -> None:
     """The embedded exchange keeps them in its account file, which the next start reads."""
-    account = json.loads((left_open.folder / "data/paper/exchange/account.json").read_text("utf-8"))
+    account = read(left_open.folder / "data/paper/exchange")
+    assert account is not None
     held = account["stakes"]["BTC-PERPETUAL"]["holding"]["contracts"]
     resting = {x["order_type"]: (x["state"], x["reduce_only"]) for x in account["live"]}
     assert held > 0

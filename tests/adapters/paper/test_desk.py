@@ -11,7 +11,7 @@ from adapters.paper.desk import Desk
 from adapters.paper.exchange import Exchange
 from adapters.paper.feed import Tick
 from adapters.paper.rpc import HttpProof, Request
-from adapters.paper.store import AccountStore
+from adapters.paper.store import LOG, AccountStore, read
 from tests.adapters.paper.harness import BALANCES, INVERSE, NOON
 
 LOG_IN = {"grant_type": "client_credentials", "client_id": "paper", "client_secret": "paper"}
@@ -95,8 +95,8 @@ def test_an_order_is_on_disk_before_its_reply(room: Room, tmp_path: Path) -> Non
     hear = room.ear.send
 
     def send(frame: bytes) -> None:
-        kept = json.loads((tmp_path / "account.json").read_text())
-        seen.append(any(order["label"] == "a" for order in kept["live"]))
+        kept = read(tmp_path)
+        seen.append(kept is not None and any(each["label"] == "a" for each in kept["live"]))
         hear(frame)
 
     room.ear.send = send  # type: ignore[method-assign]
@@ -107,11 +107,11 @@ def test_an_order_is_on_disk_before_its_reply(room: Room, tmp_path: Path) -> Non
 def test_prices_are_saved_now_and_then(room: Room, tmp_path: Path) -> None:
     """Without any order the file still follows the market every few seconds."""
     room.tick(0.2)
-    first = (tmp_path / "account.json").read_bytes()
+    first = (tmp_path / LOG).read_bytes()
     room.tick(1)
-    assert (tmp_path / "account.json").read_bytes() == first
+    assert (tmp_path / LOG).read_bytes() == first
     room.tick(5)
-    assert (tmp_path / "account.json").read_bytes() != first
+    assert (tmp_path / LOG).read_bytes() != first
 
 
 def test_a_connected_client_is_never_idle(room: Room) -> None:
@@ -214,7 +214,9 @@ def test_what_comes_in_together_is_saved_together(tmp_path: Path) -> None:
     due.pop()()
     assert [frame["id"] for frame in ear.heard] == [0, 0, 1, 2]
     assert told == [True]
-    assert len(json.loads((tmp_path / "account.json").read_text())["live"]) == 3
+    kept = read(tmp_path)
+    assert kept is not None
+    assert len(kept["live"]) == 3
     store.close()
 
 
