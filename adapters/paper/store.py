@@ -164,8 +164,11 @@ def _read(folder: Path) -> tuple[dict[str, Any] | None, int]:
 
 def _read_old(folder: Path) -> dict[str, Any]:
     kept = orjson.loads((folder / OLD_PRESENT).read_bytes())
-    length = int(kept.pop("history_bytes"))
-    rows = [orjson.loads(line) for line in (folder / OLD_PAST).read_bytes()[:length].splitlines()]
+    length, path = int(kept.pop("history_bytes")), folder / OLD_PAST
+    past = path.read_bytes()[:length] if path.exists() else b""
+    if len(past) < length:
+        raise ValueError(f"{OLD_PAST} is shorter than {OLD_PRESENT} knows it")
+    rows = [orjson.loads(line) for line in past.splitlines()]
     kinds = ("closed", "trades", "entries", "logs")
     return kept | {kind: [row[kind] for row in rows if kind in row] for kind in kinds}
 
