@@ -1,5 +1,6 @@
 """What every command shares: settings, the log, and one clear error."""
 
+import io
 import os
 import sys
 from decimal import Decimal, InvalidOperation
@@ -8,6 +9,7 @@ from typing import NoReturn
 
 import structlog
 import typer
+from rich.console import Console, RenderableType
 
 from actors.kernel import ExitCode
 from adapters.clock import SystemClock
@@ -17,6 +19,7 @@ from config.settings import Settings, SettingsInvalid, load
 
 VERSION = "0.1.0"
 ENV_FILE = Path(".env")
+PIPED_WIDTH = 220
 
 
 def fail(text: str, code: int) -> NoReturn:
@@ -24,6 +27,33 @@ def fail(text: str, code: int) -> NoReturn:
     encoding = sys.stderr.encoding or "ascii"
     sys.stderr.write(f"{text}\n".encode(encoding, "backslashreplace").decode(encoding))
     raise typer.Exit(int(code))
+
+
+def out(what: RenderableType) -> None:
+    """A command's own output: text or a table, whatever the terminal can encode.
+
+    Piped, a table is as wide as it needs to be: a program or a pager reads it, not a narrow screen.
+    A reader that went away (``| head``) ends the command quietly.
+    """
+    is_terminal = sys.stdout.isatty()
+    rendered = io.BytesIO()
+    encoding = sys.stdout.encoding or "ascii"
+    sink = io.TextIOWrapper(rendered, encoding, "backslashreplace", write_through=True)
+    console = Console(
+        file=sink, force_terminal=is_terminal, width=None if is_terminal else PIPED_WIDTH
+    )
+    console.print(what, markup=False, highlight=False, soft_wrap=isinstance(what, str))
+    try:
+        sys.stdout.write(rendered.getvalue().decode(encoding))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        leave_pipe()
+
+
+def leave_pipe() -> NoReturn:
+    """Ends a command whose reader went away; the interpreter must not complain about the rest."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise typer.Exit(0)
 
 
 def words(error: OSError) -> str:

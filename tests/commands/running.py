@@ -1,0 +1,31 @@
+"""Commands run as a person runs them, in this process: the command line, a folder, the output."""
+
+import os
+from collections.abc import Mapping
+from contextlib import chdir
+from dataclasses import dataclass
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from run import app
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a command left behind."""
+
+    code: int
+    output: str
+    errors: str
+
+
+def run(folder: Path, *arguments: str, settings: Mapping[str, object] | None = None) -> Ran:
+    """The command in ``folder`` with these settings; its exit code and what it printed."""
+    names = {name: None for name in os.environ if name.isupper() and name.startswith("DERIBIT_")}
+    environ = {**names, **{name: str(value) for name, value in (settings or {}).items()}}
+    with chdir(folder):
+        result = CliRunner().invoke(app, list(arguments), env=environ)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Ran(result.exit_code, result.stdout, result.stderr)

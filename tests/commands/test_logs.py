@@ -1,0 +1,108 @@
+"""`run.py logs`: filters, garbage, errors at a glance."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from commands.logs import grouped
+from tests.commands.running import run
+
+TRADE = "1m8h44cdb4fkgnenrjx"
+
+
+def entry(event: str, level: str = "info", actor: str = "execution", **fields: Any) -> bytes:
+    at = fields.pop("ts", "2026-03-01T12:00:00+00:00")
+    line = {"ts": at, "level": level, "event": event, "actor": actor, **fields}
+    return json.dumps(line).encode() + b"\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A log as it may look after a bad night."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "bot.log.1").write_bytes(entry("ready", trades=0) + b'{"ts":"2026-03-01T1')
+    (logs / "bot.log").write_bytes(
+        entry("stop_placed", actor=f"trade-{TRADE}", trade_id=TRADE, note="größer 🚀")
+        + b"\xff\xfe not json \x1b[2J\n"
+        + entry("look_failed", "error", "watcher", error="no answer", ts="2026-03-01T12:00:01")
+        + entry("look_failed", "error", "watcher", error="timed out", ts="2026-03-01T12:00:09")
+        + entry("session_lost", "warning", "auth", reason="closed", ts="2026-03-01T12:00:10")
+        + entry("gave_up", "critical", "supervisor", reason="storm")
+        + b'{"ts":"2026-03-01T12:0'
+    )
+    return tmp_path
+
+
+def events(output: str) -> list[str]:
+    return [json.loads(line)["event"] for line in output.splitlines()]
+
+
+def test_the_last_lines_are_readable_whatever_stands_between_them(folder: Path) -> None:
+    """Garbage is shown escaped: no control character reaches the terminal."""
+    ran = run(folder, "logs")
+    assert ran.code == 0
+    assert "stop_placed" in ran.output
+    assert "größer" in ran.output
+    assert "\\x1b[2J" in ran.output
+    assert "\x1b" not in ran.output
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (("--level", "error"), ["look_failed", "look_failed", "gave_up"]),
+        (("--level", "error", "-n", "1"), ["gave_up"]),
+        (("--actor", "trade"), ["stop_placed"]),
+        (("--actor", "auth"), ["session_lost"]),
+        (("--trade", TRADE), ["stop_placed"]),
+        (("--trade", "another"), []),
+        (("--event", "look_*", "--event", "ready"), ["ready", "look_failed", "look_failed"]),
+        (("--level", "warning", "--actor", "auth"), ["session_lost"]),
+    ],
+)
+def test_filters_narrow_together(folder: Path, options: tuple[str, ...], found: list[str]) -> None:
+    """Each condition must hold; ``-n`` counts what is left. What is no entry matches none."""
+    ran = run(folder, "logs", "--json", *options)
+    assert (ran.code, events(ran.output)) == (0, found)
+
+
+def test_errors_at_a_glance(folder: Path) -> None:
+    """Counted by kind, the gravest first, each with its last words and the time of them."""
+    ran = run(folder, "logs", "--errors", "--json")
+    found = json.loads(ran.output)
+    rows = [(x["level"], x["event"], x["count"], x["detail"]) for x in found["groups"]]
+    assert rows == [
+        ("critical", "gave_up", 1, "storm"),
+        ("error", "look_failed", 2, "timed out"),
+        ("warning", "session_lost", 1, "closed"),
+    ]
+    assert found["groups"][1]["first"] == "2026-03-01T12:00:01"
+    assert found["groups"][1]["last"] == "2026-03-01T12:00:09"
+    assert found["unreadable_lines"] == 1
+    table = run(folder, "logs", "--errors")
+    assert "timed out" in table.output
+    assert "1 of them unreadable" in table.output
+
+
+def test_no_errors_is_said(folder: Path) -> None:
+    """An empty table would leave a doubt."""
+    (folder / "logs" / "bot.log").write_bytes(entry("ready"))
+    ran = run(folder, "logs", "--errors")
+    assert "Nothing at warning or above." in ran.output
+
+
+def test_a_traceback_is_told_by_its_last_line() -> None:
+    """That is where the error stands."""
+    text = "Traceback (most recent call last):\n  File x\nValueError: wrong\n"
+    (group,) = grouped([{"ts": "t", "level": "error", "event": "e", "exception": text}])
+    assert group.detail == "ValueError: wrong"
+
+
+def test_a_log_that_does_not_exist_is_said(tmp_path: Path) -> None:
+    """Exit 1 and which file was looked for; a path cannot lead out of the log folder."""
+    ran = run(tmp_path, "logs", "--log", "../../exchange")
+    assert ran.code == 1
+    assert "no logs/exchange.log yet" in ran.errors
