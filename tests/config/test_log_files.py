@@ -59,7 +59,9 @@ def test_following_survives_any_rotation(bursts: list[int]) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "bot.log"
         file = RotatingBytesFile(path, max_bytes=24, keep=5)
+        file.write(b"line000\n")
         with Follower(path) as follower:
+            seen += follower.poll()
             for burst in bursts:
                 for _ in range(burst):
                     file.write(b"line%03d\n" % wrote)
