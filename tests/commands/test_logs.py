@@ -81,10 +81,10 @@ def test_errors_at_a_glance(folder: Path) -> None:
     ]
     assert found["groups"][1]["first"] == "2026-03-01T12:00:01"
     assert found["groups"][1]["last"] == "2026-03-01T12:00:09"
-    assert found["unreadable_lines"] == 1
+    assert found["unreadable_lines"] == 2
     table = run(folder, "logs", "--errors")
     assert "timed out" in table.output
-    assert "1 of them unreadable" in table.output
+    assert "2 of them unreadable" in table.output
 
 
 def test_no_errors_is_said(folder: Path) -> None:
