@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from actors.kernel import Actor, AskFailed, Context, HandlerTable
-from actors.messages import book, lifecycle, risk, session, trading, watch
+from actors.messages import book, desk, lifecycle, risk, session, trading, watch
 from actors.messages.alerts import AlertDelayed, AlertDelivered, DeliverDue, FlushDue
 from actors.messages.base import Event, event_name
 from actors.messages.book import DropAlert, GetBook, OutboxAlert, RecordAlert
@@ -187,6 +187,17 @@ ALERTS: dict[type[Event], _Kind] = {
         is_critical=True,
     ),
     book.DiskRecovered: _Kind(lambda e: f"Disk: {e.what} can be written again."),
+    desk.AlertTestAsked: _Kind(
+        lambda e: f"Test alert, asked for by {e.who} ({e.door}). Alerts arrive."
+    ),
+    desk.StrangerRefused: _Kind(
+        lambda e: f"Somebody who is not listed tried {e.command!r} by {e.door} ({e.who}); refused.",
+        every=60,
+    ),
+    book.EntriesPaused: _Kind(
+        lambda e: f"Paused by {e.by}: no new entries; open trades keep their stops."
+    ),
+    book.EntriesResumed: _Kind(lambda e: f"Resumed by {e.by}: entries are possible."),
     risk.DayBegan: _Kind(lambda e: f"Trading day {e.day} begins with {e.equity_usd} USD."),
 }
 """What a person hears, and how. Everything else is in the log."""

@@ -24,6 +24,10 @@ ENTRY_VALID = timedelta(seconds=5)
 """How long after the decision the venue may begin to work on the entry."""
 
 
+REFUSALS = {"killed": Reason.KILLED, "paused": Reason.PAUSED}
+"""What the Registry says when somebody was quicker than Risk's answer."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """What Execution alone knows when it asks Risk. ``external`` names instruments."""
@@ -135,7 +139,7 @@ class FrontDoor:
             return (Reason.NO_INTENT,)
         if recorded.ok:
             return ()
-        return (Reason.KILLED if recorded.refusal == "killed" else Reason.NO_INTENT,)
+        return (REFUSALS.get(recorded.refusal, Reason.NO_INTENT),)
 
 
 def _texts(reasons: tuple[str, ...]) -> tuple[str, ...]:

@@ -11,6 +11,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
+from actors.messages.base import Event
+from actors.messages.desk import CommandReply
+from domain.commands import Door
 from domain.instruments import Instrument
 from domain.orders import (
     Account,
@@ -214,3 +217,46 @@ class Notifier(Protocol):
     """Delivers one alert to a person. Returns only when delivered; raises `OSError` otherwise."""
 
     def send(self, text: str, *, critical: bool) -> None: ...
+
+
+class DeskSilent(Exception):
+    """The Desk did not answer in time. An urgent command is carried out all the same."""
+
+
+class Desk(Protocol):
+    """The operator's desk, as doors see it. Safe from any thread; blocks at most some seconds.
+
+    ``who`` is the person the door has made sure of. ``request_id`` is the door's own, unique: a
+    command given twice under one is carried out once and answered the same.
+    """
+
+    def run(
+        self,
+        door: Door,
+        who: str,
+        name: str,
+        *,
+        text: str = "",
+        arguments: Mapping[str, str] | None = None,
+        request_id: str = "",
+    ) -> CommandReply:
+        """Gives a command, its arguments as typed or by name.
+
+        Raises:
+            DeskSilent: no answer in time.
+        """
+        ...
+
+    def confirm(self, door: Door, who: str, token: str, *, request_id: str = "") -> CommandReply:
+        """Confirms what a reply asked to have confirmed. Raises `DeskSilent`."""
+        ...
+
+    def dismiss(self, door: Door, who: str, token: str, *, request_id: str = "") -> CommandReply:
+        """Makes a confirmation void. Raises `DeskSilent`."""
+        ...
+
+
+class Audience(Protocol):
+    """Hears every event the Desk hears, in order. Quick, and never raises."""
+
+    def hear(self, event: Event) -> None: ...

@@ -4,14 +4,22 @@ Only what was intended is taken from the journal; what was sent and filled, the 
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from pydantic import ValidationError
 
 from actors.messages.base import event_name
-from actors.messages.book import CurrencyEquity, DayBaseline, IntentRecorded, KillState
+from actors.messages.book import (
+    CurrencyEquity,
+    DayBaseline,
+    EntriesPaused,
+    EntriesResumed,
+    IntentRecorded,
+    KillState,
+    PauseState,
+)
 from actors.messages.risk import DayBegan
 from actors.messages.trading import (
     KillSwitchActivated,
@@ -26,6 +34,7 @@ INTENT = event_name(IntentRecorded)
 ENDS = frozenset({event_name(TradeClosed), event_name(TradeAbandoned)})
 """The first and the last words of a trade, as the journal names them."""
 KILLED, RESET = event_name(KillSwitchActivated), event_name(KillSwitchReset)
+PAUSED, RESUMED = event_name(EntriesPaused), event_name(EntriesResumed)
 DAY = event_name(DayBegan)
 
 
@@ -82,6 +91,21 @@ def last_kill(entries: Iterable[Mapping[str, Any]]) -> KillState | None:
         elif entry.get("event") == RESET:
             kill = None
     return kill
+
+
+def last_pause(entries: Iterable[Mapping[str, Any]]) -> PauseState | None:
+    """The pause still in force at the end of the journal."""
+    pause: PauseState | None = None
+    for entry in entries:
+        if entry.get("event") == PAUSED:
+            try:
+                since = datetime.fromisoformat(str(entry.get("ts")))
+            except ValueError:
+                since = datetime.fromtimestamp(0, UTC)  # that it is in force counts, not since when
+            pause = PauseState(by=str(entry.get("by", "")), since=since)
+        elif entry.get("event") == RESUMED:
+            pause = None
+    return pause
 
 
 def last_day(entries: Iterable[Mapping[str, Any]]) -> DayBaseline | None:

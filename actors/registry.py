@@ -16,21 +16,26 @@ from actors.messages.book import (
     BookSnapshot,
     CancelIntent,
     ClearKill,
+    ClearPause,
     CloseBook,
     DayBaseline,
     DiskFailed,
     DiskRecovered,
     DropAlert,
+    EntriesPaused,
+    EntriesResumed,
     GetBook,
     GetTrade,
     IntentRecorded,
     KillState,
     OutboxAlert,
+    PauseState,
     RecordAlert,
     RecordDay,
     Recorded,
     RecordIntent,
     RecordKill,
+    RecordPause,
     RecordTrade,
     RegistryRebuilt,
     RetryDue,
@@ -38,15 +43,16 @@ from actors.messages.book import (
 )
 from actors.messages.trading import TradeAbandoned
 from actors.ports import Book, Journal
-from actors.rebuilding import ENDS, INTENT, last_day, last_kill, open_intents
+from actors.rebuilding import ENDS, INTENT, last_day, last_kill, last_pause, open_intents
 from domain.trade import ExitReason, Trade
 
 TRADES, STATE, OUTBOX = "trades", "state", "outbox"
-KILL, DAY, PROBE = "kill", "day", "probe"
+KILL, PAUSE, DAY, PROBE = "kill", "pause", "day", "probe"
 RETRY_SECONDS = 1.0
 
 _TRADE = TypeAdapter(Trade)
 _KILL = TypeAdapter(KillState)
+_PAUSE = TypeAdapter(PauseState)
 _DAY = TypeAdapter(DayBaseline)
 _ALERT = TypeAdapter(OutboxAlert)
 
@@ -65,6 +71,7 @@ class Registry(Actor):
         self._kept_aside = kept_aside
         self._trades: dict[str, Trade] = {}
         self._kill: KillState | None = None
+        self._pause: PauseState | None = None
         self._day: DayBaseline | None = None
         self._outbox: dict[int, OutboxAlert] = {}
         self._unwritten: dict[tuple[str, str], Mapping[str, Any] | None] = {}
@@ -76,6 +83,7 @@ class Registry(Actor):
         self._trades = {trade.id: trade for trade in self._without_ended(trades)}
         state = tables.get(STATE, {})
         self._kill = _KILL.validate_python(state[KILL]) if KILL in state else None
+        self._pause = _PAUSE.validate_python(state[PAUSE]) if PAUSE in state else None
         self._day = _DAY.validate_python(state[DAY]) if DAY in state else None
         alerts = (_ALERT.validate_python(x) for x in tables.get(OUTBOX, {}).values())
         self._outbox = {alert.number: alert for alert in alerts}
@@ -106,6 +114,8 @@ class Registry(Actor):
     def on_record_intent(self, message: RecordIntent) -> Recorded:
         if self._kill is not None:
             return self._answer_with("killed")
+        if self._pause is not None:
+            return self._answer_with("paused")
         trade = message.trade
         if not self._write(TRADES, trade.id, _TRADE.dump_python(trade, mode="json")):
             return self._answer_with("disk_failed")
@@ -149,6 +159,26 @@ class Registry(Actor):
         self._kill = None
         return self._answer_with("")
 
+    def on_record_pause(self, message: RecordPause) -> Recorded:
+        if self._pause is None:
+            # In force even if the disk refuses, as a kill is.
+            self._pause = PauseState(by=message.by, since=message.at)
+            self.emit(EntriesPaused, by=message.by)
+        document = _PAUSE.dump_python(self._pause, mode="json")
+        if not self._write(STATE, PAUSE, document):
+            self._later(STATE, PAUSE, document)
+            return self._answer_with("disk_failed")
+        return self._answer_with("")
+
+    def on_clear_pause(self, message: ClearPause) -> Recorded:
+        if self._pause is None:
+            return self._answer_with("")
+        if not self._write(STATE, PAUSE, None):
+            return self._answer_with("disk_failed")
+        self._pause = None
+        self.emit(EntriesResumed, by=message.by)
+        return self._answer_with("")
+
     def on_record_day(self, message: RecordDay) -> Recorded:
         self._day = message.baseline
         document = _DAY.dump_python(message.baseline, mode="json")
@@ -173,6 +203,7 @@ class Registry(Actor):
             kill=self._kill,
             day=self._day,
             outbox=tuple(self._outbox[number] for number in sorted(self._outbox)),
+            pause=self._pause,
         )
 
     def on_get_trade(self, message: GetTrade) -> TradeSnapshot:
@@ -259,6 +290,9 @@ class Registry(Actor):
         self._kill = last_kill(entries)
         if self._kill is not None:
             self._put_or_keep(STATE, KILL, _KILL.dump_python(self._kill, mode="json"))
+        self._pause = last_pause(entries)
+        if self._pause is not None:
+            self._put_or_keep(STATE, PAUSE, _PAUSE.dump_python(self._pause, mode="json"))
         self._day = last_day(entries)
         if self._day is not None:
             self._put_or_keep(STATE, DAY, _DAY.dump_python(self._day, mode="json"))
@@ -272,6 +306,8 @@ Registry.handlers = {
     CloseBook: Registry.on_close_book,
     RecordKill: Registry.on_record_kill,
     ClearKill: Registry.on_clear_kill,
+    RecordPause: Registry.on_record_pause,
+    ClearPause: Registry.on_clear_pause,
     RecordDay: Registry.on_record_day,
     RecordAlert: Registry.on_record_alert,
     DropAlert: Registry.on_drop_alert,

@@ -84,6 +84,7 @@ class Risk(Actor):
             candidate=message.candidate,
             limits=self._limits,
             is_killed=book.kill is not None,
+            is_paused=book.pause is not None,
             is_protect_only=message.is_protect_only,
             is_reconciled=message.is_reconciled,
             has_session=message.has_session,

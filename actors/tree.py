@@ -13,6 +13,8 @@ from typing import Literal
 
 from actors.alerter import ALERTS, Alerter
 from actors.auth import Auth
+from actors.desk import Desk
+from actors.desk_sources import DeskFacts
 from actors.execution import Execution
 from actors.guardian import Guardian
 from actors.historian import Historian
@@ -21,7 +23,7 @@ from actors.kernel.system import Routes
 from actors.messages import book, session, trading, venue, watch
 from actors.messages.base import Message
 from actors.messages.risk import KillRequested
-from actors.ports import Book, Journal, Notifier, Session, Venue
+from actors.ports import Audience, Book, Journal, Notifier, Session, Venue
 from actors.reaper import OrphanReaper
 from actors.registry import Registry
 from actors.risk import Risk, base_currency
@@ -35,6 +37,7 @@ from domain.risk import Limits
 from domain.strategies import BreakoutSettings, ScriptLine
 
 SUPERVISOR = "supervisor"
+DESKS = ("hotline", "desk")
 ForeignPositions = Literal["alert", "protect"]
 """What is done for positions that are not ours: told, or given a stop as well."""
 
@@ -49,6 +52,7 @@ class Ports:
     journal: Journal
     notifier: Notifier
     kept_aside: str = ""
+    audience: tuple[Audience, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +77,7 @@ class Plan:
     forbid_wallet_write: bool = False
     foreign_positions: ForeignPositions = "alert"
     foreign_stop_pct: Decimal | None = None
+    desk: DeskFacts = field(default_factory=DeskFacts)
 
 
 def children(plan: Plan, ports: Ports) -> Sequence[ChildSpec | Family]:
@@ -155,6 +160,7 @@ def children(plan: Plan, ports: Ports) -> Sequence[ChildSpec | Family]:
                 "stop_trigger": plan.stop_trigger,
             },
         ),
+        *_desks(plan, ports),
         ChildSpec(
             name="strategist",
             actor=Strategist,
@@ -165,6 +171,15 @@ def children(plan: Plan, ports: Ports) -> Sequence[ChildSpec | Family]:
                 "sizing": plan.sizing,
             },
         ),
+    )
+
+
+def _desks(plan: Plan, ports: Ports) -> tuple[ChildSpec, ...]:
+    """Two of a kind: no reading at the one holds up a kill at the other. One has the audience."""
+    facts = {"venue": ports.venue, "journal": ports.journal, "facts": plan.desk}
+    return (
+        ChildSpec(name="hotline", actor=Desk, arguments=facts),
+        ChildSpec(name="desk", actor=Desk, arguments={**facts, "audience": ports.audience}),
     )
 
 
@@ -191,7 +206,7 @@ def routes() -> Routes:
         venue.TickerReport: ("risk", "execution", "strategist"),
         venue.AccountReport: ("risk",),
         venue.PlatformReport: ("risk",),
-        watch.PortfolioObserved: ("execution", "risk", "strategist", "guardian"),
+        watch.PortfolioObserved: ("execution", "risk", "strategist", "guardian", *DESKS),
         watch.ProtectionMissing: ("execution",),
         watch.PositionDrifted: ("execution",),
         watch.PositionAgreed: ("execution",),
@@ -203,12 +218,14 @@ def routes() -> Routes:
         book.IntentRecorded: ("strategist",),
         trading.Ready: ("strategist",),
         trading.CatalogueRead: ("strategist",),
-        trading.TradeClosed: ("strategist",),
-        trading.TradeAbandoned: ("strategist",),
+        trading.TradeClosed: ("strategist", "hotline"),
+        trading.TradeAbandoned: ("strategist", "hotline"),
+        trading.FlatVerified: ("hotline",),
+        trading.NotFlatYet: ("hotline",),
     }
     for alert in ALERTS:
         table[alert] = (*table.get(alert, ()), "alerter")
-    return Routes(by_type=table, every_event=("historian",))
+    return Routes(by_type=table, every_event=("historian", "desk"))
 
 
 def _settlement_currency(instrument_name: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 
 from actors import tree
+from actors.desk_sources import DeskFacts
 from actors.kernel import Context, ExitCode, Supervisor, SupervisorPolicy, System, run
 from actors.kernel.runtime import ThreadRuntime
 from actors.strategist import Sizing
@@ -20,10 +21,10 @@ from adapters.paper.embedded import CannotStart, EmbeddedExchange, PortTaken, an
 from adapters.storage.book import BookTooNew, open_book
 from adapters.storage.journal import DayJournal
 from adapters.storage.lock import AlreadyRunning, InstanceLock
-from commands.common import fail, not_started, open_log, words
+from commands.common import VERSION, fail, not_started, open_log, words
 from config.kinds import Env
 from config.script import ScriptInvalid, read_script
-from config.settings import Settings
+from config.settings import Settings, describe
 from domain.bracket import BracketPolicy
 from domain.risk import Limits
 from domain.strategies import BreakoutSettings, ScriptLine
@@ -185,4 +186,17 @@ def _plan(settings: Settings, script: tuple[ScriptLine, ...]) -> tree.Plan:
         position_poll=settings.position_poll_seconds,
         orphan_sweep=settings.orphan_sweep_seconds,
         forbid_wallet_write=settings.deribit_env is Env.PROD,
+        desk=_desk_facts(settings),
+    )
+
+
+def _desk_facts(settings: Settings) -> DeskFacts:
+    return DeskFacts(
+        version=VERSION,
+        env=str(settings.deribit_env),
+        timezone=settings.timezone,
+        poll_seconds=settings.position_poll_seconds,
+        settings=tuple((row.key, row.value) for row in describe(settings)),
+        telegram_users=frozenset(str(x) for x in settings.telegram_user_ids),
+        is_supervised="SUPERVISOR_ENABLED" in os.environ,
     )

@@ -21,6 +21,7 @@ class Reason(StrEnum):
     """Why an entry is refused. The texts are an interface: never rename."""
 
     KILLED = "killed"
+    PAUSED = "paused"
     PROTECT_ONLY = "protect_only"
     NOT_RECONCILED = "not_reconciled"
     SESSION_LOST = "session_lost"
@@ -93,6 +94,7 @@ class Situation:
     candidate: Candidate
     limits: Limits
     is_killed: bool
+    is_paused: bool
     is_protect_only: bool
     is_reconciled: bool
     has_session: bool
@@ -171,6 +173,7 @@ def _has_lost(s: Situation) -> bool:
 
 RULES: tuple[tuple[Reason, Callable[[Situation], bool]], ...] = (
     (Reason.KILLED, lambda s: s.is_killed),
+    (Reason.PAUSED, lambda s: s.is_paused),
     (Reason.PROTECT_ONLY, lambda s: s.is_protect_only),
     (Reason.NOT_RECONCILED, lambda s: not s.is_reconciled),
     (Reason.SESSION_LOST, lambda s: not s.has_session),

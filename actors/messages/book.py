@@ -90,6 +90,46 @@ class KillState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PauseState:
+    """No new entries until somebody resumes, restarts included."""
+
+    by: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordPause(Command):
+    """Asks for a pause to be made durable: from the answer on, no intent is recorded."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClearPause(Command):
+    """Ends a pause."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntriesPaused(Event):
+    """No new entries. What is open keeps its stops and targets."""
+
+    level: ClassVar[str] = "warning"
+    money: ClassVar[bool] = True
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntriesResumed(Event):
+    """New entries are possible again."""
+
+    level: ClassVar[str] = "warning"
+    money: ClassVar[bool] = True
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CurrencyEquity:
     """The equity of one currency at the start of the day, in that currency."""
 
@@ -158,6 +198,7 @@ class BookSnapshot(Message):
     kill: KillState | None
     day: DayBaseline | None
     outbox: tuple[OutboxAlert, ...]
+    pause: PauseState | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

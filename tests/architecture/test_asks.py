@@ -9,13 +9,14 @@ from tests.architecture.code import imports, lines, parse, sources
 
 ORDER = {
     "door": 0,
-    "desk": 0,
-    "strategist": 0,
-    "execution": 1,
-    "trade": 2,
-    "risk": 3,
-    "registry": 4,
-    "auth": 4,
+    "desk": 1,
+    "hotline": 1,
+    "strategist": 1,
+    "execution": 2,
+    "trade": 3,
+    "risk": 4,
+    "registry": 5,
+    "auth": 5,
 }
 """An actor may ask those that stand further down."""
 

@@ -44,6 +44,7 @@ CALM = Situation(
     candidate=CANDIDATE,
     limits=LIMITS,
     is_killed=False,
+    is_paused=False,
     is_protect_only=False,
     is_reconciled=True,
     has_session=True,
@@ -62,6 +63,7 @@ SHORT = replace(ON_BTC, side=Side.SELL)
 
 ONE_REASON: dict[Reason, dict[str, Any]] = {
     Reason.KILLED: {"is_killed": True},
+    Reason.PAUSED: {"is_paused": True},
     Reason.PROTECT_ONLY: {"is_protect_only": True},
     Reason.NOT_RECONCILED: {"is_reconciled": False},
     Reason.SESSION_LOST: {"has_session": False},
@@ -106,6 +108,7 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
     worst = replace(
         CALM,
         is_killed=True,
+        is_paused=True,
         is_protect_only=True,
         is_reconciled=False,
         has_session=False,

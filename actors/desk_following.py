@@ -1,0 +1,81 @@
+"""Who waits to hear how a command went on: a kill until it is verified flat, a close until closed.
+
+The outcome comes as events, minutes later perhaps; each is told to the door the command came
+from. Kept in memory only: after a restart the kill's maker is known from the book, and everybody
+hears of the end by the ordinary alerts.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from actors.messages.base import Event
+from actors.messages.desk import CommandReported
+from actors.messages.trading import FlatVerified, NotFlatYet, TradeAbandoned, TradeClosed
+from domain.commands import Door
+
+MOST = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Follower:
+    """One request whose end somebody waits for. Empty ``trade_id``: the kill's."""
+
+    request_id: str
+    door: Door
+    who: str
+    command: str
+    trade_id: str = ""
+
+
+class Followers:
+    """Turns what happens into what those who asked are told. ``emit`` publishes an event."""
+
+    def __init__(self, emit: Callable[..., Any]) -> None:
+        self._emit = emit
+        self._waiting: list[Follower] = []
+
+    def add(self, follower: Follower) -> None:
+        self._waiting = [*self._waiting, follower][-MOST:]
+
+    def take_up_kill(self, by: str) -> None:
+        """After a restart: whoever made the kill in force is told of its end."""
+        door, _, who = by.partition(":")
+        if door in set(Door):
+            self.add(Follower(request_id="kill", door=Door(door), who=who, command="kill"))
+
+    def hear(self, event: Event) -> None:
+        match event:
+            case FlatVerified():
+                text = f"Verified flat after {event.seconds:.1f} s: no position, no order of ours."
+                self._tell("", text, is_final=True)
+            case NotFlatYet():
+                left = ", ".join(event.positions) or "orders remain"
+                text = f"Not flat yet: {left} ({event.reason}). Trying every second."
+                self._tell("", text, is_final=False)
+            case TradeClosed():
+                text = (
+                    f"Trade {event.trade_id} is closed ({event.exit_reason}): "
+                    f"{event.net_coin:+.8f} {event.currency} after fees."
+                )
+                self._tell(event.trade_id, text, is_final=True)
+            case TradeAbandoned():
+                text = f"Trade {event.trade_id} ended without a position ({event.reason})."
+                self._tell(event.trade_id, text, is_final=True)
+            case _:
+                pass
+
+    def _tell(self, trade_id: str, text: str, *, is_final: bool) -> None:
+        concerned = [x for x in self._waiting if x.trade_id == trade_id]
+        if is_final:
+            self._waiting = [x for x in self._waiting if x.trade_id != trade_id]
+        for follower in concerned:
+            self._emit(
+                CommandReported,
+                request_id=follower.request_id,
+                door=follower.door,
+                who=follower.who,
+                command=follower.command,
+                text=text,
+                is_final=is_final,
+            )

@@ -1,0 +1,104 @@
+"""Commands that act: what reduces risk at once, what adds risk after a confirmation."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from actors.messages.book import EntriesPaused
+from actors.messages.desk import CommandHandled, CommandReported, Status
+from actors.messages.risk import Denied
+from actors.messages.trading import FlatVerified, Ready
+from tests.actors.desk.support import Counter, words
+from tests.scenarios.scene import BTC, ETH, Poison, Scene, poisonable
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    made = Scene().ready(derive=poisonable)
+    yield made
+    made.end()
+
+
+def test_a_kill_is_answered_at_once_and_its_end_is_reported(scene: Scene) -> None:
+    """Accepted within a second, saying what goes; later the same door hears: verified flat."""
+    scene.bracket(BTC)
+    scene.run(3.0)
+    began = scene.world.monotonic()
+    reply = Counter(scene).say("kill", request_id="k1")
+    assert scene.world.monotonic() - began <= 1.0
+    assert reply.status is Status.ACCEPTED
+    assert "BTC-PERPETUAL +500 contracts" in words(reply)
+    scene.wait(FlatVerified)
+    report = scene.wait(CommandReported)
+    assert (report.request_id, report.who, report.is_final) == ("k1", "operator", True)
+    assert "Verified flat" in report.text
+    assert scene.positions() == {}
+    scene.judge()
+
+
+def test_a_pause_stops_entries_and_lasts_over_a_restart(scene: Scene) -> None:
+    """Open trades stay as they are; new ones are refused before and after."""
+    scene.bracket(BTC)
+    reply = Counter(scene).say("pause")
+    assert reply.status is Status.DONE
+    assert scene.wait(EntriesPaused).by == "api:operator"
+    answer = scene.open(ETH, stop="3150", target="3300", quantity="1")
+    assert isinstance(answer, Denied)
+    assert "paused" in answer.reasons
+    assert scene.position(BTC) == 500
+    scene.crash()
+    scene.boot()
+    scene.wait(Ready)
+    scene.run(1.0)
+    again = scene.open(ETH, stop="3150", target="3300", quantity="1")
+    assert isinstance(again, Denied)
+    assert "paused" in again.reasons
+    assert scene.position(BTC) == 500
+    scene.judge()
+
+
+def test_resume_names_what_it_ends_and_does_so_once_confirmed(scene: Scene) -> None:
+    """Without the confirmation nothing changes; with it, entries are possible again."""
+    desk = Counter(scene)
+    desk.say("pause")
+    reply = desk.say("resume")
+    assert reply.status is Status.NEEDS_CONFIRMATION
+    assert reply.confirmation is not None
+    assert "the pause made by api:operator" in reply.confirmation.effect
+    assert isinstance(scene.open(BTC), Denied)
+    assert desk.confirm(reply).status is Status.DONE
+    scene.bracket(BTC)
+
+
+def test_close_takes_an_instrument_or_a_trade(scene: Scene) -> None:
+    """Every trade in it is closed, and how it ended is told."""
+    trade_id = scene.bracket(BTC)
+    reply = Counter(scene).say(f"close {BTC}", request_id="c1")
+    assert reply.status is Status.ACCEPTED
+    assert trade_id in words(reply)
+    report = scene.wait(CommandReported)
+    assert report.request_id == "c1"
+    assert f"Trade {trade_id} is closed" in report.text
+    assert scene.position(BTC) == 0
+
+
+def test_everything_that_acts_is_audited(scene: Scene) -> None:
+    """Who, by which door, what, with which effect and result."""
+    Counter(scene).say("pause", request_id="p1")
+    (audit,) = scene.events(CommandHandled)
+    assert (audit.door, audit.who, audit.command) == ("api", "operator", "pause")
+    assert (audit.status, audit.request_id) == (Status.DONE, "p1")
+    assert "entries paused" in audit.effect
+    scene.run(1.0)
+    (line,) = [x for x in scene.disk.lines if x["event"] == "command_handled"]
+    assert line["who"] == "operator"
+
+
+def test_a_kill_works_while_execution_has_just_died(scene: Scene) -> None:
+    """It is told, so the successor carries it out."""
+    scene.bracket(BTC)
+    scene.daemon.system.address("execution").tell(Poison(at=scene.world.now()))
+    reply = Counter(scene).say("kill")
+    assert reply.status is Status.ACCEPTED
+    scene.wait(FlatVerified)
+    assert scene.positions() == {}
