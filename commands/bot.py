@@ -3,44 +3,36 @@
 import os
 import sys
 from contextlib import ExitStack
-from decimal import Decimal
 from pathlib import Path
 
 import structlog
 
 from actors import tree
-from actors.desk_sources import DeskFacts
 from actors.kernel import Context, ExitCode, Supervisor, SupervisorPolicy, System, run
 from actors.kernel.runtime import ThreadRuntime
-from actors.strategist import Sizing
 from adapters.clock import SystemClock, SystemEntropy, ThreadTimers
-from adapters.deribit.channels import account_channels, ticker_channel
 from adapters.deribit.connect import Login, connect
 from adapters.notify import LogNotifier
 from adapters.paper.embedded import CannotStart, EmbeddedExchange, PortTaken, answers
 from adapters.storage.book import BookTooNew, open_book
 from adapters.storage.journal import DayJournal
 from adapters.storage.lock import AlreadyRunning, InstanceLock
-from commands.common import VERSION, fail, not_started, open_log, words
-from config.kinds import Env
-from config.script import ScriptInvalid, read_script
-from config.settings import Settings, describe
-from domain.bracket import BracketPolicy
-from domain.risk import Limits
-from domain.strategies import BreakoutSettings, ScriptLine
+from commands.common import fail, not_started, open_log, words
+from commands.plan import plan_of, script_of
+from config.script import ScriptInvalid
+from config.settings import Settings
+from domain.strategies import ScriptLine
 
 RUN_FILE = Path(__file__).resolve().parent.parent / "run.py"
 EXCHANGE_IDLE_SECONDS = 120
 LATER = ("telegram_", "daily_report_", "heartbeat_", "api_", "binance_", "collect_")
 """Settings of parts that do not exist yet."""
-PAPER_BAR_MS = 2_000
-LEAST_BAR_MS = 200
 
 
 def run_bot(settings: Settings) -> int:
     """Runs the bot until it is told to stop or gives up; returns the exit code."""
     try:
-        script = _script(settings)
+        script = script_of(settings)
     except ScriptInvalid as error:
         fail(str(error), ExitCode.SETTINGS_INVALID)
     with ExitStack() as stack:
@@ -110,7 +102,7 @@ def _run(settings: Settings, script: tuple[ScriptLine, ...], stack: ExitStack) -
     finished = runtime.future()
     Supervisor.start(
         Context(tree.SUPERVISOR, 1, system),
-        children=tree.children(_plan(settings, script), ports),
+        children=tree.children(plan_of(settings, script), ports),
         policy=SupervisorPolicy(),
         escalate=escalate,
         finished=finished,
@@ -133,70 +125,4 @@ def _login(settings: Settings) -> Login:
         client_id=settings.deribit_client_id or "",
         client_secret=secret.get_secret_value() if secret else "",
         session_name=f"bulwark-{settings.deribit_env}",
-    )
-
-
-# -- the plan --------------------------------------------------------------------------------------
-
-
-def _script(settings: Settings) -> tuple[ScriptLine, ...]:
-    files = [x.partition(":")[2] for x in settings.strategies if x.startswith("script:")]
-    return tuple(line for file in files for line in read_script(Path(file)))
-
-
-def _breakout(settings: Settings) -> BreakoutSettings | None:
-    """One-minute bars; on paper much shorter ones, so that trades happen within a minute."""
-    if "breakout" not in settings.strategies:
-        return None
-    if not settings.is_paper:
-        return BreakoutSettings()
-    return BreakoutSettings(
-        bar_ms=max(LEAST_BAR_MS, round(PAPER_BAR_MS / settings.paper_speed)),
-        lookback=5,
-        atr_period=4,
-        stop_atr=Decimal(1),
-        target_atr=Decimal("1.5"),
-    )
-
-
-def _plan(settings: Settings, script: tuple[ScriptLine, ...]) -> tree.Plan:
-    names = settings.instruments
-    return tree.Plan(
-        instruments=names,
-        channels=(*account_channels(), *(ticker_channel(name) for name in names)),
-        limits=Limits(
-            max_daily_loss_pct=settings.max_daily_loss_pct,
-            max_open_trades=settings.max_open_trades,
-            max_trades_per_instrument=settings.max_trades_per_instrument,
-            max_notional_usd=settings.max_notional_usd,
-            initial_equity_usd=settings.initial_equity,
-        ),
-        sizing=Sizing(
-            risk_per_trade_pct=settings.risk_per_trade_pct,
-            max_notional_usd=settings.max_notional_usd,
-        ),
-        timezone=settings.timezone,
-        policy=BracketPolicy(
-            stop_retries=settings.stop_retries,
-            protection_deadline=settings.protection_deadline_seconds,
-        ),
-        stop_trigger=settings.stop_trigger,
-        breakout=_breakout(settings),
-        script=script,
-        position_poll=settings.position_poll_seconds,
-        orphan_sweep=settings.orphan_sweep_seconds,
-        forbid_wallet_write=settings.deribit_env is Env.PROD,
-        desk=_desk_facts(settings),
-    )
-
-
-def _desk_facts(settings: Settings) -> DeskFacts:
-    return DeskFacts(
-        version=VERSION,
-        env=str(settings.deribit_env),
-        timezone=settings.timezone,
-        poll_seconds=settings.position_poll_seconds,
-        settings=tuple((row.key, row.value) for row in describe(settings)),
-        telegram_users=frozenset(str(x) for x in settings.telegram_user_ids),
-        is_supervised="SUPERVISOR_ENABLED" in os.environ,
     )

@@ -1,0 +1,91 @@
+"""The plan: what the settings mean for the actors."""
+
+import os
+from decimal import Decimal
+from pathlib import Path
+
+from actors import tree
+from actors.desk_sources import DeskFacts
+from actors.strategist import Sizing
+from adapters.deribit.channels import account_channels, ticker_channel
+from commands.common import VERSION
+from config.kinds import Env
+from config.script import read_script
+from config.settings import Settings, describe
+from domain.risk import Limits
+from domain.steps import BracketPolicy
+from domain.strategies import BreakoutSettings, ScriptLine
+
+PAPER_BAR_MS = 2_000
+LEAST_BAR_MS = 200
+
+
+def script_of(settings: Settings) -> tuple[ScriptLine, ...]:
+    """What ``STRATEGIES=script:<file>`` plays.
+
+    Raises:
+        ScriptInvalid: a file is missing or wrong.
+    """
+    files = [x.partition(":")[2] for x in settings.strategies if x.startswith("script:")]
+    return tuple(line for file in files for line in read_script(Path(file)))
+
+
+def _breakout(settings: Settings) -> BreakoutSettings | None:
+    """One-minute bars; on paper much shorter ones, so that trades happen within a minute."""
+    if "breakout" not in settings.strategies:
+        return None
+    if not settings.is_paper:
+        return BreakoutSettings()
+    return BreakoutSettings(
+        bar_ms=max(LEAST_BAR_MS, round(PAPER_BAR_MS / settings.paper_speed)),
+        lookback=5,
+        atr_period=4,
+        stop_atr=Decimal(1),
+        target_atr=Decimal("1.5"),
+    )
+
+
+def plan_of(settings: Settings, script: tuple[ScriptLine, ...]) -> tree.Plan:
+    """Everything the actors are told at birth."""
+    names = settings.instruments
+    return tree.Plan(
+        instruments=names,
+        channels=(*account_channels(), *(ticker_channel(name) for name in names)),
+        limits=Limits(
+            max_daily_loss_pct=settings.max_daily_loss_pct,
+            max_open_trades=settings.max_open_trades,
+            max_trades_per_instrument=settings.max_trades_per_instrument,
+            max_notional_usd=settings.max_notional_usd,
+            initial_equity_usd=settings.initial_equity,
+        ),
+        sizing=Sizing(
+            risk_per_trade_pct=settings.risk_per_trade_pct,
+            max_notional_usd=settings.max_notional_usd,
+        ),
+        timezone=settings.timezone,
+        policy=BracketPolicy(
+            stop_retries=settings.stop_retries,
+            protection_deadline=settings.protection_deadline_seconds,
+        ),
+        stop_trigger=settings.stop_trigger,
+        breakout=_breakout(settings),
+        script=script,
+        position_poll=settings.position_poll_seconds,
+        orphan_sweep=settings.orphan_sweep_seconds,
+        forbid_wallet_write=settings.deribit_env is Env.PROD,
+        foreign_positions=settings.foreign_positions.value,
+        foreign_stop_pct=settings.foreign_stop_pct,
+        desk=_desk_facts(settings),
+    )
+
+
+def _desk_facts(settings: Settings) -> DeskFacts:
+    return DeskFacts(
+        version=VERSION,
+        env=str(settings.deribit_env),
+        timezone=settings.timezone,
+        poll_seconds=settings.position_poll_seconds,
+        settings=tuple((row.key, row.value) for row in describe(settings)),
+        telegram_users=frozenset(str(x) for x in settings.telegram_user_ids),
+        is_supervised="SUPERVISOR_ENABLED" in os.environ,
+    )
