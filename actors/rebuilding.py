@@ -29,6 +29,7 @@ from actors.messages.trading import (
 )
 from domain.orders import OrderType, Side
 from domain.trade import Trade, TradePlan
+from domain.trade_check import flaws
 
 INTENT = event_name(IntentRecorded)
 ENDS = frozenset({event_name(TradeClosed), event_name(TradeAbandoned)})
@@ -73,7 +74,8 @@ def _intent(entry: Mapping[str, Any]) -> Trade | None:
         )
     except (KeyError, TypeError, ValueError, ArithmeticError):
         return None
-    return Trade(plan=plan)
+    trade = Trade(plan=plan)
+    return None if flaws(trade) else trade
 
 
 def last_kill(entries: Iterable[Mapping[str, Any]]) -> KillState | None:

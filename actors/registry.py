@@ -45,6 +45,7 @@ from actors.messages.trading import TradeAbandoned
 from actors.ports import Book, Journal
 from actors.rebuilding import ENDS, INTENT, last_day, last_kill, last_pause, open_intents
 from domain.trade import ExitReason, Trade
+from domain.trade_check import flaws
 
 TRADES, STATE, OUTBOX = "trades", "state", "outbox"
 KILL, PAUSE, DAY, PROBE = "kill", "pause", "day", "probe"
@@ -55,6 +56,25 @@ _KILL = TypeAdapter(KillState)
 _PAUSE = TypeAdapter(PauseState)
 _DAY = TypeAdapter(DayBaseline)
 _ALERT = TypeAdapter(OutboxAlert)
+
+
+def check_book(tables: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+    """Whether a Registry could live from these tables: for whoever opens the book.
+
+    Raises:
+        ValueError: a record is not what a Registry writes.
+    """
+    for key, document in tables.get(TRADES, {}).items():
+        trade = _TRADE.validate_python(document)
+        found = flaws(trade)
+        if found or trade.id != key:
+            raise ValueError(f"trade {key}: {', '.join(found) or 'it is another one'}")
+    state = tables.get(STATE, {})
+    for key, kind in ((KILL, _KILL), (DAY, _DAY)):
+        if key in state:
+            kind.validate_python(state[key])
+    for document in tables.get(OUTBOX, {}).values():
+        _ALERT.validate_python(document)
 
 
 class Registry(Actor):

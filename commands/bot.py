@@ -10,6 +10,7 @@ import structlog
 from actors import tree
 from actors.kernel import Context, ExitCode, Supervisor, SupervisorPolicy, System, run
 from actors.kernel.runtime import ThreadRuntime
+from actors.registry import check_book
 from adapters.clock import SystemClock, SystemEntropy, ThreadTimers
 from adapters.deribit.connect import Login, connect
 from adapters.notify import LogNotifier
@@ -82,7 +83,7 @@ def _run(settings: Settings, script: tuple[ScriptLine, ...], stack: ExitStack) -
         runtime=runtime, clock=clock, timers=timers, entropy=entropy, routes=tree.routes()
     )
     venue, session = connect(_login(settings), clock, system.route, settings.instruments)
-    book, aside = open_book(settings.data_folder / "registry.json", clock.now())
+    book, aside = open_book(settings.data_folder / "registry.json", clock.now(), check=check_book)
     journal = DayJournal(settings.data_folder / "journal", clock)
     stack.callback(journal.close)
     notifier = LogNotifier()

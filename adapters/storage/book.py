@@ -143,12 +143,7 @@ class TinyBook:
         """All tables: table -> key -> document. The caller's to change."""
         with self._lock:
             state = self._storage.read()
-            copy = orjson.loads(orjson.dumps({**state, _ABOUT: {}}))
-        return {
-            name: {document.pop(_KEY): document for document in table.values()}
-            for name, table in copy.items()
-            if name != _ABOUT
-        }
+            return _by_key(state)
 
     def close(self) -> None:
         self._database.close()
@@ -174,13 +169,28 @@ class TinyBook:
         self._next_id = max(used, default=0) + 1
 
 
+Tables = Mapping[str, Mapping[str, Mapping[str, Any]]]
+"""What a book holds: table -> key -> document."""
+
+
+def _anything(tables: Tables) -> None:
+    """Whatever the documents hold is right."""
+    del tables
+
+
 def open_book(
-    path: Path, now: datetime, files: Files | None = None
+    path: Path,
+    now: datetime,
+    files: Files | None = None,
+    *,
+    check: Callable[[Tables], None] = _anything,
 ) -> tuple[TinyBook, Path | None]:
     """The book at ``path``, made when missing, and where an unreadable one was put aside.
 
-    An unreadable file is kept as ``<name>.unreadable-<YYYYmmddTHHMMSS><suffix>`` and the book
-    starts empty: the caller must say so and find its trades on the venue.
+    ``check`` raises `ValueError` when its user could do nothing with what the tables hold: that
+    is as good as unreadable. An unreadable file is kept as
+    ``<name>.unreadable-<YYYYmmddTHHMMSS><suffix>`` and the book starts empty: the caller must say
+    so and find its trades on the venue.
 
     Raises:
         BookTooNew: a later version wrote it; nothing was touched.
@@ -191,12 +201,23 @@ def open_book(
     aside: Path | None = None
     try:
         state = _parse(path)
+        check(_by_key(state))
     except (FileNotFoundError, ValueError) as error:
         state = {_ABOUT: {"1": _Kept({_KEY: "format", "version": VERSION})}}
         if isinstance(error, ValueError):
             aside = _free_name(path, now)
         create(path, orjson.dumps(state), files, aside)
     return TinyBook(AtomicStorage(AtomicFile(path, files), state)), aside
+
+
+def _by_key(state: _State) -> dict[str, dict[str, dict[str, Any]]]:
+    """A copy of the tables: table -> key -> document."""
+    copy = orjson.loads(orjson.dumps({**state, _ABOUT: {}}))
+    return {
+        name: {document.pop(_KEY): document for document in table.values()}
+        for name, table in copy.items()
+        if name != _ABOUT
+    }
 
 
 def _parse(path: Path) -> _State:

@@ -78,10 +78,10 @@ def _later() -> tuple[str, ...]:
     return tuple(getattr(bot, "LATER", ()))
 
 
-def test_a_script_that_is_not_there_is_told_before_anything_starts(tmp_path: Path) -> None:
+def test_a_script_that_cannot_be_read_is_told_before_anything_starts(tmp_path: Path) -> None:
     """A script is read once, at the start."""
-    settings = load(
-        Path("/nonexistent/.env"), {"STRATEGIES": f"script:{tmp_path / 'nowhere.json'}"}
-    )
+    script = tmp_path / "drill.json"
+    script.write_text("[{}]", "utf-8")
+    settings = load(Path("/nonexistent/.env"), {"STRATEGIES": f"script:{script}"})
     with pytest.raises(ScriptInvalid):
         script_of(settings)

@@ -25,6 +25,7 @@ from actors.messages.trading import (
     TradeAccepted,
     TradeOpened,
 )
+from actors.registry import check_book
 from actors.tree import Plan
 from adapters.paper.market import BookShape
 from adapters.paper.records import OrderRecord
@@ -127,7 +128,8 @@ class Scene:
         return self.daemons[-1]
 
     def boot(self, **arguments: Any) -> VirtualDaemon:
-        """A new process on the same disk."""
+        """A new process on the same disk, whose book opens as the bot's does."""
+        check_book(self.disk.tables)
         daemon = VirtualDaemon(
             self.world,
             self.market,

@@ -44,6 +44,8 @@ def test_an_intent_with_an_end_is_not(end: str) -> None:
         {"stop_loss": "x"},
         {"stop_loss": None},
         {"contracts": "many"},
+        {"contracts": -10},
+        {"stop_loss": "0"},
         {"ts": "yesterday"},
         {"notional_usd": None},
     ],

@@ -239,6 +239,24 @@ def test_an_unreadable_file_is_kept_aside(tmp_path: Path, content: bytes) -> Non
     assert second == tmp_path / "registry.unreadable-20261120T123005-2.json"
 
 
+def test_a_book_its_user_cannot_live_from_is_kept_aside_too(tmp_path: Path) -> None:
+    """JSON and a book, but no records: whoever opens it says so."""
+
+    def refuse(tables: Mapping[str, Any]) -> None:
+        assert tables == {"trades": {"t1": {"contracts": "many"}}}
+        raise ValueError("contracts")
+
+    book = opened(tmp_path)
+    book.put("trades", "t1", {"contracts": "many"})
+    book.close()
+    content = (tmp_path / "registry.json").read_bytes()
+    book, aside = open_book(tmp_path / "registry.json", NOW, check=refuse)
+    assert aside is not None
+    assert aside.read_bytes() == content
+    assert book.load() == {}
+    book.close()
+
+
 def test_an_unreadable_file_stays_when_there_is_no_room_for_a_new_one(tmp_path: Path) -> None:
     """On a full disk nothing is moved: the next start will find and report it again."""
     path = tmp_path / "registry.json"
