@@ -13,7 +13,17 @@ import orjson
 import typer
 from rich.console import Console
 
-from benchmarks import asks, commit, entry, kill, log_event, order_path, protection, startup
+from benchmarks import (
+    asks,
+    commit,
+    entry,
+    exchange_rate,
+    kill,
+    log_event,
+    order_path,
+    protection,
+    startup,
+)
 from benchmarks.measuring import SWITCH_INTERVAL, Effort, now
 from benchmarks.rows import Row, as_json, table
 
@@ -29,6 +39,7 @@ BENCHES: Mapping[str, Callable[[Effort], list[Row]]] = {
     "log": log_event.run,
     "startup": startup.run,
     "kill": kill.run,
+    "exchange": exchange_rate.run,
 }
 
 
