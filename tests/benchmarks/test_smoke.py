@@ -1,10 +1,11 @@
 """Every benchmark still runs, and says something: with a few calls each, no figure is judged."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from benchmarks import kill
+from benchmarks import kill, soak
 from benchmarks.__main__ import BENCHES
 from benchmarks.measuring import Effort, Timings
 from benchmarks.rows import Row, as_json, table
@@ -33,3 +34,18 @@ def test_differences_are_taken_within_a_round() -> None:
     floor = Timings([[10.0, 11.0, 12.0], [311.0, 311.0, 311.0], [11.0, 12.0, 13.0]])
     assert ours.over(floor) == 20.0
     assert Row(what="x", ours=ours.median, unit="us").met is None
+
+
+def test_a_soak_runs(tmp_path: Path) -> None:
+    """Clients listen and trade, and the memory is looked at; how it grew is not judged."""
+    sizes = soak.soak(tmp_path, minutes=0.01, clients=2, speed=Decimal(10), samples=3, bursts=1)
+    assert len(sizes) == 3
+    assert all(size > 10 for size in sizes)
+    assert soak.grown([10.0, 20.0, 22.0]) == 1.1
+
+
+@pytest.mark.slow
+def test_memory_is_flat_with_ten_clients(tmp_path: Path) -> None:
+    """Three minutes at ten times the speed, everything bounded having been filled before."""
+    sizes = soak.soak(tmp_path, minutes=3, clients=10, speed=Decimal(10))
+    assert soak.grown(sizes) < soak.FLAT, sizes
