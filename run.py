@@ -13,6 +13,7 @@ import typer
 from commands.bot import run_bot
 from commands.common import VERSION, read_settings
 from commands.exchange import exchange
+from commands.journal import journal
 from commands.logs import logs
 
 SWITCH_INTERVAL = 0.0001
@@ -43,6 +44,7 @@ def bot(
 
 app.command(epilog="Example: python run.py exchange --speed 10 --balance BTC=1")(exchange)
 app.command(epilog="Example: python run.py logs -f --level warning")(logs)
+app.add_typer(journal, name="journal")
 
 
 def main() -> None:

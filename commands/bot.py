@@ -10,6 +10,7 @@ import structlog
 from actors import tree
 from actors.kernel import Context, ExitCode, Supervisor, SupervisorPolicy, System, run
 from actors.kernel.runtime import ThreadRuntime
+from actors.messages.lifecycle import ProcessStarted
 from actors.registry import check_book
 from adapters.clock import SystemClock, SystemEntropy, ThreadTimers
 from adapters.deribit.connect import Login, connect
@@ -18,7 +19,7 @@ from adapters.paper.embedded import CannotStart, EmbeddedExchange, PortTaken, an
 from adapters.storage.book import BookTooNew, open_book
 from adapters.storage.journal import DayJournal
 from adapters.storage.lock import AlreadyRunning, InstanceLock
-from commands.common import fail, not_started, open_log, words
+from commands.common import VERSION, fail, not_started, open_log, words
 from commands.plan import plan_of, script_of
 from config.script import ScriptInvalid
 from config.settings import Settings
@@ -108,6 +109,7 @@ def _run(settings: Settings, script: tuple[ScriptLine, ...], stack: ExitStack) -
         escalate=escalate,
         finished=finished,
     )
+    system.publish("run", _started(settings, clock))
 
     def abandon(code: int) -> None:
         escalate("the supervisor itself is gone or hangs")
@@ -116,6 +118,11 @@ def _run(settings: Settings, script: tuple[ScriptLine, ...], stack: ExitStack) -
     code = run(system, finished, abandon=abandon)
     runtime.join(1.0)
     return code
+
+
+def _started(settings: Settings, clock: SystemClock) -> ProcessStarted:
+    env = str(settings.deribit_env)
+    return ProcessStarted(at=clock.now(), version=VERSION, env=env, pid=os.getpid())
 
 
 def _login(settings: Settings) -> Login:

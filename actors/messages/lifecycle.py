@@ -31,6 +31,15 @@ class ChildStopped(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessStarted(Event):
+    """The bot's process begins; ``ready`` follows when it may trade."""
+
+    version: str
+    env: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChildFailed(Event):
     """A child died of an exception. ``handling`` names the message it could not handle."""
 

@@ -1,0 +1,165 @@
+"""What a month amounted to, folded from the journal's entries (plain mappings, oldest first).
+
+Coin figures are in the settlement currency; ``pnl`` is before fees, as the venue books it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Money:
+    """The result of closed trades in one currency."""
+
+    pnl: Decimal = Decimal(0)
+    fees: Decimal = Decimal(0)
+    net: Decimal = Decimal(0)
+
+
+@dataclass(slots=True)
+class Equity:
+    """Equity of one currency at the first and the last day's start that the month has."""
+
+    first: Decimal
+    last: Decimal
+
+
+@dataclass(slots=True)
+class Month:
+    """One month. ``other`` of a currency is what its equity changed beside closed trades."""
+
+    month: str
+    trades: int = 0
+    won: int = 0
+    lost: int = 0
+    pnl_usd: Decimal = Decimal(0)
+    by_currency: dict[str, Money] = field(default_factory=dict[str, Money])
+    by_instrument: Counter[str] = field(default_factory=Counter[str])
+    by_exit: Counter[str] = field(default_factory=Counter[str])
+    equity: dict[str, Equity] = field(default_factory=dict[str, Equity])
+    net_between: dict[str, Decimal] = field(default_factory=dict[str, Decimal])
+    worst_unprotected_ms: float = 0.0
+    worst_unprotected_trade: str = ""
+    denied: Counter[str] = field(default_factory=Counter[str])
+    events: Counter[str] = field(default_factory=Counter[str])
+    entries: int = 0
+
+    @property
+    def win_rate(self) -> float | None:
+        """Trades that won after fees, as a fraction; None without a trade."""
+        return self.won / self.trades if self.trades else None
+
+    def other(self, currency: str) -> Decimal | None:
+        """Funding, transfers and open positions together; None before a second day began."""
+        equity = self.equity.get(currency)
+        if equity is None or currency not in self.net_between:
+            return None
+        return equity.last - equity.first - self.net_between[currency]
+
+
+COUNTED = {
+    "emergency_closed": "emergency closes",
+    "kill_switch_activated": "kills",
+    "protection_missing": "positions found without a stop",
+    "protect_only_began": "times in protect-only",
+    "trade_quarantined": "trades quarantined",
+    "pnl_differs": "PnL differences to the venue",
+    "outcome_unknown": "unknown outcomes",
+    "stop_failed": "failed tries to place a stop",
+    "entry_rejected": "entries the venue refused",
+    "entry_denied": "entries we refused",
+    "orphan_cancelled": "orphans cancelled",
+    "position_drifted": "drifts from the ledger",
+    "session_lost": "sessions lost",
+    "child_restarted": "actors restarted",
+    "process_started": "starts of the process",
+    "gave_up": "times the process gave up",
+    "stopping": "ordered stops",
+    "alert_delivered": "alerts delivered",
+    "alert_delayed": "alerts delayed",
+}
+"""What a report counts, and in which words."""
+
+
+def report(entries: Iterable[Entry], month: str, zone: tzinfo) -> Month:
+    """The month ``YYYY-MM``, its days as ``zone`` has them."""
+    found = Month(month)
+    since_day_began: dict[str, Decimal] = {}
+    for entry in entries:
+        if _month_of(entry, zone) != month:
+            continue
+        found.entries += 1
+        event = str(entry.get("event", ""))
+        if event in COUNTED:
+            found.events[event] += 1
+        if event == "trade_closed":
+            _add_trade(found, entry, since_day_began)
+        elif event == "day_began":
+            _add_day(found, entry, since_day_began)
+        elif event == "entry_denied":
+            found.denied.update(str(x) for x in entry.get("reasons", ()))
+        _add_exposure(found, entry)
+    return found
+
+
+def _month_of(entry: Entry, zone: tzinfo) -> str:
+    try:
+        return datetime.fromisoformat(str(entry.get("ts"))).astimezone(zone).strftime("%Y-%m")
+    except ValueError:
+        return ""
+
+
+def _add_trade(found: Month, entry: Entry, since_day_began: dict[str, Decimal]) -> None:
+    currency, net = str(entry.get("currency", "")), _number(entry, "net_coin")
+    money = found.by_currency.setdefault(currency, Money())
+    money.pnl += _number(entry, "pnl_coin")
+    money.fees += _number(entry, "fees_coin")
+    money.net += net
+    since_day_began[currency] = since_day_began.get(currency, Decimal(0)) + net
+    found.trades += 1
+    found.won += net > 0
+    found.lost += net < 0
+    found.pnl_usd += _number(entry, "pnl_usd")
+    found.by_instrument[str(entry.get("instrument", ""))] += 1
+    found.by_exit[str(entry.get("exit_reason", ""))] += 1
+
+
+def _add_day(found: Month, entry: Entry, since_day_began: dict[str, Decimal]) -> None:
+    """A day's start gives the equity; between the first and the last one trades are counted."""
+    for text in entry.get("equity", ()):
+        currency, _, amount = str(text).partition("=")
+        equity = _decimal(amount)
+        known = found.equity.get(currency)
+        if known is None:
+            found.equity[currency] = Equity(equity, equity)
+        else:
+            known.last = equity
+            net = since_day_began.get(currency, Decimal(0))
+            found.net_between[currency] = found.net_between.get(currency, Decimal(0)) + net
+        since_day_began.pop(currency, None)
+
+
+def _add_exposure(found: Month, entry: Entry) -> None:
+    exposed = entry.get("unprotected_ms")
+    if isinstance(exposed, int | float) and exposed > found.worst_unprotected_ms:
+        found.worst_unprotected_ms = float(exposed)
+        found.worst_unprotected_trade = str(entry.get("trade_id", ""))
+
+
+def _number(entry: Entry, name: str) -> Decimal:
+    return _decimal(entry.get(name, "0"))
+
+
+def _decimal(value: object) -> Decimal:
+    """A figure of the journal; what is none counts as nothing rather than hide the rest."""
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return Decimal(0)
+    return number if number.is_finite() else Decimal(0)

@@ -1,0 +1,105 @@
+"""A month folded from journal entries: true sums, the right edges, nothing invented."""
+
+from datetime import UTC
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from domain.month import report
+
+
+def closed(ts: str, net: str, **fields: Any) -> dict[str, Any]:
+    """A closed trade: 1 coin more before fees than after."""
+    return {
+        "ts": ts,
+        "event": "trade_closed",
+        "trade_id": f"trade-{ts}",
+        "instrument": "BTC-PERPETUAL",
+        "exit_reason": "stop_loss",
+        "pnl_coin": str(Decimal(net) + 1),
+        "fees_coin": "1",
+        "net_coin": net,
+        "pnl_usd": "5",
+        "currency": "BTC",
+        "unprotected_ms": 3.0,
+        **fields,
+    }
+
+
+def began(ts: str, equity: str) -> dict[str, Any]:
+    return {"ts": ts, "event": "day_began", "equity": [f"BTC={equity}"]}
+
+
+def test_sums_are_exact_and_a_win_is_one_after_fees() -> None:
+    """A trade that won less than its fees has lost; one that won nothing did neither."""
+    nets = ("0.000000000001", "-0.5", "0")
+    found = report([closed("2026-03-02T10:00:00+00:00", net) for net in nets], "2026-03", UTC)
+    assert (found.trades, found.won, found.lost) == (3, 1, 1)
+    assert found.by_currency["BTC"].net == Decimal("-0.499999999999")
+    assert found.by_currency["BTC"].fees == Decimal(3)
+    assert found.pnl_usd == Decimal(15)
+    assert found.win_rate == 1 / 3
+
+
+def test_the_month_has_the_edges_of_the_time_zone() -> None:
+    """Half past eleven in the evening in London is the next month in Berlin."""
+    entries = [closed("2026-02-28T23:30:00+00:00", "1"), closed("2026-03-31T22:30:00+00:00", "2")]
+    berlin = report(entries, "2026-03", ZoneInfo("Europe/Berlin"))
+    assert berlin.by_currency["BTC"].net == Decimal(1)
+    assert report(entries, "2026-03", UTC).by_currency["BTC"].net == Decimal(2)
+
+
+def test_what_equity_changed_beside_trades_is_the_rest() -> None:
+    """Between the first and the last day's start; trades outside of these do not count."""
+    entries = [
+        closed("2026-03-01T00:00:01+00:00", "100"),
+        began("2026-03-01T00:00:02+00:00", "10"),
+        closed("2026-03-01T10:00:00+00:00", "2"),
+        began("2026-03-02T00:00:00+00:00", "11"),
+        closed("2026-03-02T10:00:00+00:00", "3"),
+        began("2026-03-03T00:00:00+00:00", "14.5"),
+        closed("2026-03-03T10:00:00+00:00", "1000"),
+    ]
+    assert report(entries, "2026-03", UTC).other("BTC") == Decimal("-0.5")
+    assert report(entries[:3], "2026-03", UTC).other("BTC") is None
+
+
+def test_the_worst_exposure_names_its_trade() -> None:
+    """Emergencies count too: they are the longest."""
+    entries = [
+        closed("2026-03-01T00:00:00+00:00", "1"),
+        {
+            "ts": "2026-03-01T01:00:00+00:00",
+            "event": "emergency_closed",
+            "trade_id": "bare",
+            "unprotected_ms": 3100.5,
+        },
+    ]
+    found = report(entries, "2026-03", UTC)
+    assert (found.worst_unprotected_ms, found.worst_unprotected_trade) == (3100.5, "bare")
+    assert found.events["emergency_closed"] == 1
+
+
+def test_what_is_unreadable_counts_as_nothing() -> None:
+    """A damaged figure or moment hides none of the others."""
+    entries = [
+        closed("no time", "7"),
+        closed("2026-03-01T00:00:00+00:00", "1", pnl_usd="NaN", fees_coin="?"),
+        {"event": "trade_closed"},
+    ]
+    found = report(entries, "2026-03", UTC)
+    assert (found.trades, found.pnl_usd) == (1, Decimal(0))
+    assert found.by_currency["BTC"].fees == Decimal(0)
+
+
+def test_refusals_are_counted_by_reason() -> None:
+    """An entry refused for two reasons counts for both."""
+    entry = {
+        "ts": "2026-03-01T00:00:00+00:00",
+        "event": "entry_denied",
+        "reasons": ["max_open_trades", "stale_data"],
+    }
+    found = report([entry, entry], "2026-03", UTC)
+    assert found.denied == {"max_open_trades": 2, "stale_data": 2}
+    assert found.events["entry_denied"] == 2
+    assert found.win_rate is None
