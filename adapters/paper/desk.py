@@ -14,6 +14,10 @@ from structlog.typing import FilteringBoundLogger
 from adapters.paper import rpc
 from adapters.paper.errors import AccountNotSaved, VenueError
 from adapters.paper.exchange import Exchange
+from adapters.paper.faults.courier import Courier
+from adapters.paper.faults.fates import UNTOUCHED, Answer, Fate
+from adapters.paper.faults.plan import FaultPlan
+from adapters.paper.faults.weather import Weather
 from adapters.paper.feed import Tick
 from adapters.paper.rpc import HttpProof, Request
 from adapters.paper.sessions import SessionState
@@ -45,7 +49,8 @@ class Desk:
     """One exchange, its file, and everybody connected.
 
     ``now_us`` is the wall clock. ``later`` runs a save once all that has come in by now was
-    dealt with; it has to take care of `AccountNotSaved`. The default saves at once.
+    dealt with; it has to take care of `AccountNotSaved`. The default saves at once. ``weather`` is
+    what goes wrong, ``courier`` carries what takes its time.
     """
 
     def __init__(
@@ -54,6 +59,9 @@ class Desk:
         store: AccountStore,
         now_us: Callable[[], int],
         later: Callable[[Callable[[], None]], None] = _at_once,
+        *,
+        weather: Weather | None = None,
+        courier: Courier | None = None,
     ) -> None:
         self.exchange = exchange
         self._store = store
@@ -66,10 +74,16 @@ class Desk:
         self._is_save_due = False
         self._waiting: list[Callable[[bool], None]] = []
         self._client_seen_us = now_us()
+        calm = Weather(exchange, FaultPlan(), seed=0, now_ms=now_us() // 1000)
+        self.weather = weather or calm
+        self._courier = courier or Courier(lambda: now_us() / 1_000_000, lambda _, act: act())
 
     def now_ms(self) -> int:
-        """The venue's time."""
-        return self._now_us() // 1000
+        """The venue's time, which a fault may have set wrong."""
+        return self.weather.venue_ms(self._now_us() // 1000)
+
+    def _venue_us(self) -> int:
+        return self._now_us() + 1000 * self.weather.faults.skew_ms
 
     def idle_seconds(self) -> float:
         """How long nobody has been connected or asked for anything."""
@@ -82,15 +96,17 @@ class Desk:
         """How many websockets are connected."""
         return len(self._listeners)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether there is room for no further websocket."""
-        return len(self._listeners) >= _MOST_CONNECTIONS
+    def refuses(self) -> int | None:
+        """The HTTP status with which a new websocket is turned away; None lets it in."""
+        if len(self._listeners) >= _MOST_CONNECTIONS:
+            return 429
+        return self.weather.faults.connecting(self._now_us() // 1000)
 
     def connect(self, listener: Listener) -> SessionState:
         """Takes a websocket in."""
         self._client_seen_us = self._now_us()
         session = self.exchange.open_session()
+        session.opened_ms = self._client_seen_us // 1000
         self._listeners[session.session_id] = session, listener
         return session
 
@@ -99,51 +115,74 @@ class Desk:
         self._client_seen_us = self._now_us()
         if self._listeners.pop(session.session_id, None) is not None:
             self.exchange.close_session(session, self.now_ms())
+            self._courier.forget(_way_out(session))
+            self._courier.forget(_way_back(session))
             self.publish()
             self._release()
 
-    def http(self, request: Request, proof: HttpProof | None) -> tuple[int, bytes]:
+    def fate(self, request: Request, session: SessionState | None = None) -> Fate:
+        """What becomes of a request that comes in now, over HTTP when there is no session."""
+        line = session.session_id if session else ""
+        now_ms = self._now_us() // 1000
+        return self.weather.fate(request.method, request.params, line, now_ms)
+
+    def http(
+        self, request: Request, proof: HttpProof | None, fate: Fate = UNTOUCHED
+    ) -> tuple[int, bytes]:
         """Answers one HTTP request: status and body, to be sent when `when_saved` says so."""
-        self._client_seen_us = started = self._now_us()
+        self._client_seen_us = self._now_us()
+        started = self._venue_us()
         session = self.exchange.open_session(is_websocket=False)
         try:
             if proof is not None:
                 rpc.authorize(self.exchange.sessions, session, proof, started // 1000)
-            value = self._run(session, request)
+            value = self._run(session, request, fate)
         except VenueError as error:
             self._end_tokens(session, error)
-            return 400, rpc.failure(request.request_id, error, started, self._now_us())
+            return 400, rpc.failure(request.request_id, error, started, self._venue_us())
         finally:
             self.publish()
             self._release()
-        return 200, rpc.result(request.request_id, value, started, self._now_us())
+        return 200, rpc.result(request.request_id, value, started, self._venue_us())
 
     def malformed(self, error: VenueError) -> bytes:
         """The answer to something that is not a request."""
-        now = self._now_us()
+        now = self._venue_us()
         return rpc.failure(None, error, now, now)
 
     def frame(self, session: SessionState, text: str | bytes) -> None:
-        """Answers one websocket frame.
-
-        A frame about an order may overtake the reply to it: every other time it does.
-        """
+        """Takes one websocket frame; what it asks for may take its time to arrive."""
         if session.closing:
             return
         _, listener = self._listeners[session.session_id]
-        started = self._now_us()
-        session.heard_ms = started // 1000
+        session.heard_ms = self._now_us() // 1000
         try:
             request = rpc.from_body(text)
         except VenueError as error:
             listener.send(self.malformed(error))
             return
-        reply, error = self._reply(session, request, started)
+        fate = self.fate(request, session)
+        arrive = partial(self._arrive, session, listener, request, fate)
+        self._courier.send(_way_out(session), fate.out_ms, arrive)
+
+    def _arrive(
+        self, session: SessionState, listener: Listener, request: Request, fate: Fate
+    ) -> None:
+        """Answers one request.
+
+        A frame about an order may overtake the reply to it: every other time it does.
+        """
+        is_gone = session.session_id not in self._listeners
+        if session.closing or (is_gone and request.method.endswith("subscribe")):
+            return
+        reply, error = self._reply(session, request, fate)
         self._answered += 1
         if self._answered % 2 and not request.method.endswith("subscribe"):
             self.publish()
-        if not session.closing:
-            self._send(session, listener, reply)
+        if fate.answer is Answer.BREAK:
+            self._wait_for_disk(listener.drop)
+        elif not session.closing and fate.answer is not Answer.NOTHING:
+            self._send(session, listener, fate.spoiled(reply), fate.back_ms)
         self.publish()
         self._end_if_told(session, listener, error)
         self._release()
@@ -153,38 +192,45 @@ class Desk:
     ) -> None:
         """Hangs up after a log-out, and after too many requests."""
         if session.closing:
-            self._wait_for_disk(partial(listener.hang_up, 1000, "logout"))
+            self._send_back(session, partial(listener.hang_up, 1000, "logout"))
         elif error is not None and error.ends_session:
             session.closing = True
             self._end_tokens(session, error)
-            self._wait_for_disk(partial(listener.hang_up, 1008, error.message))
+            self._send_back(session, partial(listener.hang_up, 1008, error.message))
 
     def _end_tokens(self, session: SessionState, error: VenueError) -> None:
         if error.ends_session and session.access_token:
             self.exchange.sessions.revoke(session.access_token)
 
     def _reply(
-        self, session: SessionState, request: Request, started: int
+        self, session: SessionState, request: Request, fate: Fate
     ) -> tuple[bytes, VenueError | None]:
+        started = self._venue_us()
         try:
-            value = self._run(session, request)
+            value = self._run(session, request, fate)
         except VenueError as error:
-            return rpc.failure(request.request_id, error, started, self._now_us()), error
-        return rpc.result(request.request_id, value, started, self._now_us()), None
+            return rpc.failure(request.request_id, error, started, self._venue_us()), error
+        return rpc.result(request.request_id, value, started, self._venue_us()), None
 
-    def _run(self, session: SessionState, request: Request) -> Any:
-        return self.exchange.request(session, request.method, request.params, self.now_ms())
+    def _run(self, session: SessionState, request: Request, fate: Fate) -> Any:
+        method, params, now_ms = request.method, request.params, self.now_ms()
+        return self.weather.carry_out(
+            fate, lambda: self.exchange.request(session, method, params, now_ms)
+        )
 
     def tick(self, tick: Tick) -> None:
         """Moves the market, and whatever hangs on the time."""
+        moved = self.weather.advance(self._now_us() // 1000, tick.prices)
         now_ms = self.now_ms()
-        self.exchange.advance(now_ms, tick.prices)
         self.publish()
+        if moved.hangs_up:
+            for _, listener in list(self._listeners.values()):
+                listener.drop()
         if now_ms - self._saved_at_ms >= _SAVE_PRICES_EVERY_MS:
             self._commit()
         self._release()
         for session, listener in list(self._listeners.values()):
-            if not _drop_silent(session, listener, now_ms):
+            if not _drop_silent(session, listener, self._now_us() // 1000):
                 _beat(session, listener, now_ms)
 
     def when_saved(self, then: Callable[[bool], None]) -> None:
@@ -195,9 +241,18 @@ class Desk:
     def _wait_for_disk(self, act: Callable[[], None]) -> None:
         self._waiting.append(lambda is_saved: act() if is_saved else None)
 
-    def _send(self, session: SessionState, listener: Listener, frame: bytes) -> None:
+    def _send(
+        self, session: SessionState, listener: Listener, frame: bytes, back_ms: float = 0.0
+    ) -> None:
         session.is_quiet = False
-        self._wait_for_disk(partial(listener.send, frame))
+        self._send_back(session, partial(listener.send, frame), back_ms)
+
+    def _send_back(
+        self, session: SessionState, act: Callable[[], None], back_ms: float = 0.0
+    ) -> None:
+        """Once it is on disk, behind all that is under way on the connection."""
+        lane = _way_back(session)
+        self._wait_for_disk(partial(self._courier.send, lane, back_ms, act))
 
     def _release(self) -> None:
         """Lets out what waits: now when it is all on disk, else after the save to come."""
@@ -263,7 +318,21 @@ class Desk:
                 if is_meant and note.channel in session.channels:
                     label = session.channels[note.channel]
                     frame = rpc.notification(note.channel, note.data, label)
-                    self._send(session, listener, frame)
+                    self._notify(session, note.channel, partial(listener.send, frame))
+
+    def _notify(self, session: SessionState, channel: str, act: Callable[[], None]) -> None:
+        session.is_quiet = False
+        delivery = self.weather.faults.notification(channel, self._now_us() // 1000)
+        lane = _way_back(session)
+        self._wait_for_disk(partial(self._courier.notify, lane, delivery, act))
+
+
+def _way_out(session: SessionState) -> str:
+    return f"{session.session_id}>"
+
+
+def _way_back(session: SessionState) -> str:
+    return f"{session.session_id}<"
 
 
 def _drop_silent(session: SessionState, listener: Listener, now_ms: int) -> bool:

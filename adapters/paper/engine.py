@@ -57,6 +57,7 @@ class Engine:
         self.switches = switches
         self.now_ms = now_ms
         self.revision = 0
+        self.is_in_maintenance = False
         self.ids = Ids(seed)
         self.ledger = Ledger()
         self.account = Account({each: balances.get(each, ZERO) for each in CURRENCIES})

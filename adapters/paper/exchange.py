@@ -5,7 +5,7 @@ as an argument, in milliseconds since the epoch, and is taken for the venue's ow
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Self
 
@@ -197,10 +197,25 @@ class Exchange:
         """
         if state not in gating.STATES or instrument_name not in self._engine.markets:
             raise ValueError(f"{instrument_name} cannot be {state}")
+        if self._engine.markets[instrument_name].state == state:
+            return
         self._engine.markets[instrument_name].state = state
         self._engine.changes.moved.add(instrument_name)
         self._engine.revision += 1
         self._hub.absorb(self._engine.take_changes())
+
+    def set_maintenance(self, *, is_on: bool) -> None:
+        """Says on ``platform_state`` that maintenance begins or ends."""
+        if self._engine.is_in_maintenance != is_on:
+            self._engine.is_in_maintenance = is_on
+            self._hub.tell("platform_state", {"maintenance": is_on})
+
+    def set_depth(self, size_percent: int) -> None:
+        """From the next step on, every level of the books holds so much of what is usual."""
+        shape = self._engine.shape
+        size = max(1, shape.size_pct * size_percent // 100)
+        for market in self._engine.markets.values():
+            market.shape = replace(shape, size_pct=size)
 
     def drain(self) -> list[Notification]:
         """The frames for subscribers since the last call."""

@@ -117,6 +117,11 @@ class Hub:
         is_portfolio = topic.family is Family.PORTFOLIO
         subscription.due_ms = now_ms + (_PORTFOLIO_PACE_MS if is_portfolio else topic.interval_ms)
 
+    def tell(self, channel: str, data: Any) -> None:
+        """A frame out of turn for all who listen to a channel."""
+        if channel in self._subscriptions:
+            self._out.append(Notification(channel, data))
+
     def drain(self) -> list[Notification]:
         """The frames since the last call, in order."""
         out, self._out = self._out, []

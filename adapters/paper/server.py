@@ -25,7 +25,11 @@ from structlog.typing import FilteringBoundLogger
 from adapters.paper.desk import Desk
 from adapters.paper.errors import AccountNotSaved
 from adapters.paper.exchange import Exchange
+from adapters.paper.faults.courier import Courier
+from adapters.paper.faults.plan import FaultPlan
+from adapters.paper.faults.weather import Weather
 from adapters.paper.feed import Feed, Tick, open_feed
+from adapters.paper.lines import BreakableHttp
 from adapters.paper.market import BookShape
 from adapters.paper.status import StatusScreen
 from adapters.paper.store import AccountStore
@@ -47,7 +51,7 @@ class PaperSettings:
     ``balances`` count only for a new account. With ``idle_seconds`` it ends by itself after so
     long without a client; 0 means never. ``switches`` stand in ``docs/paper-exchange.md``.
     ``reset`` begins with a new account and keeps the old one aside under the date; ``status``
-    shows a table on the terminal.
+    shows a table on the terminal. ``faults`` is what goes wrong, see ``docs/faults.md``.
     """
 
     port: int
@@ -66,6 +70,7 @@ class PaperSettings:
     switches: Switches = field(default_factory=Switches)
     reset: bool = False
     status: bool = False
+    faults: FaultPlan = field(default_factory=FaultPlan)
 
 
 class _Uvicorn(uvicorn.Server):
@@ -96,7 +101,11 @@ class PaperServer:
         except BaseException:
             self._store.close()
             raise
-        self._desk = Desk(exchange, self._store, _now_us, self._later)
+        weather = Weather(exchange, settings.faults, seed=settings.seed, now_ms=_now_us() // 1000)
+        courier = Courier(self._loop_time, self._loop_at)
+        self._desk = Desk(
+            exchange, self._store, _now_us, self._later, weather=weather, courier=courier
+        )
         self._stop = threading.Event()
         self._failure: AccountNotSaved | None = None
 
@@ -161,6 +170,13 @@ class PaperServer:
         except RuntimeError:
             run()
 
+    @staticmethod
+    def _loop_time() -> float:
+        return asyncio.get_running_loop().time()
+
+    def _loop_at(self, when: float, act: Callable[[], None]) -> object:
+        return asyncio.get_running_loop().call_at(when, self._guarded, act)
+
     def _guarded(self, run: Callable[[], None]) -> None:
         try:
             run()
@@ -205,6 +221,7 @@ class PaperServer:
                 log_config=None,
                 access_log=False,
                 lifespan="off",
+                http=BreakableHttp,
                 ws="websockets-sansio",
                 ws_ping_interval=None,
                 timeout_graceful_shutdown=_SHUTDOWN_SECONDS,

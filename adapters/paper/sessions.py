@@ -104,6 +104,12 @@ class Sessions:
         if grant is not None:
             self._refresh.pop(grant.refresh_token, None)
 
+    def revoke_all(self) -> None:
+        """Kills every token there is."""
+        for access_token in list(self._grants):
+            self.revoke(access_token)
+        self._refresh.clear()
+
     def log_in(self, session: SessionState, params: Params, now_ms: int) -> dict[str, Any]:
         """``public/auth``.
 

@@ -7,17 +7,24 @@ from contextlib import suppress
 
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from adapters.paper import rpc
+from adapters.paper import lines, rpc
 from adapters.paper.desk import Desk
 from adapters.paper.errors import VenueError, refusal
+from adapters.paper.faults.fates import Answer, Fate
 from adapters.paper.rpc import HttpProof, Request
 
 PREFIX = "/api/v2"
 _LONGEST_QUEUE = 2000
+PAGE = """<html>
+<head><title>{status}</title></head>
+<body><center><h1>{status}</h1></center><hr><center>gateway</center></body>
+</html>
+"""
+"""What an edge in front of a venue says of its own."""
 
 
 class Connection:
@@ -71,11 +78,17 @@ class _Door:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def _answer(self, request: Request, proof: HttpProof | None) -> Response:
-        status, body = self._desk.http(request, proof)
-        if await self._saved():
-            return _json(status, body)
-        return Response(status_code=500)
+    async def _answer(
+        self, http: HttpRequest, request: Request, proof: HttpProof | None
+    ) -> Response:
+        fate = self._desk.fate(request)
+        await _pause(fate.out_ms)
+        status, body = self._desk.http(request, proof, fate)
+        is_saved = await self._saved()
+        await _pause(fate.back_ms)
+        if not is_saved:
+            return Response(status_code=500)
+        return await _as_fated(http, fate, status, body)
 
     async def _saved(self) -> bool:
         """Whether what was done up to now is on disk; waits until that is known."""
@@ -93,7 +106,7 @@ class _Door:
         if http.headers.get("content-length", "0") != "0":
             return await self.post(http)
         request = rpc.from_query(http.path_params["method"], http.url.query)
-        return await self._answer(request, _proof(http, ""))
+        return await self._answer(http, request, _proof(http, ""))
 
     async def post(self, http: HttpRequest) -> Response:
         """A JSON-RPC body, with or without the method in the path."""
@@ -102,12 +115,13 @@ class _Door:
             request = rpc.from_body(body, http.path_params.get("method"))
         except VenueError as error:
             return _json(400, self._desk.malformed(error))
-        return await self._answer(request, _proof(http, body))
+        return await self._answer(http, request, _proof(http, body))
 
     async def websocket(self, socket: WebSocket) -> None:
         """One connection from its greeting to its end; a 33rd is refused at the door."""
-        if self._desk.is_full:
-            await socket.send_denial_response(Response("too many connections", 429))
+        status = self._desk.refuses()
+        if status is not None:
+            await socket.send_denial_response(Response("no connection now", status))
             return
         await socket.accept()
         connection = Connection(socket)
@@ -130,6 +144,27 @@ def application(desk: Desk) -> Starlette:
             WebSocketRoute("/ws" + PREFIX, door.websocket),
         ]
     )
+
+
+async def _pause(ms: float) -> None:
+    if ms:
+        await asyncio.sleep(ms / 1000)
+
+
+async def _as_fated(http: HttpRequest, fate: Fate, status: int, body: bytes) -> Response:
+    """The reply as it leaves: whole unless a fault had it otherwise."""
+    match fate.answer:
+        case Answer.PAGE:
+            return HTMLResponse(PAGE.format(status=fate.status), fate.status)
+        case Answer.NOTHING:
+            while (await http.receive())["type"] != "http.disconnect":
+                pass
+            return Response()  # to nobody
+        case Answer.BREAK:
+            lines.break_off(http.client)
+            return Response()  # to nobody
+        case _:
+            return _json(status, fate.spoiled(body))
 
 
 async def _read(socket: WebSocket, handle: Callable[[str | bytes], None]) -> None:

@@ -7,7 +7,7 @@ answers. Times are milliseconds of the exchange's clock.
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import NamedTuple, TypeVar
@@ -49,14 +49,6 @@ class Happening(NamedTuple):
     phase: Phase
 
 
-@dataclass(slots=True)
-class _Line:
-    """Until when one connection is busy each way: nothing on it overtakes what is before it."""
-
-    out_ms: float = 0.0
-    back_ms: float = 0.0
-
-
 class FaultEngine:
     """A plan in force since ``now_ms``. ``seed`` is the exchange's; the plan adds its own."""
 
@@ -70,7 +62,6 @@ class FaultEngine:
         self._spans: dict[str, tuple[AnyFault, int, float]] = {}
         self._ended: list[Happening] = []
         self._gaps: dict[str, tuple[PriceGap, Decimal]] = {}
-        self._lines: dict[str, _Line] = {}
         self.add(plan, now_ms)
 
     # -- the plan -----------------------------------------------------------------------------
@@ -129,7 +120,7 @@ class FaultEngine:
     def request(self, asked: Asked, now_ms: int) -> Fate:
         """What becomes of a request that leaves its sender now."""
         out_ms = back_ms = 0.0
-        fate = UNTOUCHED
+        fate, struck = UNTOUCHED, list[str]()
         for strike in self._requests:
             fault = strike.fault
             if not matches(fault, asked) or not strike.hits(now_ms):
@@ -137,57 +128,35 @@ class FaultEngine:
             if isinstance(fault, Latency):
                 out_ms += drawn_ms(fault.delay, strike.dice) if fault.way != "back" else 0.0
                 back_ms += drawn_ms(fault.delay, strike.dice) if fault.way != "out" else 0.0
-            else:
-                # Every verdict is drawn, the first one counts: chance stays apart for each fault.
-                drawn = verdict(strike)
-                fate = drawn if fate is UNTOUCHED else fate
-        if fate is UNTOUCHED and self._is_refused(asked.method):
-            fate = Fate(is_run=False, answer=Answer.ERROR, code=IN_MAINTENANCE)
-        if not self._requests and fate is UNTOUCHED:
+                continue
+            # Every verdict is drawn, the first one counts: chance stays apart for each fault.
+            drawn = verdict(strike)
+            if fate is UNTOUCHED:
+                fate = drawn
+                struck.append(fault.name)
+        if fate is UNTOUCHED and asked.method not in _ALWAYS_ANSWERED:
+            for fault in self.active(Maintenance):
+                fate = Fate(is_run=False, answer=Answer.ERROR, code=IN_MAINTENANCE)
+                struck.append(fault.name)
+        if fate is UNTOUCHED and not (out_ms or back_ms):
             return UNTOUCHED
-        return Fate(
-            out_ms=self._in_turn(asked.line, now_ms, out_ms, is_back=False),
-            is_run=fate.is_run,
-            answer=fate.answer,
-            back_ms=back_ms,
-            code=fate.code,
-            status=fate.status,
-            keep=fate.keep,
-        )
-
-    def _is_refused(self, method: str) -> bool:
-        return method not in _ALWAYS_ANSWERED and bool(self.active(Maintenance))
-
-    def reply(self, line: str, back_ms: float, now_ms: int) -> float:
-        """How long a reply that leaves the venue now is under way: not before those before it."""
-        return self._in_turn(line, now_ms, back_ms, is_back=True)
-
-    def _in_turn(self, line: str, now_ms: int, delay_ms: float, *, is_back: bool) -> float:
-        """The delay of something that overtakes nothing on its connection."""
-        if not line or (not delay_ms and line not in self._lines):
-            return delay_ms
-        state = self._lines.setdefault(line, _Line())
-        busy_ms = state.back_ms if is_back else state.out_ms
-        arrives = max(busy_ms, now_ms + delay_ms)
-        if is_back:
-            state.back_ms = arrives
-        else:
-            state.out_ms = arrives
-        return round(arrives - now_ms, 3)
+        return replace(fate, out_ms=out_ms, back_ms=back_ms, struck=tuple(struck))
 
     # -- notifications and connections --------------------------------------------------------
 
-    def notification(self, line: str, channel: str, now_ms: int) -> Delivery:
+    def notification(self, channel: str, now_ms: int) -> Delivery:
         """What becomes of a notification that leaves the venue now."""
         if not self._notes and not self._requests:
             return AT_ONCE
-        delay_ms, late_ms, held_ms, copies = self._wire_ms(now_ms), 0.0, None, list[float]()
+        delay_ms, late_ms, held_ms = self._wire_ms(now_ms), 0.0, None
+        copies, struck = list[float](), list[str]()
         for strike in self._notes:
             if not is_of(strike.fault, channel) or not strike.hits(now_ms):
                 continue
+            struck.append(strike.fault.name)
             match strike.fault:
                 case NotificationLost():
-                    return Delivery(delays=())
+                    return Delivery(delays=(), struck=tuple(struck))
                 case NotificationDelayed(in_order=True):
                     delay_ms += drawn_ms(strike.fault.delay, strike.dice)
                 case NotificationDelayed():
@@ -198,11 +167,13 @@ class FaultEngine:
                     held_ms = strike.fault.patience
                 case _:
                     pass
-        if late_ms:
-            first = delay_ms + late_ms
-        else:
-            first = self._in_turn(line, now_ms, delay_ms, is_back=True)
-        return Delivery(delays=(first, *(first + each for each in copies)), held_ms=held_ms)
+        first = delay_ms + late_ms
+        return Delivery(
+            delays=(first, *(first + each for each in copies)),
+            in_order=not late_ms,
+            held_ms=held_ms,
+            struck=tuple(struck),
+        )
 
     def _wire_ms(self, now_ms: int) -> float:
         """What the wire itself takes: the latencies that concern every method."""
@@ -219,10 +190,6 @@ class FaultEngine:
             if isinstance(strike.fault, ConnectionRefused) and strike.hits(now_ms):
                 return strike.fault.status
         return None
-
-    def forget(self, line: str) -> None:
-        """A connection has ended."""
-        self._lines.pop(line, None)
 
     # -- what happens by itself ---------------------------------------------------------------
 

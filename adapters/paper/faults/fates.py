@@ -29,7 +29,8 @@ class Fate:
     """What happens to a request, in the order in which it happens. Times in milliseconds.
 
     It travels ``out_ms``, is carried out or not, and the answer travels ``back_ms``. ``code`` is
-    that of an error, ``status`` that of a page, ``keep`` the part of a reply that comes.
+    that of an error, ``status`` that of a page, ``keep`` the part of a reply that comes. ``struck``
+    names the faults behind it, latencies left out.
     """
 
     out_ms: float = 0.0
@@ -39,6 +40,7 @@ class Fate:
     code: int = 0
     status: int = 0
     keep: float = 1.0
+    struck: tuple[str, ...] = ()
 
     def spoiled(self, reply: bytes) -> bytes:
         """The reply as it arrives: whole, or its first part."""
@@ -52,11 +54,14 @@ UNTOUCHED = Fate()
 class Delivery:
     """When the copies of a notification come: none at all when it is lost. Milliseconds.
 
+    ``in_order``: the first copy overtakes nothing on its connection and is not overtaken.
     ``held_ms``: it waits for the next one of its connection, but no longer than that.
     """
 
     delays: tuple[float, ...] = (0.0,)
+    in_order: bool = True
     held_ms: float | None = None
+    struck: tuple[str, ...] = ()
 
 
 AT_ONCE = Delivery()

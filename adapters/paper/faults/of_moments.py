@@ -7,6 +7,8 @@ from typing import Literal
 from adapters.paper.faults.common import ANY, Fault
 from adapters.paper.faults.kinds import Distance, Percent, Texts, Usd
 
+FAVOURITE = ("BTC-PERPETUAL",)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disconnected(Fault):
@@ -72,6 +74,7 @@ class HumanOpens(OfHuman):
     """Opens a position at market: ``usd`` worth of it."""
 
     kind: Literal["human_opens"] = "human_opens"
+    instruments: Texts = FAVOURITE
     side: Literal["buy", "sell"] = "buy"
     usd: Usd
 
@@ -81,6 +84,7 @@ class HumanOrders(OfHuman):
     """Places a limit order of ``usd`` that rests ``percent`` away from the market."""
 
     kind: Literal["human_orders"] = "human_orders"
+    instruments: Texts = FAVOURITE
     side: Literal["buy", "sell"] = "buy"
     usd: Usd
     percent: Distance = Decimal(1)

@@ -94,9 +94,9 @@ def _get_time(call: Call) -> int:
     return call.now_ms
 
 
-def _status(_: Call) -> dict[str, Any]:
+def _status(call: Call) -> dict[str, Any]:
     # The documentation has a boolean here; the venue sends a text.
-    return {"locked": "false", "locked_indices": []}
+    return {"locked": str(call.engine.is_in_maintenance).lower(), "locked_indices": []}
 
 
 _CONNECTION = "account:read"

@@ -190,11 +190,11 @@ def test_silence_counts_as_a_lost_connection_for_who_asked_for_cancels(room: Roo
 def test_there_is_room_for_thirty_two_connections(room: Room) -> None:
     """As many as the venue lets one address have."""
     for _ in range(31):
-        assert not room.desk.is_full
+        assert room.desk.refuses() is None
         session = room.desk.connect(Ear())
-    assert room.desk.is_full
+    assert room.desk.refuses() == 429
     room.desk.disconnect(session)
-    assert not room.desk.is_full
+    assert room.desk.refuses() is None
 
 
 def test_what_comes_in_together_is_saved_together(tmp_path: Path) -> None:
