@@ -76,7 +76,7 @@ class Desk:
         self._client_seen_us = now_us()
         calm = Weather(exchange, FaultPlan(), seed=0, now_ms=now_us() // 1000)
         self.weather = weather or calm
-        self._courier = courier or Courier(lambda: now_us() / 1_000_000, lambda _, act: act())
+        self.courier = courier or Courier(lambda: now_us() / 1_000_000, lambda _, act: act())
 
     def now_ms(self) -> int:
         """The venue's time, which a fault may have set wrong."""
@@ -115,8 +115,8 @@ class Desk:
         self._client_seen_us = self._now_us()
         if self._listeners.pop(session.session_id, None) is not None:
             self.exchange.close_session(session, self.now_ms())
-            self._courier.forget(_way_out(session))
-            self._courier.forget(_way_back(session))
+            self.courier.forget(_way_out(session))
+            self.courier.forget(_way_back(session))
             self.publish()
             self._release()
 
@@ -163,7 +163,7 @@ class Desk:
             return
         fate = self.fate(request, session)
         arrive = partial(self._arrive, session, listener, request, fate)
-        self._courier.send(_way_out(session), fate.out_ms, arrive)
+        self.courier.send(_way_out(session), fate.out_ms, arrive)
 
     def _arrive(
         self, session: SessionState, listener: Listener, request: Request, fate: Fate
@@ -252,7 +252,7 @@ class Desk:
     ) -> None:
         """Once it is on disk, behind all that is under way on the connection."""
         lane = _way_back(session)
-        self._wait_for_disk(partial(self._courier.send, lane, back_ms, act))
+        self._wait_for_disk(partial(self.courier.send, lane, back_ms, act))
 
     def _release(self) -> None:
         """Lets out what waits: now when it is all on disk, else after the save to come."""
@@ -324,7 +324,7 @@ class Desk:
         session.is_quiet = False
         delivery = self.weather.faults.notification(channel, self._now_us() // 1000)
         lane = _way_back(session)
-        self._wait_for_disk(partial(self._courier.notify, lane, delivery, act))
+        self._wait_for_disk(partial(self.courier.notify, lane, delivery, act))
 
 
 def _way_out(session: SessionState) -> str:

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
@@ -82,10 +83,10 @@ class _Door:
         self, http: HttpRequest, request: Request, proof: HttpProof | None
     ) -> Response:
         fate = self._desk.fate(request)
-        await _pause(fate.out_ms)
+        await self._pause(fate.out_ms)
         status, body = self._desk.http(request, proof, fate)
         is_saved = await self._saved()
-        await _pause(fate.back_ms)
+        await self._pause(fate.back_ms)
         if not is_saved:
             return Response(status_code=500)
         return await _as_fated(http, fate, status, body)
@@ -93,13 +94,15 @@ class _Door:
     async def _saved(self) -> bool:
         """Whether what was done up to now is on disk; waits until that is known."""
         told: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-
-        def tell(saved: bool) -> None:
-            if not told.done():  # the client may have left, and its request with it
-                told.set_result(saved)
-
-        self._desk.when_saved(tell)
+        self._desk.when_saved(partial(_tell, told))
         return await told
+
+    async def _pause(self, ms: float) -> None:
+        """What a request or a reply takes on its way."""
+        if ms:
+            told: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            self._desk.courier.send("", ms, partial(_tell, told, True))
+            await told
 
     async def get(self, http: HttpRequest) -> Response:
         """A method in the path, its parameters in the query (or, unusually, in a body)."""
@@ -146,9 +149,9 @@ def application(desk: Desk) -> Starlette:
     )
 
 
-async def _pause(ms: float) -> None:
-    if ms:
-        await asyncio.sleep(ms / 1000)
+def _tell(told: asyncio.Future[bool], is_saved: bool) -> None:
+    if not told.done():  # the client may have left, and its request with it
+        told.set_result(is_saved)
 
 
 async def _as_fated(http: HttpRequest, fate: Fate, status: int, body: bytes) -> Response:
