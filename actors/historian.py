@@ -36,7 +36,7 @@ class Historian(Actor):
         entry = {
             "ts": event.at.isoformat(),
             "event": event_name(type(event)),
-            "level": event.level,
+            "level": event.log_level,
             **to_jsonable_python(event.to_log()),
         }
         if self._waiting:

@@ -35,6 +35,8 @@ class OrphanReaper(Actor):
         self._venue = venue
         self._period = period
         self._spared = spared
+        # Before the first log-in there is nothing to be read; a successor has missed that news.
+        self._has_begun = context.incarnation > 1
         self._sighted: frozenset[str] = frozenset()
         self._kept: set[str] = set()
 
@@ -49,9 +51,12 @@ class OrphanReaper(Actor):
         self._sweep()
 
     def on_session_opened(self, _: SessionOpened) -> None:
+        self._has_begun = True
         self.after(CONFIRM_SECONDS, ConfirmDue)
 
     def _sweep(self) -> None:
+        if not self._has_begun:
+            return
         try:
             orders, positions = self._venue.open_orders(), self._venue.positions()
             book: BookSnapshot = self.to("registry").ask(

@@ -40,6 +40,8 @@ class PositionWatcher(Actor):
         super().__init__(context)
         self._venue = venue
         self._period = period
+        # Before the first log-in there is nothing to be seen; a successor has missed that news.
+        self._has_begun = context.incarnation > 1
         self._failures = 0
         self._suspected: dict[str, tuple[float, Shortfall]] = {}
         self._missing: dict[str, float] = {}
@@ -59,9 +61,12 @@ class PositionWatcher(Actor):
         self._look()
 
     def on_session_opened(self, _: SessionOpened) -> None:
+        self._has_begun = True
         self._look()
 
     def _look(self) -> None:
+        if not self._has_begun:
+            return
         began = self.clock.monotonic()
         try:
             before = self._ledger()

@@ -54,6 +54,25 @@ class Reason(StrEnum):
     STOPPING = "stopping"
 
 
+EXPECTED = frozenset(
+    {
+        Reason.KILLED,
+        Reason.PROTECT_ONLY,
+        Reason.NOT_RECONCILED,
+        Reason.SESSION_LOST,
+        Reason.DAILY_LOSS,
+        Reason.MAX_OPEN_TRADES,
+        Reason.MAX_TRADES_PER_INSTRUMENT,
+        Reason.OPPOSITE_DIRECTION,
+        Reason.MAX_NOTIONAL,
+        Reason.SETTLEMENT_WINDOW,
+        Reason.STALE_COMMAND,
+        Reason.STOPPING,
+    }
+)
+"""Refusals nobody has to look at: a limit does its work, or a state that was told of by itself."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """The operator's limits. ``max_daily_loss_pct`` is a fraction of the day's equity."""

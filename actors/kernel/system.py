@@ -90,7 +90,7 @@ class System:
         """Logs the event once and tells everyone routed to it. Never raises."""
         log = self._log.bind(actor=sender)
         try:
-            getattr(log, event.level)(event_name(type(event)), **event.to_log())
+            getattr(log, event.log_level)(event_name(type(event)), **event.to_log())
         except Exception:  # noqa: BLE001 (a log that fails must not keep the word from its hearers)
             traceback.print_exc()
         self.route(event)

@@ -48,6 +48,11 @@ class Event(Message):
     money: ClassVar[bool] = False
     """Whether the journal must have it on disk before anything else is written."""
 
+    @property
+    def log_level(self) -> str:
+        """The level of this one: that of its class, unless what it says decides."""
+        return self.level
+
     def to_log(self) -> dict[str, Any]:
         """The event's own fields for a log line or a journal entry; empty ones left out."""
         values = ((name, getattr(self, name)) for name in own_fields(type(self)))

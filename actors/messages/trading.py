@@ -7,6 +7,7 @@ from typing import ClassVar
 from actors.messages.base import Command, Due, Event, Message, Query, Report
 from domain.instruments import Instrument
 from domain.orders import Fill, Order
+from domain.risk import EXPECTED
 from domain.trade import Trade
 
 
@@ -176,11 +177,15 @@ class ProtectOnlyEnded(Event):
 class EntryDenied(Event):
     """Refused by us; nothing was sent."""
 
-    level: ClassVar[str] = "warning"
     instrument: str
     side: str
     reasons: tuple[str, ...]
     note: str = ""
+
+    @property
+    def log_level(self) -> str:
+        """A limit that does its work, or a state that was told of already, is no warning."""
+        return "info" if EXPECTED.issuperset(self.reasons) else "warning"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

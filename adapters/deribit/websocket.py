@@ -128,7 +128,8 @@ class WebSocketRpc:
     def _ended(self, reason: str) -> None:
         if self._link is None:
             return
-        self._log.warning("venue_connection_lost", reason=reason)
+        # No warning: the session, which this is the end of, is told as lost with the same reason.
+        self._log.info("venue_connection_lost", reason=reason)
         self._tell(self._on_lost, reason)
 
     def _read(self, link: Link) -> None:
