@@ -16,7 +16,7 @@ from actors.killing import EntryLock, KillSwitch
 from actors.messages import trading as say
 from actors.messages import watch
 from actors.messages.book import BookSnapshot, DiskFailed, DiskRecovered, GetBook
-from actors.messages.risk import Denied, KillRequested
+from actors.messages.risk import Denied, KillRequested, MayTrade
 from actors.messages.session import GetCredentials, SessionLost, SessionOpened
 from actors.messages.venue import ChangesReport, TickerReport
 from actors.opening import FrontDoor, Standing
@@ -153,8 +153,19 @@ class Execution(Actor):
             self._settle(drift.instrument_name, drift.residual)
         if news or not agrees:
             self._reconciliation.doubt(self._house.records)
-        else:
+        elif self._kill.state is not None or self._may_trade():
             self._reconciled()
+
+    def _may_trade(self) -> bool:
+        """Whether Risk could let anything in: `ready` is said when trades are possible."""
+        try:
+            answer = self.to("risk").ask(MayTrade(at=self.clock.now()), timeout=ASK_SECONDS)
+        except AskFailed as error:
+            self._reconciliation.hindrance = str(error)
+            return False
+        denied = isinstance(answer, Denied)
+        self._reconciliation.hindrance = "the day's equity is not known" if denied else ""
+        return not denied
 
     def _reconciled(self) -> None:
         self._reconciliation.is_done = True

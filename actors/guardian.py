@@ -84,6 +84,7 @@ class Guardian(Actor):
             order = self._venue.edit(
                 step.order.order_id,
                 instrument,
+                label=step.order.label,
                 contracts=step.contracts + step.order.filled_contracts,
                 trigger_price=step.order.trigger_price,
             ).order

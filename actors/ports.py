@@ -134,11 +134,15 @@ class Venue(Protocol):
         order_id: str,
         instrument: Instrument,
         *,
+        label: str,
         contracts: int,
         price: Decimal | None = None,
         trigger_price: Decimal | None = None,
     ) -> Placement:
-        """Sets absolute values; ``contracts`` is the new total including what is filled."""
+        """Sets absolute values; ``contracts`` is the new total including what is filled.
+
+        ``label`` is the order's own: that of an entry passes the entry lock, as `place` does.
+        """
         ...
 
     def cancel(self, order_id: str) -> Order: ...

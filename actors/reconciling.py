@@ -15,10 +15,14 @@ ASK_AGAIN = 10.0
 
 
 class Reconciliation:
-    """Who still has to answer, and whether a look is new enough to be judged. Times monotonic."""
+    """Who still has to answer, and whether a look is new enough to be judged. Times monotonic.
+
+    ``hindrance`` is what else keeps trading from beginning, in words.
+    """
 
     def __init__(self, trade_ids: Iterable[str], now: float) -> None:
         self.is_done = False
+        self.hindrance = ""
         self.began = now
         self._asked: dict[str, float | None] = dict.fromkeys(trade_ids)
         self._verified_at = now
@@ -72,4 +76,6 @@ class Reconciliation:
             return "the venue's contract data could not be read"
         if self._asked:
             return f"{len(self._asked)} trades could not be verified at the venue"
+        if self.hindrance:
+            return self.hindrance
         return "the account could not be read, or a position is without its stop"

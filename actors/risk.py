@@ -17,7 +17,15 @@ from actors.messages.book import (
     GetBook,
     RecordDay,
 )
-from actors.messages.risk import Allowed, DayBegan, Denied, KillRequested, MayOpen, RiskDue
+from actors.messages.risk import (
+    Allowed,
+    DayBegan,
+    Denied,
+    KillRequested,
+    MayOpen,
+    MayTrade,
+    RiskDue,
+)
 from actors.messages.trading import Resume
 from actors.messages.venue import AccountReport, PlatformReport, TickerReport
 from actors.messages.watch import PortfolioObserved
@@ -74,6 +82,12 @@ class Risk(Actor):
             return Denied(at=self.clock.now(), reasons=reasons)
         return Allowed(at=self.clock.now())
 
+    def on_may_trade(self, _: MayTrade) -> Allowed | Denied:
+        """Without the day's equity nothing can be let in: prices or the account are missing."""
+        if self._day is None or self._result() is None:
+            return Denied(at=self.clock.now(), reasons=(Reason.NO_BASELINE,))
+        return Allowed(at=self.clock.now())
+
     def _situation(self, message: MayOpen, book: BookSnapshot) -> Situation:
         now = self.clock.now()
         name = message.candidate.instrument_name
@@ -124,7 +138,10 @@ class Risk(Actor):
         for account in message.accounts:
             self._learn(account)
         self._has_looked = True
-        self._adopt_newcomers()
+        if self._day is None:
+            self._begin_day(self._today())
+        else:
+            self._adopt_newcomers(self._day)
 
     def on_platform_report(self, message: PlatformReport) -> None:
         self._venue_is_open = not (message.locked or message.maintenance)
@@ -171,15 +188,13 @@ class Risk(Actor):
             resume = Resume(at=now, by="midnight", expires_at=now + RESUME_LIFE)
             self.to("execution").tell(resume)
 
-    def _adopt_newcomers(self) -> None:
+    def _adopt_newcomers(self, day: DayBaseline) -> None:
         """A currency that held nothing cannot have earned what it holds now: it was paid in."""
-        if self._day is None:
-            return
-        held = {entry.currency: entry.equity for entry in self._day.equity if entry.equity}
+        held = {entry.currency: entry.equity for entry in day.equity if entry.equity}
         new = {x: y for x, y in self._equity.items() if y and x not in held}
         value = risk.equity_usd(new, self._index)
         if value is not None:
-            self._record(self._day.day, held | new, self._day.usd + value)
+            self._record(day.day, held | new, day.usd + value)
 
     def _begin_day(self, today: str) -> None:
         equity = {currency: self._equity[currency] for currency in sorted(self._equity)}
@@ -232,6 +247,7 @@ def base_currency(instrument_name: str) -> str:
 
 Risk.handlers = {
     MayOpen: Risk.on_may_open,
+    MayTrade: Risk.on_may_trade,
     TickerReport: Risk.on_ticker_report,
     AccountReport: Risk.on_account_report,
     PortfolioObserved: Risk.on_portfolio_observed,

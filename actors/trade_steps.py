@@ -193,6 +193,7 @@ class StepTaker:
             placement = self._venue.edit(
                 line.order_ids[0],
                 self._instrument,
+                label=self._keeper.trade.label(line),
                 contracts=step.contracts,
                 price=self._keeper.trade.plan.target_price if line.role is Role.TARGET else None,
                 trigger_price=self._keeper.trade.plan.stop_price

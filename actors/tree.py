@@ -206,7 +206,7 @@ def routes() -> Routes:
         venue.TickerReport: ("risk", "execution", "strategist"),
         venue.AccountReport: ("risk",),
         venue.PlatformReport: ("risk",),
-        watch.PortfolioObserved: ("execution", "risk", "strategist", "guardian", *DESKS),
+        watch.PortfolioObserved: ("risk", "execution", "strategist", "guardian", *DESKS),
         watch.ProtectionMissing: ("execution",),
         watch.PositionDrifted: ("execution",),
         watch.PositionAgreed: ("execution",),

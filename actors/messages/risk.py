@@ -24,6 +24,11 @@ class MayOpen(Query):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MayTrade(Query):
+    """Asks whether Risk knows enough to let anything in at all; answered as `MayOpen` is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Allowed(Message):
     """Nothing speaks against it."""
 

@@ -18,7 +18,7 @@ def check(request: OrderRequest) -> None:
         ValueError: an order that is no entry by its label and could add risk, or a request
             without what its type needs. Both are mistakes in the code, not market conditions.
     """
-    if not request.reduce_only and not _is_entry(request.label):
+    if not request.reduce_only and not is_entry(request.label):
         raise ValueError(f"{request.label!r} is no entry and must be reduce-only")
     if request.contracts < 1:
         raise ValueError(f"{request.label!r} has no contracts")
@@ -28,9 +28,16 @@ def check(request: OrderRequest) -> None:
         _check_trigger(request)
 
 
-def _is_entry(text: str) -> bool:
+def is_entry(text: str) -> bool:
+    """Whether an order with this label may add risk.
+
+    Raises:
+        ValueError: the label is none of ours: whatever it is, it is not ours to send or change.
+    """
     label = labels.parse(text)
-    return label is not None and label.role is labels.Role.ENTRY
+    if label is None:
+        raise ValueError(f"{text!r} is no label of ours")
+    return label.role is labels.Role.ENTRY
 
 
 def _check_trigger(request: OrderRequest) -> None:
@@ -77,11 +84,21 @@ def _add_trigger(params: dict[str, Any], request: OrderRequest) -> None:
 def of_edit(
     order_id: str, amount: Decimal, price: Decimal | None, trigger_price: Decimal | None
 ) -> dict[str, Any]:
-    """Params of ``private/edit``: absolute values; ``post_only`` stays away, because the venue
-    refuses it on waiting children."""
+    """Params of ``private/edit``: absolute values.
+
+    ``post_only`` is explicit here too, for the same doubt about its default, except on waiting
+    children, where the venue refuses the word.
+    """
     params: dict[str, Any] = {"order_id": order_id, "amount": amount}
+    if not is_waiting_child(order_id):
+        params["post_only"] = False
     if price is not None:
         params["price"] = price
     if trigger_price is not None:
         params["trigger_price"] = trigger_price
     return params
+
+
+def is_waiting_child(order_id: str) -> bool:
+    """``OTO-80322590``, ``ETH-OTO-6910166``: a linked order that waits for its primary."""
+    return order_id.startswith("OTO-") or "-OTO-" in order_id

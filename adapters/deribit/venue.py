@@ -49,12 +49,7 @@ class DeribitVenue(VenueReads):
             ValueError: an order that is no entry by its label, and not reduce-only.
         """
         params.check(request)
-        gate = None if request.reduce_only else self._gate
-        if gate is None:
-            self._limiter.protective()
-        else:
-            gate.check()
-            self._limiter.entry()
+        gate = self._admit(adds_risk=not request.reduce_only)
         reply = self._router.once(METHODS[request.side], params.of_order(request), gate)
         return parse.placement(reply, request.instrument)
 
@@ -63,17 +58,31 @@ class DeribitVenue(VenueReads):
         order_id: str,
         instrument: Instrument,
         *,
+        label: str,
         contracts: int,
         price: Decimal | None = None,
         trigger_price: Decimal | None = None,
     ) -> Placement:
-        """Sets absolute values; ``contracts`` is the new total including what is filled."""
-        self._limiter.protective()
+        """Sets absolute values; see `actors.ports.Venue.edit`.
+
+        Raises:
+            ValueError: an order that is not ours by its label.
+        """
+        gate = self._admit(adds_risk=params.is_entry(label))
         amount = instrument.amount(contracts)
         reply = self._router.once(
-            "private/edit", params.of_edit(order_id, amount, price, trigger_price)
+            "private/edit", params.of_edit(order_id, amount, price, trigger_price), gate
         )
         return parse.placement(reply, instrument)
+
+    def _admit(self, *, adds_risk: bool) -> EntryGate | None:
+        """Takes rate budget; what could add risk passes the gate, and again as its bytes leave."""
+        if not adds_risk:
+            self._limiter.protective()
+            return None
+        self._gate.check()
+        self._limiter.entry()
+        return self._gate
 
     def cancel(self, order_id: str) -> Order:
         reply = self._router.repeat(

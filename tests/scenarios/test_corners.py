@@ -21,7 +21,7 @@ from actors.messages.trading import (
     VerifyTrade,
 )
 from actors.messages.watch import GuardFailed, GuardPlaced
-from actors.registry import Registry
+from actors.registry import Registry, check_book
 from domain.labels import Role
 from domain.risk import Reason
 from simulation.daemon import DEFAULT_LIMITS, default_plan
@@ -253,14 +253,20 @@ def test_a_trade_that_is_over_and_started_again_says_nothing(stage: Stage) -> No
     assert not scene.daemon.system.address(name).is_open
 
 
-def test_a_document_of_the_book_that_nobody_can_read_ends_the_process(stage: Stage) -> None:
-    """Better a process that says why it cannot start than one that forgot a trade."""
+def test_a_document_of_the_book_that_nobody_can_read_costs_no_trade(stage: Stage) -> None:
+    """The book is set aside whole, as the bot does; journal and venue know the rest."""
     scene = stage().ready()
-    scene.bracket()
+    trade_id = scene.bracket()
     scene.run(1)
     scene.crash()
     (document,) = scene.disk.tables["trades"].values()
     document["plan"]["side"] = "sideways"
-    scene.boot()
-    assert scene.daemon.finished.get(timeout=60) == 70
-    assert "registry" in scene.daemon.escalations[0]
+    with pytest.raises(ValueError, match="side"):
+        check_book(scene.disk.tables)
+    scene.disk.tables.clear()
+    scene.boot(kept_aside="registry.unreadable.json")
+    scene.wait(Ready)
+    assert scene.booked == [trade_id]
+    assert len(scene.stops(trade_id)) == 1
+    scene.run(3)
+    scene.settled()

@@ -21,6 +21,7 @@ from actors.messages.trading import (
     TradeOpened,
 )
 from actors.messages.watch import LookFailed
+from adapters.deribit.channels import account_channels
 from domain.labels import Role
 from simulation.daemon import default_plan
 from simulation.venue import Fate, Refusal
@@ -301,3 +302,25 @@ def test_an_order_the_venue_changed_on_the_way_is_not_kept(stage: Stage) -> None
     assert stop.reduce_only
     assert stop.label == f"bw.{answer.trade_id}.sl.2"
     assert scene.naked.longest() < 1
+
+
+def test_a_venue_that_is_not_there_at_first_is_told_by_its_session_alone(stage: Stage) -> None:
+    """Nobody reports that the account cannot be read before anybody could log in."""
+    scene = stage()
+    scene.market.is_partitioned = True
+    scene.boot()
+    scene.run(5)
+    assert scene.events(SessionLost)
+    assert not scene.events(LookFailed)
+    scene.kind()
+    scene.wait(Ready)
+
+
+def test_without_prices_it_is_not_ready_and_says_so(stage: Stage) -> None:
+    """Nothing could be let in: the day's equity is not known before the first price."""
+    names = ("BTC-PERPETUAL",)
+    scene = stage(plan=default_plan(instruments=names, channels=account_channels()))
+    scene.boot()
+    (began,) = [scene.wait(ProtectOnlyBegan)]
+    assert "equity" in began.reason
+    assert not scene.events(Ready)

@@ -133,6 +133,14 @@ def test_a_bad_line_is_denied_and_the_next_one_played(
     assert len(scene.events(TradeOpened)) == 1
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_line_at_ready_is_played_on_an_accounts_first_day(stage: Stage, seed: int) -> None:
+    """Ready means ready: the day's equity is known by then."""
+    scene = stage(seed, plan=default_plan(script=(line(0),))).ready()
+    scene.wait(TradeOpened)
+    assert not scene.events(EntryDenied)
+
+
 def test_a_script_line_may_be_a_limit_entry(stage: Stage) -> None:
     """It rests at its offset until the market comes to it."""
     script = (line(1, entry_type="limit", price="-0.5%", stop_loss="-2%"),)

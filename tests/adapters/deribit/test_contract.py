@@ -120,7 +120,9 @@ def test_a_trade_from_entry_to_flat(client: Client) -> None:
     (position,) = venue.positions()
     assert position.contracts == 5
     higher = instrument.floor_price(mark * Decimal("0.92"))
-    moved = venue.edit(stop.order_id, instrument, contracts=5, trigger_price=higher).order
+    moved = venue.edit(
+        stop.order_id, instrument, label=stop.label, contracts=5, trigger_price=higher
+    ).order
     assert (moved.order_id, moved.trigger_price) == (stop.order_id, higher)
 
     assert venue.close_position(instrument.name).order.filled_contracts == 5

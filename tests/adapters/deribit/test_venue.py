@@ -46,6 +46,9 @@ def bench() -> Bench:
     return Bench()
 
 
+SL = "bw.t1.sl.1"
+
+
 def entry(**changes: Any) -> OrderRequest:
     fields: dict[str, Any] = {
         "instrument": BTC,
@@ -164,7 +167,7 @@ def test_linear_amounts_are_coins(bench: Bench) -> None:
 )
 def test_what_must_never_be_sent_is_not(bench: Bench, request_: OrderRequest) -> None:
     """No order but an entry may add risk, and no order goes out half-specified."""
-    with pytest.raises(ValueError, match=r"reduce-only|contracts|needs"):
+    with pytest.raises(ValueError, match=r"reduce-only|contracts|needs|no label"):
         bench.venue.place(request_)
     assert bench.sent() == []
 
@@ -211,7 +214,7 @@ def test_an_order_is_sent_once(bench: Bench, failure: Exception) -> None:
     bench.both("private/close_position", failure)
     for send in (
         lambda: bench.venue.place(entry()),
-        lambda: bench.venue.edit("1", BTC, contracts=1),
+        lambda: bench.venue.edit("1", BTC, label=SL, contracts=1),
         lambda: bench.venue.close_position(BTC.name),
     ):
         with pytest.raises(type(failure)):
@@ -259,19 +262,40 @@ def test_being_throttled_empties_the_budget(bench: Bench) -> None:
 
 
 def test_an_edit_sets_absolute_values(bench: Bench) -> None:
-    """Total amount and new prices; nothing a waiting child would refuse."""
+    """Total amount and new prices; post_only is said, except where the venue refuses the word."""
     bench.stream.answer("private/edit", placed())
-    bench.venue.edit("SLMS-1", BTC, contracts=12, trigger_price=Decimal(95500), price=Decimal(1))
-    bench.venue.edit("SLMS-1", BTC, contracts=13)
+    prices = {"trigger_price": Decimal(95500), "price": Decimal(1)}
+    bench.venue.edit("SLMS-1", BTC, label=SL, contracts=12, **prices)
+    bench.venue.edit("SLMS-1", BTC, label=SL, contracts=13)
+    bench.venue.edit("ETH-OTO-1", BTC, label=SL, contracts=13)
     assert [params for _, params in bench.stream.calls] == [
         {
             "order_id": "SLMS-1",
             "amount": Decimal(120),
+            "post_only": False,
             "price": Decimal(1),
             "trigger_price": Decimal(95500),
         },
-        {"order_id": "SLMS-1", "amount": Decimal(130)},
+        {"order_id": "SLMS-1", "amount": Decimal(130), "post_only": False},
+        {"order_id": "ETH-OTO-1", "amount": Decimal(130)},
     ]
+
+
+def test_an_edit_of_an_entry_stops_at_the_lock(bench: Bench) -> None:
+    """After a kill nothing may make an entry larger; protecting goes on."""
+    bench.both("private/edit", placed())
+    bench.venue.lock_entries("kill switch")
+    with pytest.raises(NotSent, match="kill switch"):
+        bench.venue.edit("1", BTC, label="bw.t1.entry.1", contracts=20)
+    bench.venue.edit("SLMS-1", BTC, label=SL, contracts=13)
+    assert [params["order_id"] for _, params in bench.sent()] == ["SLMS-1"]
+
+
+def test_what_is_not_ours_by_its_label_is_not_edited(bench: Bench) -> None:
+    """A mistake in the code, found before a byte leaves."""
+    with pytest.raises(ValueError, match="no label of ours"):
+        bench.venue.edit("1", BTC, label="by hand", contracts=1)
+    assert bench.sent() == []
 
 
 def test_reads_and_cancels_fall_back_and_are_repeated(bench: Bench) -> None:
