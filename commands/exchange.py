@@ -3,11 +3,14 @@
 import sys
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from actors.kernel import ExitCode
+from adapters.paper.faults.plan import FaultPlan
+from adapters.paper.faults.reading import PlanInvalid, read_plan
 from adapters.paper.server import PaperSettings, serve
 from commands.common import fail, not_started, number, open_log, read_settings, words
 from config.logs import register_secret
@@ -31,6 +34,9 @@ def exchange(  # noqa: PLR0917 (Typer reads the options from the signature)
     ] = "",
     token_seconds: Annotated[int, typer.Option(min=1, help="Life of an access token.")] = 900,
     reset: Annotated[bool, typer.Option("--reset", help="New account; keeps the old.")] = False,
+    faults: Annotated[
+        Path | None, typer.Option(help="What goes wrong: a TOML file, see docs/faults.md.")
+    ] = None,
     idle_exit: Annotated[
         float, typer.Option(min=0, help="End after so many seconds without clients; 0 never.")
     ] = 0.0,
@@ -51,9 +57,10 @@ def exchange(  # noqa: PLR0917 (Typer reads the options from the signature)
             token_seconds=token_seconds,
             reset=reset,
             status=sys.stderr.isatty(),
+            faults=_plan(faults or settings.paper_faults),
         )
         paper = replace(paper, balances=_balances(balance)) if balance else paper
-    except ValueError as error:
+    except (ValueError, PlanInvalid) as error:
         fail(str(error), ExitCode.SETTINGS_INVALID)
     raise typer.Exit(_serve(settings, paper))
 
@@ -69,6 +76,10 @@ def _serve(settings: Settings, paper: PaperSettings) -> int:
             fail(str(error), ExitCode.SETTINGS_INVALID)
         except OSError as error:
             return not_started(words(error))
+
+
+def _plan(path: Path | None) -> FaultPlan:
+    return FaultPlan() if path is None else read_plan(path)
 
 
 def _balances(given: list[str]) -> dict[str, Decimal]:

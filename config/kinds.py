@@ -3,6 +3,7 @@
 from datetime import time
 from decimal import Decimal
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -76,6 +77,7 @@ Deadline = Annotated[float, Field(gt=0, le=60)]
 Interval = Annotated[float, Field(ge=0.1, le=3600)]
 Speed = Annotated[float, Field(gt=0, le=10_000)]
 
+ExistingFile = Annotated[Path, AfterValidator(values.existing_file)]
 Feed = Annotated[str, AfterValidator(values.feed)]
 TimeOfDay = Annotated[time, BeforeValidator(values.clock_time)]
 

@@ -165,6 +165,11 @@ class Settings(BaseSettings):
         1.0, "how fast prices run", "a number above 0 and at most 10000; 1 is real time"
     )
     paper_port: kinds.Port = _setting(8581, "the paper exchange's port", kinds.PORT)
+    paper_faults: kinds.ExistingFile | None = _setting(
+        None,
+        "what goes wrong at the paper exchange: a fault plan",
+        "a TOML file, see docs/faults.md",
+    )
     data_dir: Path = _setting(
         Path("data"), "where data is kept, one folder inside for each venue", "a folder", "Files"
     )

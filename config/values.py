@@ -137,3 +137,10 @@ def _with_file(value: str, kind: str, allowed: str) -> str:
     if not Path(name).is_file():
         raise ValueError(f"there is no file {name}")
     return value
+
+
+def existing_file(path: Path) -> Path:
+    """A file that is there."""
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    return path

@@ -126,6 +126,21 @@ class Desk:
         now_ms = self._now_us() // 1000
         return self.weather.fate(request.method, request.params, line, now_ms)
 
+    def add_faults(self, plan: FaultPlan) -> tuple[str, ...]:
+        """Puts faults in force from now on; see `FaultEngine.add`."""
+        return self.weather.faults.add(plan, self._now_us() // 1000)
+
+    def check_owner(self, proof: HttpProof) -> None:
+        """Whether a request outside of the venue's protocol is the account's owner's.
+
+        Raises:
+            VenueError: it is not.
+        """
+        session = self.exchange.open_session(is_websocket=False)
+        now_ms = self.now_ms()
+        rpc.authorize(self.exchange.sessions, session, proof, now_ms)
+        self.exchange.sessions.grant(session, None, now_ms)
+
     def http(
         self, request: Request, proof: HttpProof | None, fate: Fate = UNTOUCHED
     ) -> tuple[int, bytes]:

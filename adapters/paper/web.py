@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from adapters.paper import lines, rpc
+from adapters.paper import control, lines, rpc
 from adapters.paper.desk import Desk
 from adapters.paper.errors import VenueError, refusal
 from adapters.paper.faults.fates import Answer, Fate
@@ -145,6 +145,7 @@ def application(desk: Desk) -> Starlette:
             Route(PREFIX + "/{method:path}", door.post, methods=["POST"]),
             Route(PREFIX, door.post, methods=["POST", "GET"]),
             WebSocketRoute("/ws" + PREFIX, door.websocket),
+            *control.routes(desk),
         ]
     )
 

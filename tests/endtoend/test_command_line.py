@@ -42,6 +42,7 @@ def test_values_the_exchange_cannot_use_are_named(tmp_path: Path) -> None:
         ("--speed", "nan"): "--speed is a number, not 'nan'",
         ("--balance", "BTC"): "--balance is a currency and an amount, such as BTC=1, not 'BTC'",
         ("--feed", "replay:not-here.gz"): "not-here.gz",
+        ("--faults", "not-here.toml"): "not-here.toml has 1 mistake",
     }
     calls = [("exchange", "--port", "0", *option) for option in wrong]
     for (code, printed), said in zip(run(tmp_path, *calls), wrong.values(), strict=True):

@@ -1,6 +1,7 @@
 """Fault plans as text: what is accepted, how it is written, what is said of mistakes."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
 
@@ -164,7 +165,7 @@ SCALARS = st.one_of(
     st.sampled_from(["5s", "-5s", "1e9h", "private/*", "buy", "random"]),
 )
 VALUES = SCALARS | st.lists(SCALARS, max_size=2) | st.dictionaries(st.text(max_size=8), SCALARS)
-KEYS = sorted({name for kind in KINDS.values() for name in kind.__dataclass_fields__})
+KEYS = sorted({each.name for kind in KINDS.values() for each in fields(kind)})
 TABLES = st.fixed_dictionaries(
     {"kind": st.sampled_from(sorted(KINDS)) | VALUES},
     optional={name: VALUES for name in KEYS if name != "kind"},
@@ -211,3 +212,27 @@ def test_a_plan_survives_writing(at: list[int], chance: float, most: int, name: 
     fault = ReplyLost(name=name, at=tuple(at), probability=chance, most=most)
     plan = FaultPlan(seed=most, fault=(fault,)).named()
     assert parse_plan(to_toml(plan)) == plan
+
+
+DOCS = Path(__file__).parents[4] / "docs"
+
+
+def test_the_documentation_has_an_example_of_each_kind_that_is_read() -> None:
+    """As a person would copy it; and a row in a table for each."""
+    text = (DOCS / "faults.md").read_text("utf-8")
+    examples = text.split("<!-- examples -->")[1].split("<!-- /examples -->")[0]
+    plan = parse_plan(examples.strip().removeprefix("```toml").removesuffix("```"))
+    assert sorted(each.kind for each in plan.fault) == sorted(KINDS)
+    assert [kind for kind in KINDS if f"| `{kind}` |" not in text] == []
+
+
+def test_every_key_is_documented() -> None:
+    """Somewhere on the page, in code."""
+    text = (DOCS / "faults.md").read_text("utf-8")
+    assert [key for key in KEYS if f"`{key}`" not in text and f"{key} = " not in text] == []
+
+
+@pytest.mark.parametrize("path", sorted(DOCS.glob("examples/*.toml")), ids=lambda x: x.name)
+def test_every_example_file_is_a_plan(path: Path) -> None:
+    """With something in it."""
+    assert read_plan(path).fault

@@ -80,6 +80,11 @@ class Stage:
     def get(self, method: str, **params: Any) -> requests.Response:
         return self._quiet.get(f"{self.server.http}/{method}", params=params, timeout=WAIT)
 
+    def strike(self, kind: str, **more: Any) -> None:
+        """Puts a fault in force now, by the control endpoint."""
+        url = f"http://127.0.0.1:{self.server.port}/control/faults"
+        assert self._quiet.post(url, json={"kind": kind, **more}, timeout=WAIT).ok
+
     def bought(self) -> set[str]:
         """The labels of what was really bought."""
         terms = {"instrument_name": "BTC-PERPETUAL"}
@@ -284,8 +289,9 @@ def test_a_delayed_notification_comes_after_those_behind_it(tmp_path: Path) -> N
 
 def test_every_websocket_breaks_at_its_moment(tmp_path: Path) -> None:
     """Without a word; a new connection is taken in."""
-    with weather(tmp_path, 'kind = "disconnect"\nat = "200ms"') as stage:
+    with weather(tmp_path) as stage:
         line, other = stage.line(), stage.line()
+        stage.strike("disconnect")
         assert line.lost.get(timeout=WAIT)
         assert other.lost.get(timeout=WAIT)
         line.open()
@@ -303,10 +309,10 @@ def test_a_new_connection_is_turned_away(tmp_path: Path) -> None:
 
 def test_maintenance_is_told_and_hangs_up_and_refuses(tmp_path: Path) -> None:
     """Told on ``platform_state`` first; 11051 over HTTP until it is over."""
-    down = 'kind = "maintenance"\nat = "300ms"\nlasts = "10m"'
-    with weather(tmp_path, down) as stage:
+    with weather(tmp_path) as stage:
         line = stage.line()
         line.call("private/subscribe", channels=["platform_state"])
+        stage.strike("maintenance")
         while (heard := line.heard.get(timeout=WAIT)[1]) != {"maintenance": True}:
             assert "price_index" in heard
         assert line.lost.get(timeout=WAIT)
