@@ -118,10 +118,10 @@ class Params:
         return catalogue.listed(self.text("instrument_name"))
 
     def currency(self, name: str = "currency", *, default: str | None = None) -> str:
-        """A currency of the account in capitals, or ``any``."""
+        """A currency of the venue in capitals, or ``any``."""
         text = self.text(name, default).upper()
         if text == "ANY":
             return "any"
-        if text not in catalogue.CURRENCIES:
+        if text not in catalogue.CURRENCIES and text not in catalogue.OTHER_CURRENCIES:
             raise invalid(name, "invalid currency")
         return text

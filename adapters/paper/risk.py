@@ -48,7 +48,7 @@ def floating(engine: Engine, name: str) -> Decimal:
 def equity(engine: Engine, currency: str) -> Decimal:
     """What the account is worth in one currency now."""
     held = sum((floating(engine, name) for name in names_in(currency)), ZERO)
-    return engine.account.balances[currency] + engine.account.session_rpl(currency) + held
+    return engine.account.balances.get(currency, ZERO) + engine.account.session_rpl(currency) + held
 
 
 @cache
@@ -114,7 +114,7 @@ def standing(engine: Engine, currency: str) -> Standing:
     names = names_in(currency)
     held = [position_margins(engine, name) for name in names]
     return Standing(
-        balance=engine.account.balances[currency],
+        balance=engine.account.balances.get(currency, ZERO),
         session_rpl=engine.account.session_rpl(currency),
         floating=sum((floating(engine, name) for name in names), ZERO),
         initial=sum((with_orders(engine, name) for name in names), ZERO),

@@ -34,6 +34,7 @@ class Switches:
 
     post_only_default: bool = False
     market_orders_shown_as: Literal["market", "limit"] = "market"
+    market_time_in_force: Literal["default", "refuse"] = "default"
     beyond_band: Literal["refuse", "clamp"] = "refuse"
     passive_beyond_band: Literal["rest", "refuse"] = "rest"
     halted_takes_cancels: bool = False

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from adapters.paper.candles import SPANS_MS
-from adapters.paper.catalogue import CURRENCIES, INDEX_OF, INSTRUMENTS
+from adapters.paper.catalogue import CURRENCIES, INDEX_OF, INSTRUMENTS, OTHER_CURRENCIES
 
 
 class Family(Enum):
@@ -131,7 +131,7 @@ def _currencies(parts: dict[str, str | None]) -> tuple[str, ...] | None:
     currency = (parts.get("currency") or "any").upper()
     if currency == "ANY":
         return CURRENCIES
-    return (currency,) if currency in CURRENCIES else None
+    return (currency,) if currency in CURRENCIES or currency in OTHER_CURRENCIES else None
 
 
 def _instruments(parts: dict[str, str | None]) -> frozenset[str] | None:

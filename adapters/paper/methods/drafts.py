@@ -110,7 +110,7 @@ def _draft(call: Call, params: Params, instrument: Instrument, side: Side) -> Dr
         order_type=order_type,
         price=price,
         label=params.text("label", "", longest=_LABEL_LENGTH),
-        time_in_force=_time_in_force(params, order_type),
+        time_in_force=_time_in_force(call, params, order_type),
         reduce_only=params.flag("reduce_only"),
         post_only=_post_only(call, params, order_type),
         reject_post_only=params.flag("reject_post_only"),
@@ -133,11 +133,14 @@ def _display(
     return placing.check_display(instrument, whole, display)
 
 
-def _time_in_force(params: Params, order_type: OrderType) -> TimeInForce:
-    """Market-style orders take none: the venue is said to refuse it there."""
+def _time_in_force(call: Call, params: Params, order_type: OrderType) -> TimeInForce:
+    """Market-style orders take none but, perhaps, the one they would have anyway."""
+    asked = params.choice("time_in_force", TimeInForce, _GTC)
     if order_type in MARKET_STYLE and "time_in_force" in params:
-        raise invalid("time_in_force", "not allowed for this order type")
-    return params.choice("time_in_force", TimeInForce, _GTC)
+        takes_default = call.engine.switches.market_time_in_force == "default"
+        if asked is not _GTC or not takes_default:
+            raise invalid("time_in_force", "not allowed for this order type")
+    return asked
 
 
 def _post_only(call: Call, params: Params, order_type: OrderType) -> bool:

@@ -168,3 +168,19 @@ def test_a_settlement_is_heard_as_a_state() -> None:
         bench.move(ms=1000)
     assert [state for name, state in heard if name == LINEAR] == ["settlement", "open"]
     assert len(heard) == 8
+
+
+@pytest.mark.parametrize("currency", ["USDT", "eurr"])
+def test_currencies_in_which_the_account_has_nothing(currency: str) -> None:
+    """A client asks for every currency of the venue: the answers are empty, not refusals."""
+    bench = Bench()
+    bench.buy(10)
+    assert bench.call("get_order_history_by_currency", currency=currency) == []
+    assert bench.call("get_open_orders_by_currency", currency=currency) == []
+    assert bench.call("get_positions", currency=currency) == []
+    assert bench.call("get_user_trades_by_currency", currency=currency)["trades"] == []
+    assert bench.call("public/get_instruments", currency=currency) == []
+    assert bench.account(currency)["equity"] == 0
+    assert bench.call("cancel_all_by_currency", currency=currency) == 0
+    assert bench.subscribe(f"user.portfolio.{currency}") == [f"user.portfolio.{currency}"]
+    assert bench.refused("get_positions", currency="DOGE").data["reason"] == "invalid currency"

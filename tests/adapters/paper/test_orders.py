@@ -182,7 +182,7 @@ def test_post_only_crossing_is_refused_in_reject_mode() -> None:
         ({"label": "x" * 65}, -32602, "label"),
         ({"label": "a\nb"}, -32602, "label"),
         ({"reduce_only": "perhaps"}, -32602, "reduce_only"),
-        ({"type": "market", "time_in_force": "good_til_cancelled"}, -32602, "time_in_force"),
+        ({"type": "market", "time_in_force": "immediate_or_cancel"}, -32602, "time_in_force"),
         ({"type": "market", "post_only": True}, 11055, None),
         ({"time_in_force": "fill_or_kill", "post_only": True}, 11055, None),
         ({"valid_until": NOON - 1}, 13888, None),

@@ -236,3 +236,17 @@ def test_the_price_that_turns_funding_into_coin(rule: str, price: int) -> None:
     bench.move(100_000, ms=8 * 3_600_000)
     paid = -bench.position()["realized_funding"]
     assert abs(paid - Decimal(10_000) / price * Decimal("0.00055")) < Decimal("1E-12")
+
+
+@pytest.mark.parametrize(("rule", "code"), [("default", None), ("refuse", -32602)])
+def test_a_market_order_that_names_its_time_in_force(rule: str, code: int | None) -> None:
+    """The one it has anyway is taken, or none is; another never is."""
+    bench = Bench(market_time_in_force=rule)
+    terms = {"instrument_name": INVERSE, "amount": 10, "type": "market"}
+    if code is None:
+        placed = bench.call("buy", **terms, time_in_force="good_til_cancelled")
+        assert placed["order"]["order_state"] == "filled"
+    else:
+        error = bench.refused("buy", **terms, time_in_force="good_til_cancelled")
+        assert (error.code, error.data["param"]) == (code, "time_in_force")
+    assert bench.refused("buy", **terms, time_in_force="fill_or_kill").code == -32602
