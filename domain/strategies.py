@@ -40,7 +40,10 @@ class Strategy(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakoutSettings:
-    """Bars to look back, and distances in average true ranges."""
+    """Bars to look back, and distances in average true ranges.
+
+    ``rest_bars`` is how many bars after a signal none is looked for.
+    """
 
     bar_ms: int = 60_000
     lookback: int = 20
@@ -49,6 +52,7 @@ class BreakoutSettings:
     target_atr: Decimal = Decimal(3)
     min_stop: Decimal = Decimal("0.0005")
     """The least distance of the stop, as a fraction of the price: below it is noise."""
+    rest_bars: int = 0
 
 
 class Breakout:
@@ -60,9 +64,13 @@ class Breakout:
         self._settings = settings
         self._bars: deque[Bar] = deque(maxlen=settings.lookback)
         self._ranges: deque[Decimal] = deque(maxlen=settings.atr_period)
+        self._rest = 0
 
     def on_bar(self, bar: Bar) -> Signal | None:
-        signal = self._signal(bar)
+        self._rest = max(0, self._rest - 1)
+        signal = None if self._rest else self._signal(bar)
+        if signal is not None:
+            self._rest = self._settings.rest_bars
         previous = self._bars[-1].close if self._bars else bar.open
         self._ranges.append(max(bar.high, previous) - min(bar.low, previous))
         self._bars.append(bar)

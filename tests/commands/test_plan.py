@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from actors import tree
-from commands.plan import plan_of, script_of
+from commands.plan import PAPER_REST_BARS, PAPER_TRADE_USD, plan_of, script_of
 from config.script import ScriptInvalid
 from config.settings import Settings, load
 
@@ -50,6 +50,26 @@ def test_foreign_positions_are_protected_when_that_is_set() -> None:
     wanted = plan(FOREIGN_POSITIONS="protect", FOREIGN_STOP_PCT="0.2")
     assert wanted.foreign_positions == "protect"
     assert str(wanted.foreign_stop_pct) == "0.2"
+
+
+def test_on_paper_the_toy_trades_little_unless_told_how_much() -> None:
+    """An untouched `make run` must live through the night; who names a size gets it."""
+    assert plan().sizing.max_notional_usd == PAPER_TRADE_USD
+    assert plan(MAX_NOTIONAL_USD="1000").sizing.max_notional_usd == 1000
+    assert plan(MAX_NOTIONAL_USD="50000").sizing.max_notional_usd == 50_000
+    assert plan(RISK_PER_TRADE_PCT="0.005").sizing.max_notional_usd == 100_000
+    live = {"DERIBIT_CLIENT_ID": "id", "DERIBIT_CLIENT_SECRET": "secret"}
+    assert plan(DERIBIT_ENV="testnet", **live).sizing.max_notional_usd == 100_000
+
+
+def test_the_toy_rests_on_endless_prices_and_not_on_a_recording(tmp_path: Path) -> None:
+    """A recording is over soon enough."""
+    recording = tmp_path / "ticks"
+    recording.write_text("", "utf-8")
+    resting, replaying = plan().breakout, plan(PAPER_FEED=f"replay:{recording}").breakout
+    assert resting is not None
+    assert replaying is not None
+    assert (resting.rest_bars, replaying.rest_bars) == (PAPER_REST_BARS, 0)
 
 
 def test_every_setting_has_an_effect_somewhere() -> None:

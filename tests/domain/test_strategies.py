@@ -1,5 +1,6 @@
 """Bars and the reference strategy: what is a breakout, and where stop and target stand."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -101,6 +102,14 @@ def test_a_close_below_the_lowest_low_sells() -> None:
 def test_a_high_that_does_not_hold_is_no_breakout() -> None:
     """Only the close counts."""
     assert played(*QUIET, bar(3, "101", "110", "102"))[-1] is None
+
+
+def test_it_rests_after_a_signal_when_told_to() -> None:
+    """The bars in between are looked at all the same."""
+    strategy = Breakout(replace(SETTINGS, rest_bars=2))
+    highs = [bar(n, str(90 + n * 10), str(100 + n * 10), str(100 + n * 10)) for n in range(3, 7)]
+    said = [strategy.on_bar(each) for each in (*QUIET, *highs)]
+    assert [signal is not None for signal in said[3:]] == [True, False, True, False]
 
 
 def test_the_stop_keeps_a_least_distance() -> None:
