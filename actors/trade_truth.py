@@ -15,6 +15,10 @@ FILLS_MARGIN_MS = 60_000
 """How far before the trade's beginning fills are looked for (clocks differ)."""
 
 
+FORGOTTEN_AFTER_MS = 20 * 60_000
+"""How old an order must be for the venue to have forgotten it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Truth:
     """Orders and fills as the venue states them, read orders first."""
@@ -47,14 +51,31 @@ def _of_label(venue: Venue, trade: Trade, line: Line, instrument: Instrument) ->
     """The orders under a label, and what a fired stop became.
 
     Whether the order a stop fires into carries its label is not documented: one that does not
-    is found by its parent.
+    is found by its parent. What ended a while ago is in the history alone.
     """
-    found = venue.orders_by_label(trade.label(line), instrument.settlement_currency)
+    label = trade.label(line)
+    found = venue.orders_by_label(label, instrument.settlement_currency)
     fired = {x.order_id for x in found if x.state is OrderState.TRIGGERED}
-    if not fired or any(x.trigger_order_id in fired for x in found):
+    has_child = any(x.trigger_order_id in fired for x in found)
+    if (found and (not fired or has_child)) or not (found or _may_be_forgotten(venue, line)):
         return found
-    children = (x for x in venue.order_history(instrument.name) if x.trigger_order_id in fired)
-    return (*found, *children)
+    known = {x.order_id for x in found}
+    family = known.union(line.ids)
+    return (
+        *found,
+        *(
+            x
+            for x in venue.order_history(instrument.name)
+            if x.order_id not in known
+            and (x.label == label or x.order_id in family or x.trigger_order_id in family)
+        ),
+    )
+
+
+def _may_be_forgotten(venue: Venue, line: Line) -> bool:
+    """Whether the order may have left the live store, which keeps what ended for half an hour."""
+    age_ms = venue.server_now_ms() - round(line.sent_at.timestamp() * 1000)
+    return age_ms > FORGOTTEN_AFTER_MS
 
 
 def since_ms(trade: Trade) -> int:

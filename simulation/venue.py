@@ -29,6 +29,7 @@ from adapters.paper import jsontext
 from adapters.paper.errors import VenueError
 from adapters.paper.exchange import Exchange
 from adapters.paper.market import BookShape
+from adapters.paper.switches import Switches
 from simulation.runtime import VirtualWorld
 
 
@@ -178,10 +179,10 @@ def _unheard(report: Report) -> None:
 class VirtualMarket:
     """An engine, its prices, and every connection to it, in one virtual world.
 
-    ``one_way_seconds`` is the latency of half a round trip. Prices stand still until `move`.
-    While ``is_partitioned``, requests of the stream are swallowed and nothing else gets through.
-    ``onlookers`` are called whenever the engine may have changed. ``secret`` is what the next
-    `client` logs in with.
+    ``switches`` decide what the real venue does not publish; ``one_way_seconds`` is the latency of
+    half a round trip. Prices stand still until `move`. While ``is_partitioned``, requests of the
+    stream are swallowed and nothing else gets through. ``onlookers`` are called whenever the engine
+    may have changed. ``secret`` is what the next `client` logs in with.
     """
 
     def __init__(
@@ -193,6 +194,7 @@ class VirtualMarket:
         prices: Mapping[str, Decimal] | None = None,
         one_way_seconds: float = 0.005,
         shape: BookShape | None = None,
+        switches: Switches | None = None,
     ) -> None:
         self.world = world
         self.exchange = Exchange(
@@ -200,6 +202,7 @@ class VirtualMarket:
             balances=balances or {"BTC": Decimal(10), "ETH": Decimal(100), "USDC": Decimal(10**5)},
             now_ms=world.now_ms(),
             shape=shape or BookShape(),
+            switches=switches or Switches(),
         )
         self.prices = dict(prices or {"btc_usd": Decimal(100_000), "eth_usd": Decimal(3_200)})
         self.faults: Faults = no_faults

@@ -7,7 +7,7 @@ from actors import trade_truth
 from actors.ports import Venue
 from domain.labels import Role
 from domain.orders import Fill, Order, OrderState
-from tests.domain.builders import child, entry, label_of, record, report, stop
+from tests.domain.builders import after, child, entry, label_of, record, report, stop
 from tests.domain.catalogue import BTC
 
 
@@ -18,6 +18,11 @@ class Reads:
     resting: tuple[Order, ...] = ()
     past: tuple[Order, ...] = ()
     asked: list[str] = field(default_factory=list[str])
+    now_ms: int = round(after(1).timestamp() * 1000)
+    has_forgotten: bool = False
+
+    def server_now_ms(self) -> int:
+        return self.now_ms
 
     def open_orders(self) -> tuple[Order, ...]:
         return self.resting
@@ -25,7 +30,8 @@ class Reads:
     def orders_by_label(self, label: str, currency: str) -> tuple[Order, ...]:
         assert currency == BTC.settlement_currency
         self.asked.append(label)
-        return tuple(x for x in (*self.resting, *self.past) if x.label == label)
+        past = () if self.has_forgotten else self.past
+        return tuple(x for x in (*self.resting, *past) if x.label == label)
 
     def order_history(self, instrument_name: str) -> tuple[Order, ...]:
         assert instrument_name == BTC.name
@@ -70,3 +76,19 @@ def test_only_what_does_not_rest_is_looked_up() -> None:
     reads = Reads(resting=(others, mine))
     assert trade_truth.of_trade(venue_of(reads), TRADE, BTC).orders == (mine,)
     assert reads.asked == []
+
+
+def test_what_the_venue_forgot_is_found_in_the_history() -> None:
+    """After half an hour the live store has neither the stop nor what it became."""
+    reads = Reads(past=(FIRED, FILLED), now_ms=round(after(3600).timestamp() * 1000))
+    reads.has_forgotten = True
+    line = TRADE.of(Role.STOP)[0]
+    assert trade_truth.of_line(venue_of(reads), TRADE, line, BTC).orders == (FIRED, FILLED)
+
+
+def test_an_order_that_is_young_and_not_there_costs_no_history() -> None:
+    """It was never made, or comes a moment later: the history knows no more than the look-up."""
+    reads = Reads()
+    line = TRADE.of(Role.STOP)[0]
+    assert trade_truth.of_line(venue_of(reads), TRADE, line, BTC).orders == ()
+    assert reads.asked == [label_of(Role.STOP)]

@@ -5,9 +5,10 @@ engine holds and what was published. `Scene.judge` are the invariants that hold 
 once the world is quiet.
 """
 
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -29,6 +30,7 @@ from actors.registry import check_book
 from actors.tree import Plan
 from adapters.paper.market import BookShape
 from adapters.paper.records import OrderRecord
+from adapters.paper.switches import Switches
 from domain import labels
 from domain.labels import Role
 from domain.orders import STOP_TYPES, OrderState
@@ -94,6 +96,23 @@ class Once:
         return self._fate
 
 
+VENUE = "SCENARIO_VENUE"
+
+
+def switched() -> Switches:
+    """The venue's doubtful ways: usual, or as the environment says (``fired_label=dropped``).
+
+    `test_switches` plays all scenarios again at each of them.
+    """
+    name, _, value = os.environ.get(VENUE, "").partition("=")
+    if not name:
+        return Switches()
+    usual = getattr(Switches(), name)
+    kind = type(usual)
+    chosen = value == "True" if kind is bool else (str if usual is None else kind)(value)
+    return replace(Switches(), **{name: chosen})
+
+
 class Scene:
     """A scenario's stage. ``tick`` is the market's heartbeat in seconds."""
 
@@ -110,7 +129,11 @@ class Scene:
     ) -> None:
         self.world = VirtualWorld(seed, start=start)
         self.market = VirtualMarket(
-            self.world, seed=seed, shape=shape or BookShape(premium_bps=0), balances=balances
+            self.world,
+            seed=seed,
+            shape=shape or BookShape(premium_bps=0),
+            balances=balances,
+            switches=switched(),
         )
         self.market.tick_every(tick)
         self.disk = Disk()
