@@ -17,6 +17,8 @@ from actors.desk_calls import Answer, Call, Outcome, Proposal, refused
 from actors.desk_following import Followers
 from actors.desk_reads import READS
 from actors.desk_sources import DeskFacts, Sources
+from actors.desk_state import STATES
+from actors.desk_vitals import snapshot
 from actors.kernel import Actor, Context, HandlerTable
 from actors.messages.base import Event
 from actors.messages.desk import (
@@ -28,14 +30,16 @@ from actors.messages.desk import (
     Confirmation,
     ConfirmCommand,
     GetReply,
+    GetVitals,
     Refusal,
     RunCommand,
     Status,
     StrangerRefused,
     TidyDue,
+    VitalsSnapshot,
 )
 from actors.messages.watch import PortfolioObserved
-from actors.ports import Audience, Journal, Venue
+from actors.ports import Audience, Journal, LogTail, Venue
 from domain.arguments import BadArguments
 from domain.commands import CommandSpec, Door, Effect, find, nearest, parse_named, parse_text
 from domain.content import Content
@@ -72,6 +76,7 @@ class Desk(Actor):
         venue: Venue,
         journal: Journal,
         facts: DeskFacts,
+        log_tail: LogTail | None = None,
         audience: tuple[Audience, ...] = (),
     ) -> None:
         super().__init__(context)
@@ -80,10 +85,12 @@ class Desk(Actor):
         self._sources = Sources(
             execution=self.to("execution"),
             registry=self.to("registry"),
+            risk=self.to("risk"),
             emit=self.emit,
-            clock=self.clock,
+            system=self.system,
             venue=venue,
             journal=journal,
+            log_tail=log_tail,
             facts=facts,
             log=self.log,
         )
@@ -314,10 +321,14 @@ class Desk(Actor):
         for token in [x for x, pending in self._pending.items() if now > pending.expires_at]:
             del self._pending[token]
 
+    def on_get_vitals(self, _: GetVitals) -> VitalsSnapshot:
+        """For health and metrics."""
+        return snapshot(self._sources)
+
     # -- what it hears -------------------------------------------------------------------------
 
     def on_portfolio_observed(self, message: PortfolioObserved) -> None:
-        self._sources.look = message
+        self._sources.observe(message)
 
     def on_event(self, event: Event) -> None:
         if not isinstance(event, CommandReported):
@@ -340,7 +351,7 @@ def _written(call: Call) -> str:
 
 
 Work = Callable[[Sources, Followers, Call], Answer]
-WORK: Mapping[str, Work] = {**READS, **ACTS}
+WORK: Mapping[str, Work] = {**STATES, **READS, **ACTS}
 """Who does the work of each command."""
 
 
@@ -354,6 +365,7 @@ Desk.handlers = {
     ConfirmCommand: Desk.on_confirm_command,
     CancelConfirmation: Desk.on_cancel_confirmation,
     GetReply: Desk.on_get_reply,
+    GetVitals: Desk.on_get_vitals,
     PortfolioObserved: Desk.on_portfolio_observed,
     TidyDue: Desk.on_tidy_due,
     Event: Desk.on_event,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from actors.kernel import Address, AskFailed
+from actors.kernel import Address, AskFailed, System
 from actors.messages.base import Message
 from actors.messages.book import (
     BookSnapshot,
@@ -19,6 +19,7 @@ from actors.messages.book import (
     RecordKill,
     RecordPause,
 )
+from actors.messages.risk import GetRisk, RiskSnapshot
 from actors.messages.trading import (
     CloseTrade,
     ExecutionSnapshot,
@@ -27,7 +28,9 @@ from actors.messages.trading import (
     Resume,
 )
 from actors.messages.watch import PortfolioObserved
-from actors.ports import Clock, Journal, Venue
+from actors.ports import Journal, LogTail, Venue
+from domain import watch
+from domain.health import Uncovered
 from domain.trade import Trade
 
 ASK_SECONDS = 0.4
@@ -59,24 +62,72 @@ class Sources:
         *,
         execution: Address,
         registry: Address,
+        risk: Address,
         emit: Callable[..., Any],
-        clock: Clock,
+        system: System,
         venue: Venue,
         journal: Journal,
+        log_tail: LogTail | None,
         facts: DeskFacts,
         log: Any,
     ) -> None:
         self._execution = execution
         self._registry = registry
+        self._risk = risk
         self.emit = emit
-        self.clock = clock
+        self.system = system
+        self.clock = system.clock
         self.venue = venue
         self.journal = journal
+        self.log_tail = log_tail
         self.facts = facts
         self.look: PortfolioObserved | None = None
-        self.started_at: datetime = clock.now()
+        self.started_at: datetime = system.clock.now()
         self._log = log
         self._silent_until: dict[str, float] = {}
+        self._uncovered_since: dict[str, float] = {}
+        self._drifting_since: dict[str, float] = {}
+        self._residuals: dict[str, int] = {}
+
+    # -- what it hears -------------------------------------------------------------------------
+
+    def observe(self, look: PortfolioObserved) -> None:
+        """Keeps the look, and since when it finds what it finds."""
+        self.look = look
+        now = self.clock.monotonic()
+        found = {x.instrument_name for x in watch.shortfalls(look.positions, look.orders)}
+        self._uncovered_since = _kept(self._uncovered_since, found, now)
+        if look.drifts is not None:
+            self._residuals = {x.instrument_name: x.residual for x in look.drifts}
+            self._drifting_since = _kept(self._drifting_since, set(self._residuals), now)
+
+    def uncovered(self) -> tuple[Uncovered, ...]:
+        """Positions without enough stop in the last look, ours and foreign ones told apart."""
+        if self.look is None:
+            return ()
+        now = self.clock.monotonic()
+        found: list[Uncovered] = []
+        for each in watch.shortfalls(self.look.positions, self.look.orders):
+            residual = self._residuals.get(each.instrument_name, 0)
+            lacking = abs(each.position) - each.cover
+            foreign = min(lacking, abs(residual)) if residual * each.position > 0 else 0
+            since = self._uncovered_since.get(each.instrument_name, now)
+            found.append(
+                Uncovered(
+                    instrument=each.instrument_name,
+                    missing=lacking - foreign,
+                    foreign=foreign,
+                    seconds=now - since,
+                )
+            )
+        return tuple(found)
+
+    def drifting(self) -> tuple[str, ...]:
+        """Instruments whose position was not ours alone in more than one look."""
+        now = self.clock.monotonic()
+        return tuple(sorted(x for x, since in self._drifting_since.items() if now > since))
+
+    # -- whom it asks --------------------------------------------------------------------------
 
     def book(self) -> BookSnapshot | None:
         """The book; None when the Registry does not answer."""
@@ -91,6 +142,13 @@ class Sources:
         snapshot: ExecutionSnapshot | None = self._patient(
             "execution",
             lambda at: self._execution.ask(GetExecution(at=at), timeout=ASK_SECONDS),
+        )
+        return snapshot
+
+    def risk(self) -> RiskSnapshot | None:
+        """Risk's view; None when it does not answer."""
+        snapshot: RiskSnapshot | None = self._patient(
+            "risk", lambda at: self._risk.ask(GetRisk(at=at), timeout=ASK_SECONDS)
         )
         return snapshot
 
@@ -136,3 +194,7 @@ class Sources:
             self._silent_until[name] = self.clock.monotonic() + SILENCE_SECONDS
             self._log.warning("desk_got_no_answer", of=name, error=str(error))
             return None
+
+
+def _kept(since: dict[str, float], found: set[str], now: float) -> dict[str, float]:
+    return {name: since.get(name, now) for name in found}

@@ -14,7 +14,9 @@ from actors.messages.desk import (
     CommandReply,
     ConfirmCommand,
     GetReply,
+    GetVitals,
     RunCommand,
+    VitalsSnapshot,
 )
 from actors.ports import DeskSilent
 from domain.commands import Door, find
@@ -102,6 +104,17 @@ class DeskDoor:
             return self._replied(self._desk.ask(message, timeout=ANSWER_SECONDS))
         except AskFailed as error:
             raise DeskSilent(str(error)) from error
+
+    def vitals(self) -> VitalsSnapshot:
+        """What health and metrics are made of. Raises `DeskSilent`."""
+        question = GetVitals(at=self._system.clock.now())
+        try:
+            answer = self._hotline.ask(question, timeout=HOTLINE_SECONDS)
+        except AskFailed as error:
+            raise DeskSilent(str(error)) from error
+        if not isinstance(answer, VitalsSnapshot):
+            raise DeskSilent("no vitals")
+        return answer
 
     def _replied(self, answer: Any) -> CommandReply:
         if not isinstance(answer, CommandReply):

@@ -334,6 +334,11 @@ class Execution(Actor):
             is_protect_only=bool(self._lock.protect_only),
             is_flattening=self._kill.is_flattening,
             trades=tuple(self._house.records.values()),
+            protect_only=self._lock.protect_only,
+            has_session=bool(self._has_session),
+            disk_troubles=tuple(sorted(self._disk_troubles)),
+            external=self._home.foreign,
+            instruments=self._contracts.traded,
         )
 
 

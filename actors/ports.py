@@ -5,14 +5,14 @@ refused) or `OutcomeUnknown` (everything else: timeout, disconnect, 5xx, unreada
 An unknown outcome is resolved by looking up the label, never by sending again.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
 from actors.messages.base import Event
-from actors.messages.desk import CommandReply
+from actors.messages.desk import CommandReply, VitalsSnapshot
 from domain.commands import Door
 from domain.instruments import Instrument
 from domain.orders import (
@@ -216,6 +216,23 @@ class Journal(Protocol):
         """
         ...
 
+    def find(
+        self, *, events: Collection[str] = (), text: str = "", days: int
+    ) -> Sequence[Mapping[str, Any]]:
+        """Entries of these events, or those that mention ``text``, of the last ``days`` files.
+
+        Oldest first. Reads line by line: a year of history needs no more memory than its answer.
+        """
+        ...
+
+
+class LogTail(Protocol):
+    """The end of the log, for whoever cannot read the file."""
+
+    def tail(self, count: int, level: str) -> Sequence[Mapping[str, Any]]:
+        """The last ``count`` entries of at least this level, oldest first. Raises `OSError`."""
+        ...
+
 
 class Notifier(Protocol):
     """Delivers one alert to a person. Returns only when delivered; raises `OSError` otherwise."""
@@ -253,6 +270,10 @@ class Desk(Protocol):
 
     def confirm(self, door: Door, who: str, token: str, *, request_id: str = "") -> CommandReply:
         """Confirms what a reply asked to have confirmed. Raises `DeskSilent`."""
+        ...
+
+    def vitals(self) -> VitalsSnapshot:
+        """What health and metrics are made of. Raises `DeskSilent`."""
         ...
 
     def dismiss(self, door: Door, who: str, token: str, *, request_id: str = "") -> CommandReply:

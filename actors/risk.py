@@ -21,10 +21,12 @@ from actors.messages.risk import (
     Allowed,
     DayBegan,
     Denied,
+    GetRisk,
     KillRequested,
     MayOpen,
     MayTrade,
     RiskDue,
+    RiskSnapshot,
 )
 from actors.messages.trading import Resume
 from actors.messages.venue import AccountReport, PlatformReport, TickerReport
@@ -117,6 +119,25 @@ class Risk(Actor):
             data_age_seconds=(now - seen_at).total_seconds() if seen_at else None,
             venue_is_open=self._venue_is_open and (ticker is None or ticker.state == "open"),
             requests_left=message.requests_left,
+        )
+
+    def on_get_risk(self, _: GetRisk) -> RiskSnapshot:
+        names = sorted(self._tickers)
+        return RiskSnapshot(
+            at=self.clock.now(),
+            limits=self._limits,
+            day=self._day,
+            equity=tuple(
+                CurrencyEquity(currency=currency, equity=amount)
+                for currency, amount in sorted(self._equity.items())
+            ),
+            equity_usd=risk.equity_usd(self._equity, self._index),
+            result_usd=self._result(),
+            loss_limit_usd=risk.loss_limit_usd(self._limits, self._day.usd if self._day else None),
+            index=tuple(sorted(self._index.items())),
+            tickers=tuple(self._tickers[name] for name in names),
+            seen_at=tuple(self._seen_at[name] for name in names),
+            venue_is_open=self._venue_is_open,
         )
 
     # -- what it hears ------------------------------------------------------------
@@ -248,6 +269,7 @@ def base_currency(instrument_name: str) -> str:
 Risk.handlers = {
     MayOpen: Risk.on_may_open,
     MayTrade: Risk.on_may_trade,
+    GetRisk: Risk.on_get_risk,
     TickerReport: Risk.on_ticker_report,
     AccountReport: Risk.on_account_report,
     PortfolioObserved: Risk.on_portfolio_observed,

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from domain import labels
 from domain.content import Cell, Column, Table
-from domain.orders import ZERO, Account, Order, OrderType, Position
+from domain.orders import ZERO, Account, Order, OrderType, Position, Ticker
 from domain.trade import Trade, state_of
 from domain.watch import protects
 
@@ -169,6 +169,38 @@ def open_trades_table(trades: Sequence[Trade], now: datetime) -> Table:
     )
 
 
+TRADE_ORDER_COLUMNS = (
+    Column(key="role", title="order"),
+    Column(key="attempt", title="attempt"),
+    Column(key="status", title="status"),
+    Column(key="contracts", title="contracts"),
+    Column(key="filled", title="filled"),
+    Column(key="label", title="label"),
+    Column(key="order_id", title="at venue"),
+)
+
+
+def trade_orders_table(trade: Trade) -> Table:
+    """Every order sent for one trade, as far as we know."""
+    return Table(
+        key="trade_orders",
+        title="Its orders",
+        columns=TRADE_ORDER_COLUMNS,
+        rows=tuple(
+            (
+                str(x.role),
+                x.attempt,
+                str(x.status),
+                x.contracts,
+                trade.line_filled(x),
+                trade.label(x),
+                x.order_ids[-1] if x.order_ids else None,
+            )
+            for x in trade.lines
+        ),
+    )
+
+
 # -- orders ----------------------------------------------------------------------------------------
 
 ORDER_COLUMNS = (
@@ -262,3 +294,32 @@ def total_usd(accounts: Sequence[Account], index: Mapping[str, Decimal]) -> Deci
     values = [in_usd(x.equity, x.currency, index.get(x.currency)) for x in accounts if x.equity]
     known = [x for x in values if x is not None]
     return sum(known, ZERO) if len(known) == len(values) else None
+
+
+FUNDING_COLUMNS = (
+    Column(key="instrument", title="instrument"),
+    Column(key="current_pct", title="now %", digits=6),
+    Column(key="last_8h_pct", title="last 8 h %", digits=6),
+    Column(key="contracts", title="position"),
+    Column(key="realized_funding", title="funding booked", digits=8),
+    Column(key="currency", title="currency"),
+)
+
+
+def funding_table(tickers: Sequence[Ticker], positions: Sequence[Position]) -> Table:
+    """Rates per eight hours, in percent, and what the venue booked on positions so far."""
+    held = {x.instrument_name: x for x in positions}
+    rows: list[tuple[Cell, ...]] = []
+    for ticker in tickers:
+        position = held.get(ticker.instrument_name)
+        rows.append(
+            (
+                ticker.instrument_name,
+                ticker.current_funding * 100,
+                ticker.funding_8h * 100,
+                position.contracts if position else 0,
+                position.realized_funding if position else None,
+                settlement_currency(ticker.instrument_name),
+            )
+        )
+    return Table(key="funding", title="Funding", columns=FUNDING_COLUMNS, rows=tuple(rows))

@@ -4,7 +4,7 @@
 """
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from decimal import Decimal
@@ -69,6 +69,16 @@ class DiskJournal:
     def entries(self, *, days: int | None = None) -> Sequence[Mapping[str, Any]]:
         del days
         return list(self._disk.lines)
+
+    def find(
+        self, *, events: Collection[str] = (), text: str = "", days: int
+    ) -> Sequence[Mapping[str, Any]]:
+        del days
+        return [
+            line
+            for line in self._disk.lines
+            if line.get("event") in events or (text and text in map(str, line.values()))
+        ]
 
 
 @dataclass

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import ClassVar
 
 from actors.messages.base import Command, Due, Event, Message, Query
 from domain.commands import Door
 from domain.content import Content
+from domain.health import Vitals
 
 
 class Status(StrEnum):
@@ -112,6 +114,27 @@ class CommandReply(Message):
     reason: str = ""
     content: Content
     confirmation: Confirmation | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetVitals(Query):
+    """Asks for everything health and metrics are made of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VitalsSnapshot(Message):
+    """The daemon's state now; money in USD. None: nobody could say in time."""
+
+    vitals: Vitals
+    equity_usd: Decimal | None
+    result_usd: Decimal | None
+    loss_limit_usd: Decimal | None
+    max_open_trades: int | None
+    open_trades: int | None
+    positions: int | None
+    alerts_waiting: int | None
+    requests_left: int
+    reports_dropped: int
 
 
 # -- events ----------------------------------------------------------------------------------------

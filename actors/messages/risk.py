@@ -1,11 +1,14 @@
 """The conversation with Risk."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar
 
 from actors.messages.base import Due, Event, Message, Query
-from domain.risk import Candidate
+from actors.messages.book import CurrencyEquity, DayBaseline
+from domain.orders import Ticker
+from domain.risk import Candidate, Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +29,31 @@ class MayOpen(Query):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MayTrade(Query):
     """Asks whether Risk knows enough to let anything in at all; answered as `MayOpen` is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetRisk(Query):
+    """Asks for Risk's view: limits, the day, prices."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskSnapshot(Message):
+    """What Risk judges by. ``result_usd`` is the day's, ``loss_limit_usd`` where trading ends.
+
+    ``seen_at`` is when each ticker came, in the order of ``tickers``; ``index`` is USD per
+    currency. None: not known yet.
+    """
+
+    limits: Limits
+    day: DayBaseline | None
+    equity: tuple[CurrencyEquity, ...]
+    equity_usd: Decimal | None
+    result_usd: Decimal | None
+    loss_limit_usd: Decimal | None
+    index: tuple[tuple[str, Decimal], ...]
+    tickers: tuple[Ticker, ...]
+    seen_at: tuple[datetime, ...]
+    venue_is_open: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -147,6 +147,14 @@ class ExecutionSnapshot(Message):
     is_protect_only: bool
     is_flattening: bool
     trades: tuple[Trade, ...]
+    protect_only: str
+    """Why entries are impossible; empty when they are not for that reason."""
+    has_session: bool
+    disk_troubles: tuple[str, ...]
+    external: tuple[str, ...]
+    """Instruments with a position that is not ours."""
+    instruments: tuple[Instrument, ...]
+    """The contract data of what is traded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,6 +94,23 @@ def read(folder: Path, last: int | None = None) -> Iterator[dict[str, Any]]:
                     yield entry
 
 
+def find(folder: Path, events: frozenset[str], text: str, last: int) -> Iterator[dict[str, Any]]:
+    """Entries of these events, or those that mention ``text``, of the last files, oldest first.
+
+    Lines that cannot be meant are not even parsed: a month is read in a tenth of a second.
+    """
+    needles = [f'"event":"{name}"'.encode() for name in events]
+    needles += [orjson.dumps(text)[1:-1]] if text else []
+    for path in days(folder)[-last:]:
+        with path.open("rb") as file:
+            for line in file:
+                if not line.endswith(b"\n") or not any(each in line for each in needles):
+                    continue
+                entry = read_line(line)
+                if entry is not None and (text or entry.get("event") in events):
+                    yield entry
+
+
 def verify(folder: Path) -> VerifyResult:
     """Follows the chain through all files.
 

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,7 +11,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from actors.ports import Clock
-from adapters.storage.chain import GENESIS, RESERVED, days, read, read_line, seal
+from adapters.storage.chain import GENESIS, RESERVED, days, find, read, read_line, seal
 
 _log: FilteringBoundLogger = structlog.get_logger(actor="journal")
 
@@ -115,6 +115,12 @@ class DayJournal:
         With ``days``, only that many of the last days that have any.
         """
         return list(read(self._folder, days))
+
+    def find(
+        self, *, events: Collection[str] = (), text: str = "", days: int
+    ) -> Sequence[Mapping[str, Any]]:
+        """Entries of these events, or those that mention ``text``, oldest first."""
+        return list(find(self._folder, frozenset(events), text, days))
 
     def close(self) -> None:
         """Brings the last entries to disk and lets go of the file."""
