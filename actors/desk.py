@@ -86,6 +86,7 @@ class Desk(Actor):
             execution=self.to("execution"),
             registry=self.to("registry"),
             risk=self.to("risk"),
+            supervisor=self.to(context.supervisor),
             emit=self.emit,
             system=self.system,
             venue=venue,
@@ -167,9 +168,8 @@ class Desk(Actor):
 
     def _carried_out(self, call: Call) -> Answer:
         """A mistake of ours in one command must not end the Desk, and with it the next kill."""
-        work = WORK[call.spec.name]
         try:
-            return work(self._sources, self._followers, call)
+            return WORK[call.spec.name](self._sources, self._followers, call)
         except Exception:
             self.log.exception("command_failed", command=call.spec.name)
             return refused(Refusal.FAILED, f"{call.spec.name} failed; the log says why.")

@@ -10,9 +10,12 @@ from datetime import timedelta
 
 from actors.desk_calls import Answer, Call, Outcome, Proposal, accepted, done, refused
 from actors.desk_following import Follower, Followers
+from actors.desk_opening import open_
 from actors.desk_sources import Sources
+from actors.kernel import ExitCode
 from actors.messages.book import ClearPause, RecordKill, RecordPause
 from actors.messages.desk import AlertTestAsked, Refusal
+from actors.messages.lifecycle import StopAll
 from actors.messages.trading import CloseTrade, Flatten, Resume
 from domain.trade import Trade
 
@@ -177,6 +180,28 @@ def test(sources: Sources, _: Followers, call: Call) -> Outcome:
     return done("A test alert is on its way.", effect="a test alert sent")
 
 
+def restart(sources: Sources, _: Followers, call: Call) -> Answer:
+    """Ends the process in order; who starts it again is said before."""
+    again = (
+        "supervisord starts it again"
+        if sources.facts.is_supervised
+        else "NOBODY starts it again: it does not run under supervisord"
+    )
+    effect = f"Stop the daemon in order; {again}. Stops and targets stay on the venue."
+
+    def act() -> Outcome:
+        sources.stop_all(
+            StopAll(
+                at=sources.clock.now(),
+                reason=f"restart by {call.by}",
+                exit_code=int(ExitCode.RESTART),
+            )
+        )
+        return done(f"Stopping; {again}.", effect=effect)
+
+    return Proposal(effect=effect, still_holds=lambda: True, act=act)
+
+
 def _follower(call: Call, trade_id: str = "") -> Follower:
     return Follower(
         request_id=call.request_id,
@@ -192,6 +217,8 @@ ACTS: Mapping[str, Callable[[Sources, Followers, Call], Answer]] = {
     "close": close,
     "pause": pause,
     "resume": resume,
+    "open": open_,
+    "restart": restart,
     "test": test,
 }
 """Who carries out what; the rest of the table is in `actors.desk_reads`."""

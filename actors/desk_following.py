@@ -11,7 +11,13 @@ from typing import Any
 
 from actors.messages.base import Event
 from actors.messages.desk import CommandReported
-from actors.messages.trading import FlatVerified, NotFlatYet, TradeAbandoned, TradeClosed
+from actors.messages.trading import (
+    FlatVerified,
+    NotFlatYet,
+    TradeAbandoned,
+    TradeClosed,
+    TradeOpened,
+)
 from domain.commands import Door
 
 MOST = 50
@@ -19,13 +25,17 @@ MOST = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Follower:
-    """One request whose end somebody waits for. Empty ``trade_id``: the kill's."""
+    """One request whose end somebody waits for. Empty ``trade_id``: the kill's.
+
+    ``is_opening``: it ends when the trade is open, otherwise when it is closed.
+    """
 
     request_id: str
     door: Door
     who: str
     command: str
     trade_id: str = ""
+    is_opening: bool = False
 
 
 class Followers:
@@ -53,6 +63,13 @@ class Followers:
                 left = ", ".join(event.positions) or "orders remain"
                 text = f"Not flat yet: {left} ({event.reason}). Trying every second."
                 self._tell("", text, is_final=False)
+            case TradeOpened():
+                text = (
+                    f"Trade {event.trade_id} is open: {event.contracts} contracts at "
+                    f"{event.entry_price}, stop {event.stop_loss} acknowledged after "
+                    f"{event.unprotected_ms:.0f} ms."
+                )
+                self._tell(event.trade_id, text, is_final=True, is_opened=True)
             case TradeClosed():
                 text = (
                     f"Trade {event.trade_id} is closed ({event.exit_reason}): "
@@ -65,10 +82,12 @@ class Followers:
             case _:
                 pass
 
-    def _tell(self, trade_id: str, text: str, *, is_final: bool) -> None:
-        concerned = [x for x in self._waiting if x.trade_id == trade_id]
+    def _tell(self, trade_id: str, text: str, *, is_final: bool, is_opened: bool = False) -> None:
+        concerned = [
+            x for x in self._waiting if x.trade_id == trade_id and (x.is_opening or not is_opened)
+        ]
         if is_final:
-            self._waiting = [x for x in self._waiting if x.trade_id != trade_id]
+            self._waiting = [x for x in self._waiting if x not in concerned]
         for follower in concerned:
             self._emit(
                 CommandReported,

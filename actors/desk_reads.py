@@ -1,6 +1,7 @@
 """Reading commands about the account: from the last look, the book, Risk, the journal, the log."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from actors.desk_calls import Call, Outcome, done, refused
@@ -132,6 +133,38 @@ def pnl(sources: Sources, _: Followers, call: Call) -> Outcome:
     return done(f"{len(closed)} trades closed since {first}.", tables=tuple(tables))
 
 
+TROUBLES = (
+    "entry_denied",
+    "entry_rejected",
+    "stop_failed",
+    "emergency_began",
+    "protection_missing",
+    "position_drifted",
+    "orphan_cancelled",
+    "outcome_unknown",
+    "session_lost",
+    "look_failed",
+    "disk_failed",
+    "child_restarted",
+    "alert_delayed",
+    "command_handled",
+)
+"""What a day's report counts: what went wrong, and what people did."""
+
+
+def daily(sources: Sources, followers: Followers, call: Call) -> Outcome:
+    """The day so far: trades, result, and what did or did not go wrong."""
+    zone = sources.facts.timezone
+    today = sources.clock.now().astimezone(zone).date()
+    summed = pnl(sources, followers, replace(call, values={"period": "day"}))
+    entries = sources.journal.find(events=TROUBLES, days=3)
+    counts = history.counted(entries, TROUBLES, today, zone)
+    return done(
+        f"{today}: {summed.content.lines[0]}",
+        tables=(*summed.content.tables, pairs("troubles", "What happened besides", counts)),
+    )
+
+
 def _cents(value: Any) -> Cell:
     return None if value is None else round(value, 2)
 
@@ -188,6 +221,7 @@ READS: Mapping[str, Callable[[Sources, Followers, Call], Outcome]] = {
     "trades": trades,
     "trade": trade,
     "pnl": pnl,
+    "daily": daily,
     "logs": logs,
 }
 """Who answers what."""

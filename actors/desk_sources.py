@@ -19,13 +19,16 @@ from actors.messages.book import (
     RecordKill,
     RecordPause,
 )
-from actors.messages.risk import GetRisk, RiskSnapshot
+from actors.messages.lifecycle import StopAll
+from actors.messages.risk import Denied, GetRisk, RiskSnapshot
 from actors.messages.trading import (
     CloseTrade,
     ExecutionSnapshot,
     Flatten,
     GetExecution,
+    OpenTrade,
     Resume,
+    TradeAccepted,
 )
 from actors.messages.watch import PortfolioObserved
 from actors.ports import Journal, LogTail, Venue
@@ -34,6 +37,7 @@ from domain.health import Uncovered
 from domain.trade import Trade
 
 ASK_SECONDS = 0.4
+OPEN_SECONDS = 3.0
 SILENCE_SECONDS = 2.0
 
 
@@ -63,6 +67,7 @@ class Sources:
         execution: Address,
         registry: Address,
         risk: Address,
+        supervisor: Address,
         emit: Callable[..., Any],
         system: System,
         venue: Venue,
@@ -74,6 +79,7 @@ class Sources:
         self._execution = execution
         self._registry = registry
         self._risk = risk
+        self._supervisor = supervisor
         self.emit = emit
         self.system = system
         self.clock = system.clock
@@ -174,6 +180,18 @@ class Sources:
     def leave(self, command: RecordKill | RecordPause) -> None:
         """What could not be recorded at once is handled as soon as the Registry is back."""
         self._registry.tell(command)
+
+    def open(self, command: OpenTrade) -> TradeAccepted | Denied | None:
+        """What Execution says to a new trade; None when it did not answer in time."""
+        try:
+            answer: TradeAccepted | Denied = self._execution.ask(command, timeout=OPEN_SECONDS)
+        except AskFailed:
+            return None
+        return answer
+
+    def stop_all(self, command: StopAll) -> None:
+        """Tells the supervisor to end the process in order."""
+        self._supervisor.tell(command)
 
     def end_kill(self, command: Resume) -> bool | None:
         """Whether Execution has ended the kill; None when it did not answer."""

@@ -23,7 +23,7 @@ from actors.kernel.system import Routes
 from actors.messages import book, session, trading, venue, watch
 from actors.messages.base import Message
 from actors.messages.risk import KillRequested
-from actors.ports import Audience, Book, Journal, Notifier, Session, Venue
+from actors.ports import Audience, Book, Journal, LogTail, Notifier, Session, Venue
 from actors.reaper import OrphanReaper
 from actors.registry import Registry
 from actors.risk import Risk, base_currency
@@ -53,6 +53,7 @@ class Ports:
     notifier: Notifier
     kept_aside: str = ""
     audience: tuple[Audience, ...] = ()
+    log_tail: LogTail | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,9 +178,10 @@ def children(plan: Plan, ports: Ports) -> Sequence[ChildSpec | Family]:
 def _desks(plan: Plan, ports: Ports) -> tuple[ChildSpec, ...]:
     """Two of a kind: no reading at the one holds up a kill at the other. One has the audience."""
     facts = {"venue": ports.venue, "journal": ports.journal, "facts": plan.desk}
+    full = {**facts, "log_tail": ports.log_tail, "audience": ports.audience}
     return (
         ChildSpec(name="hotline", actor=Desk, arguments=facts),
-        ChildSpec(name="desk", actor=Desk, arguments={**facts, "audience": ports.audience}),
+        ChildSpec(name="desk", actor=Desk, arguments=full),
     )
 
 

@@ -19,8 +19,10 @@ from adapters.paper.embedded import CannotStart, EmbeddedExchange, PortTaken, an
 from adapters.storage.book import BookTooNew, open_book
 from adapters.storage.journal import DayJournal
 from adapters.storage.lock import AlreadyRunning, InstanceLock
-from commands.common import VERSION, fail, not_started, open_log, words
+from commands.common import fail, not_started, open_log, words
+from commands.log_tail import FileTail
 from commands.plan import plan_of, script_of
+from config import logs
 from config.script import ScriptInvalid
 from config.settings import Settings
 from domain.strategies import ScriptLine
@@ -100,6 +102,7 @@ def _run(settings: Settings, script: tuple[ScriptLine, ...], stack: ExitStack) -
         journal=journal,
         notifier=notifier,
         kept_aside=str(aside) if aside else "",
+        log_tail=FileTail(settings.log_dir / logs.FILE),
     )
     finished = runtime.future()
     Supervisor.start(

@@ -31,6 +31,8 @@ class ExitCode(IntEnum):
     FAILED = 1
     GAVE_UP = 70
     HUNG = 71
+    RESTART = 74
+    """A person asked for a new start: supervisord gives it."""
     ALREADY_RUNNING = 75
     SETTINGS_INVALID = 78
 

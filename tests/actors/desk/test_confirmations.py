@@ -1,0 +1,152 @@
+"""Confirmations: once, in time, by whom they were asked of, and only if they still hold."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from actors.messages.desk import CommandHandled, CommandReported, Refusal, Status
+from actors.messages.lifecycle import Stopped
+from actors.messages.trading import FlatVerified, KillSwitchReset, TradeOpened
+from domain.commands import Door
+from tests.actors.desk.support import Counter, words
+from tests.scenarios.scene import BTC, Poison, Scene, poisonable
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    made = Scene().ready(derive=poisonable)
+    yield made
+    made.end()
+
+
+OPEN = f"open {BTC} buy 0.05 sl=99000 tp=101000"
+
+
+def test_what_is_confirmed_names_every_figure(scene: Scene) -> None:
+    """Contracts, exposure, prices and the loss at the stop; only then it is sent."""
+    desk = Counter(scene)
+    reply = desk.say(OPEN, request_id="o1")
+    assert reply.status is Status.NEEDS_CONFIRMATION
+    assert reply.confirmation is not None
+    for part in ("buy BTC-PERPETUAL", "500 contracts", "5000.00 USD", "stop 99000", "101000"):
+        assert part in reply.confirmation.effect
+    scene.run(2.0)
+    assert scene.positions() == {}
+    answer = desk.confirm(reply)
+    assert answer.status is Status.ACCEPTED
+    opened = scene.wait(TradeOpened)
+    assert opened.trade_id in words(answer)
+    report = scene.wait(CommandReported)
+    assert (report.request_id, report.is_final) == ("o1", True)
+    assert "is open: 500 contracts" in report.text
+    scene.judge()
+
+
+def test_a_second_press_does_nothing(scene: Scene) -> None:
+    """The token is gone with its first use."""
+    desk = Counter(scene)
+    reply = desk.say(OPEN)
+    desk.confirm(reply)
+    again = desk.confirm(reply)
+    assert (again.status, again.reason) == (Status.REFUSED, Refusal.UNKNOWN_CONFIRMATION)
+    scene.wait(TradeOpened)
+    scene.run(5.0)
+    assert scene.position(BTC) == 500
+
+
+def test_a_late_press_does_nothing(scene: Scene) -> None:
+    """After its time the token is void."""
+    desk = Counter(scene)
+    reply = desk.say(OPEN)
+    scene.run(61.0)
+    late = desk.confirm(reply)
+    assert late.status is Status.REFUSED
+    assert late.reason in {Refusal.CONFIRMATION_EXPIRED, Refusal.UNKNOWN_CONFIRMATION}
+    scene.run(5.0)
+    assert scene.positions() == {}
+
+
+def test_only_who_was_asked_may_confirm_and_from_the_same_door(scene: Scene) -> None:
+    """Another person's press neither works nor uses the token up."""
+    desk = Counter(scene)
+    reply = desk.say(OPEN)
+    for other in (Counter(scene, who="somebody"), Counter(scene, Door.CLI)):
+        assert other.confirm(reply).reason == Refusal.UNKNOWN_CONFIRMATION
+    assert desk.confirm(reply).status is Status.ACCEPTED
+
+
+def test_a_restarted_desk_knows_no_old_confirmation(scene: Scene) -> None:
+    """What was proposed before means nothing after."""
+    desk = Counter(scene)
+    reply = desk.say(OPEN)
+    scene.daemon.system.address("desk").tell(Poison(at=scene.world.now()))
+    scene.run(5.0)
+    assert desk.confirm(reply).reason == Refusal.UNKNOWN_CONFIRMATION
+    assert scene.positions() == {}
+
+
+def test_a_dismissed_confirmation_is_void(scene: Scene) -> None:
+    """The person thought better of it."""
+    desk = Counter(scene)
+    reply = desk.say(OPEN)
+    assert reply.confirmation is not None
+    said = desk.desk.dismiss(desk.door, desk.who, reply.confirmation.token)
+    assert said.status is Status.DONE
+    assert desk.confirm(reply).reason == Refusal.UNKNOWN_CONFIRMATION
+
+
+def test_a_resume_ends_the_kill_it_named_and_no_other(scene: Scene) -> None:
+    """A kill made meanwhile stands."""
+    desk = Counter(scene)
+    desk.say("kill")
+    scene.wait(FlatVerified)
+    reply = desk.say("resume")
+    assert reply.confirmation is not None
+    assert "the kill made by api:operator" in reply.confirmation.effect
+    Counter(scene, who="somebody else").say("kill")
+    scene.wait(FlatVerified, 2)
+    changed = desk.confirm(reply)
+    assert (changed.status, changed.reason) == (Status.REFUSED, Refusal.EFFECT_CHANGED)
+    assert desk.sure("resume").status is Status.DONE
+    scene.wait(KillSwitchReset)
+    scene.bracket(BTC)
+
+
+def test_a_kill_is_not_resumed_before_the_account_is_flat(scene: Scene) -> None:
+    """The reply says what is missing, and asks for nothing."""
+    scene.bracket(BTC)
+    desk = Counter(scene)
+    desk.say("kill")
+    reply = desk.say("resume")
+    assert (reply.status, reply.reason) == (Status.REFUSED, Refusal.NOT_FLAT_YET)
+
+
+def test_a_trade_that_risk_denies_is_not_opened(scene: Scene) -> None:
+    """The reasons are those of the gate, in its words."""
+    scene.bracket(BTC)
+    desk = Counter(scene)
+    denied = desk.sure(OPEN)
+    assert denied.status is Status.REFUSED
+    assert denied.reason == "max_trades_per_instrument"
+    assert desk.say(f"open {BTC} buy 0.05 sl=101000").reason == "stop_on_the_wrong_side"
+
+
+def test_a_restart_stops_in_order_with_its_own_code(scene: Scene) -> None:
+    """The effect says who will start it again; stops stay."""
+    scene.bracket(BTC)
+    desk = Counter(scene)
+    reply = desk.say("restart")
+    assert reply.confirmation is not None
+    assert "NOBODY starts it again" in reply.confirmation.effect
+    desk.confirm(reply)
+    assert scene.wait(Stopped).exit_code == 74
+    assert scene.cover(BTC) == 500
+
+
+def test_proposals_and_their_ends_are_audited(scene: Scene) -> None:
+    """Asked, and what came of it."""
+    Counter(scene).sure(OPEN)
+    asked, opened = scene.events(CommandHandled)
+    assert asked.status is Status.NEEDS_CONFIRMATION
+    assert opened.status is Status.ACCEPTED
+    assert opened.effect.startswith(asked.effect)
