@@ -19,7 +19,7 @@ from adapters.paper.embedded import CannotStart, EmbeddedExchange, PortTaken, an
 from adapters.storage.book import BookTooNew, open_book
 from adapters.storage.journal import DayJournal
 from adapters.storage.lock import AlreadyRunning, InstanceLock
-from commands.common import fail, not_started, open_log, words
+from commands.common import VERSION, fail, not_started, open_log, words
 from commands.log_tail import FileTail
 from commands.plan import plan_of, script_of
 from config import logs
