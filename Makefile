@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run exchange test test-long check format bench lock clean
+.PHONY: help run supervise exchange test test-long check format bench lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,10 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 
 run: $(VENV)/.runtime ## run the bot (on the embedded paper exchange unless .env says otherwise)
 	$(BIN)/python run.py
+
+supervise: $(VENV)/.runtime ## run all under supervisord, in the foreground (docs/operating.md)
+	@mkdir -p data logs
+	$(BIN)/supervisord -n -c supervisor.conf
 
 exchange: $(VENV)/.runtime ## run the paper exchange alone
 	$(BIN)/python run.py exchange

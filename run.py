@@ -10,11 +10,13 @@ from typing import Annotated
 
 import typer
 
+from adapters.clock import SystemClock
 from commands.bot import run_bot
 from commands.common import VERSION, read_settings
 from commands.exchange import exchange
 from commands.journal import journal
 from commands.logs import logs
+from commands.supervised import linger
 
 SWITCH_INTERVAL = 0.0001
 """Seconds a thread may hold the interpreter: with Python's 5 ms an ask can take 10 ms."""
@@ -33,13 +35,20 @@ app = typer.Typer(
 @app.callback(invoke_without_command=True)
 def bot(
     context: typer.Context,
+    exchange_elsewhere: Annotated[
+        bool,
+        typer.Option(
+            "--exchange-elsewhere", help="On paper: do not start the exchange, somebody else does."
+        ),
+    ] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     """The bot, when no command is given."""
     if version:
         typer.echo(f"bulwark {VERSION}")
     elif context.invoked_subcommand is None:
-        raise typer.Exit(run_bot(read_settings()))
+        settings = read_settings()
+        raise typer.Exit(run_bot(settings, starts_exchange=not exchange_elsewhere))
 
 
 app.command(epilog="Example: python run.py exchange --speed 10 --balance BTC=1")(exchange)
@@ -47,12 +56,28 @@ app.command(epilog="Example: python run.py logs -f --level warning")(logs)
 app.add_typer(journal, name="journal")
 
 
+def watchdog() -> None:
+    """Watches the bot under supervisord, and tells Telegram itself. Started by supervisord."""
+    from commands.watchdog import run_watchdog  # noqa: PLC0415 (it alone needs supervisor's client)
+
+    run_watchdog()
+
+
+app.command(epilog="Example: command=python run.py watchdog   (in supervisor.conf)")(watchdog)
+
+
 def main() -> None:
     """The command line."""
     sys.setswitchinterval(SWITCH_INTERVAL)
     # Until whoever runs takes the signal over, SIGTERM unwinds like Ctrl-C: nothing is left behind.
     signal.signal(signal.SIGTERM, _stopped_early)
-    app()
+    clock = SystemClock()
+    began = clock.monotonic()
+    try:
+        app()
+    except SystemExit as ending:
+        linger(ending.code, clock.monotonic() - began)
+        raise
 
 
 def _stopped_early(*_: object) -> None:

@@ -19,6 +19,7 @@ from adapters.paper.embedded import CannotStart, EmbeddedExchange, PortTaken, an
 from adapters.storage.book import BookTooNew, open_book
 from adapters.storage.journal import DayJournal
 from adapters.storage.lock import AlreadyRunning, InstanceLock
+from adapters.storage.pulse import Pulse
 from commands.common import VERSION, fail, not_started, open_log, words
 from commands.log_tail import FileTail
 from commands.plan import plan_of, script_of
@@ -33,7 +34,7 @@ LATER = ("telegram_", "daily_report_", "heartbeat_", "api_", "binance_", "collec
 """Settings of parts that do not exist yet."""
 
 
-def run_bot(settings: Settings) -> int:
+def run_bot(settings: Settings, *, starts_exchange: bool = True) -> int:
     """Runs the bot until it is told to stop or gives up; returns the exit code."""
     try:
         script = script_of(settings)
@@ -49,7 +50,8 @@ def run_bot(settings: Settings) -> int:
         stack.enter_context(open_log(settings))
         _warn_of_later_settings(settings)
         try:
-            _start_exchange(settings, stack)
+            if starts_exchange:
+                _start_exchange(settings, stack)
             return _run(settings, script, stack)
         except (CannotStart, PortTaken, BookTooNew) as error:
             return not_started(str(error))
@@ -118,7 +120,8 @@ def _run(settings: Settings, script: tuple[ScriptLine, ...], stack: ExitStack) -
         escalate("the supervisor itself is gone or hangs")
         os._exit(code)
 
-    code = run(system, finished, abandon=abandon)
+    pulse = Pulse(settings.data_folder / "pulse")
+    code = run(system, finished, abandon=abandon, beat=lambda: pulse.beat(clock.monotonic()))
     runtime.join(1.0)
     return code
 

@@ -12,7 +12,7 @@ from actors.kernel import ExitCode
 from adapters.paper.faults.plan import FaultPlan
 from adapters.paper.faults.reading import PlanInvalid, read_plan
 from adapters.paper.server import PaperSettings, serve
-from commands.common import fail, not_started, number, open_log, read_settings, words
+from commands.common import fail, not_started, number, open_log, out, read_settings, words
 from config.logs import register_secret
 from config.model import PAPER_LOGIN
 from config.settings import Settings
@@ -40,9 +40,18 @@ def exchange(  # noqa: PLR0917 (Typer reads the options from the signature)
     idle_exit: Annotated[
         float, typer.Option(min=0, help="End after so many seconds without clients; 0 never.")
     ] = 0.0,
+    when_embedded: Annotated[
+        bool,
+        typer.Option(
+            "--when-embedded", help="End at once, with 0, unless the bot would start it itself."
+        ),
+    ] = False,
 ) -> None:
     """The paper exchange alone, for any client; what is not given is in the settings (PAPER_*)."""
     settings = read_settings()
+    if when_embedded and not settings.embeds_exchange:
+        out(f"Not needed: the venue is {settings.deribit_env} at {settings.http_url}.")
+        raise typer.Exit(0)
     known_id, known_secret = settings.paper_login
     try:
         paper = PaperSettings(

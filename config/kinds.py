@@ -35,6 +35,13 @@ class ForeignPositions(StrEnum):
     PROTECT = "protect"
 
 
+class WatchdogAction(StrEnum):
+    """What the watchdog does about a bot that does not respond, besides telling."""
+
+    ALERT = "alert"
+    RESTART = "restart"
+
+
 _lower = BeforeValidator(values.lower)
 _split = BeforeValidator(values.split_list)
 
@@ -51,6 +58,7 @@ def _ping_of(value: SecretStr) -> SecretStr:
 
 EnvChoice = Annotated[Env, _lower]
 BracketChoice = Annotated[Bracket, _lower]
+WatchdogChoice = Annotated[WatchdogAction, _lower]
 ForeignChoice = Annotated[ForeignPositions, _lower]
 TriggerChoice = Annotated[TriggerBy, _lower]
 LogLevel = Annotated[

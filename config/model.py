@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config import kinds
-from config.kinds import Bracket, Env, ForeignPositions
+from config.kinds import Bracket, Env, ForeignPositions, WatchdogAction
 from domain.orders import TriggerBy
 
 _ADDRESSES = {Env.TESTNET: "test.deribit.com", Env.PROD: "www.deribit.com"}
@@ -144,6 +144,14 @@ class Settings(BaseSettings):
     api_port: kinds.Port = _setting(8580, "the HTTP API's port", kinds.PORT)
     api_token: kinds.Secret | None = _setting(
         None, "what callers of the HTTP API must show", kinds.TEXT
+    )
+    watchdog_limit_seconds: kinds.Interval = _setting(
+        300.0, "how long the bot may give no sign of life before a person is told", kinds.INTERVAL
+    )
+    watchdog_action: kinds.WatchdogChoice = _setting(
+        WatchdogAction.ALERT,
+        "what is done then: tell only, or kill the bot so that supervisord starts it again",
+        "alert or restart",
     )
     binance_ws_url: kinds.WsUrl = _setting(
         "wss://fstream.binance.com", "the root of the tick stream", kinds.WS, "Archive"

@@ -72,9 +72,12 @@ def run(
     *,
     supervisor: str = "supervisor",
     abandon: Callable[[int], None] = os._exit,
+    beat: Callable[[], None] = lambda: None,
 ) -> int:
     """Keeps the main thread until the supervisor is finished; returns the exit code.
 
+    ``beat`` is called over and over while the root is well: a sign of life for who watches from
+    outside. It must not raise and not wait.
     A root that hangs, or is gone without having finished, is left behind: threads are dumped
     and the process ends at once through ``abandon``.
     """
@@ -87,6 +90,7 @@ def run(
             if code is not None:
                 abandon(code)
                 return code
+            beat()
 
 
 def _fate_of_root(system: "System", finished: Future[int], supervisor: str) -> int | None:

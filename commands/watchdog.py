@@ -1,0 +1,155 @@
+"""`run.py watchdog`: an event listener of supervisord that tells a person when the bot is not well.
+
+It shares nothing with the bot but the settings: it reads the bot's pulse and its health, hears
+what supervisord does with its programs, and has its own way to Telegram. Its standard output
+belongs to supervisord's protocol, so nothing else is ever printed there.
+"""
+
+import os
+import sys
+import xmlrpc.client
+from collections.abc import Mapping
+from typing import Any, cast
+
+import requests
+import structlog
+from supervisor import childutils  # pyright: ignore[reportMissingTypeStubs]
+
+from actors.kernel import ExitCode
+from actors.ports import Clock
+from adapters.clock import SystemClock
+from adapters.storage.pulse import last_beat
+from commands.common import fail, open_log, read_settings
+from commands.watchdog_judge import Act, Change, Judge, Look, Notice
+from commands.watchdog_phone import Phone
+from config.kinds import WatchdogAction
+from config.settings import Settings
+
+STATE = "PROCESS_STATE_"
+HEALTH_TIMEOUT = 2.0
+_childutils: Any = childutils
+_log: Any = structlog.get_logger(actor="watchdog")
+
+
+def run_watchdog() -> None:
+    """Until supervisord is gone."""
+    if "SUPERVISOR_SERVER_URL" not in os.environ:
+        fail("The watchdog is started by supervisord: see docs/operating.md.", ExitCode.FAILED)
+    settings = read_settings()
+    with open_log(settings, "watchdog.log"):
+        _log.info("watchdog_started", pid=os.getpid(), limit_s=settings.watchdog_limit_seconds)
+        Watchdog(settings, SystemClock()).run()
+
+
+class Watchdog:
+    """Supervisord's events in, notices out."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._clock = clock
+        self._pulse = settings.data_folder / "pulse"
+        self._health_url = f"http://{settings.api_host}:{settings.api_port}/healthz"
+        self._phone = _phone(settings)
+        self._judge = Judge(
+            limit=settings.watchdog_limit_seconds,
+            may_restart=settings.watchdog_action is WatchdogAction.RESTART,
+        )
+        self._supervisord: Any = _childutils.getRPCInterface(os.environ)
+        self._web = requests.Session()
+        self._web.trust_env = False
+
+    def run(self) -> None:
+        """Until supervisord is gone."""
+        while (event := _next_event()) is not None:
+            name, fields = event
+            try:
+                self._handle(name, fields)
+            except Exception:  # noqa: BLE001 (whatever it is, the next event must be heard)
+                _log.exception("watchdog_failed")
+            _childutils.listener.ok(sys.stdout)
+
+    def _handle(self, name: str, fields: Mapping[str, str]) -> None:
+        now = self._clock.monotonic()
+        if name.startswith(STATE):
+            change = self._change(name.removeprefix(STATE), fields)
+            _log.info("supervisord_says", program=change.program, state=change.state)
+            notices = list(self._judge.changed(change, now))
+        else:
+            notices = list(self._judge.looked(self._look(), now))
+        for notice in notices:
+            self._tell(notice)
+        if self._phone is not None and (problem := self._phone.deliver(self._clock.monotonic())):
+            _log.warning("watchdog_not_heard", error=problem, waiting=self._phone.waiting)
+
+    def _change(self, state: str, fields: Mapping[str, str]) -> Change:
+        program = fields.get("processname", "")
+        return Change(
+            program=program,
+            state=state,
+            before=fields.get("from_state", ""),
+            pid=int(fields.get("pid", "0")),
+            tries=int(fields.get("tries", "0")),
+            is_expected=fields.get("expected") == "1",
+            exit_code=self._exit_code(program) if state == "EXITED" else None,
+        )
+
+    def _exit_code(self, program: str) -> int | None:
+        """Events do not say it; supervisord's table does, until the program is started again.
+
+        -1 stands for a signal there.
+        """
+        try:
+            info = cast("dict[str, Any]", self._supervisord.supervisor.getProcessInfo(program))
+        except (OSError, xmlrpc.client.Error):
+            return None
+        return int(info["exitstatus"]) if info["statename"] == "EXITED" else None
+
+    def _look(self) -> Look:
+        answers, trouble = self._health()
+        return Look(beat=last_beat(self._pulse), answers=answers, trouble=trouble)
+
+    def _health(self) -> tuple[bool, str]:
+        """Whether the bot says it is well; and if it says it is not, why."""
+        try:
+            reply = self._web.get(self._health_url, timeout=HEALTH_TIMEOUT)
+        except requests.RequestException:
+            return False, ""  # the pulse decides
+        if reply.status_code != requests.codes.service_unavailable:
+            return reply.status_code == requests.codes.ok, ""
+        try:
+            return False, ", ".join(str(each) for each in reply.json()["reasons"])
+        except (ValueError, KeyError, TypeError):
+            return False, "it does not say why"
+
+    def _tell(self, notice: Notice) -> None:
+        level = _log.critical if notice.is_critical else _log.warning
+        level("watchdog_alert", text=notice.text)
+        if self._phone is not None:
+            self._phone.add(f"{'[!] ' if notice.is_critical else ''}Watchdog: {notice.text}")
+        self._act(notice)
+
+    def _act(self, notice: Notice) -> None:
+        order = self._supervisord.supervisor
+        try:
+            if notice.act is Act.KILL:
+                order.signalProcess(notice.program, "KILL")
+            elif notice.act is Act.START:
+                order.startProcess(notice.program, False)
+        except (OSError, xmlrpc.client.Error) as error:
+            _log.error("watchdog_cannot_act", act=notice.act, error=str(error))
+
+
+def _phone(settings: Settings) -> Phone | None:
+    token, chat = settings.telegram_bot_token, settings.telegram_chat_id
+    if token is None or chat is None:
+        _log.warning("watchdog_has_no_telegram")
+        return None
+    return Phone(settings.telegram_api_url, token.get_secret_value(), chat)
+
+
+def _next_event() -> tuple[str, dict[str, str]] | None:
+    """The next event's name and fields; None when supervisord has gone."""
+    try:
+        headers, payload = _childutils.listener.wait(sys.stdin, sys.stdout)
+    except (KeyError, OSError):  # the end of the pipe
+        return None
+    return headers["eventname"], _childutils.get_headers(payload.partition("\n")[0])

@@ -1,0 +1,58 @@
+"""A Bot API on loopback that takes messages, or refuses them as told."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class BotApi:
+    """What arrived, and the answers that wait (status and body); without one it is taken."""
+
+    url: str = ""
+    messages: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    paths: list[str] = field(default_factory=list[str])
+    answers: list[tuple[int, Any]] = field(default_factory=list[tuple[int, Any]])
+
+    def texts(self) -> list[str]:
+        return [str(message.get("text")) for message in self.messages]
+
+    def handle(self, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        self.paths.append(path)
+        if self.answers:
+            return self.answers.pop(0)
+        self.messages.append(body)
+        return 200, {"ok": True, "result": {"message_id": len(self.messages)}}
+
+
+@contextmanager
+def bot_api() -> Iterator[BotApi]:
+    """The double, answering until the block ends."""
+    api = BotApi()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            length = int(self.headers.get("content-length") or 0)
+            status, reply = api.handle(self.path, json.loads(self.rfile.read(length) or b"{}"))
+            content = json.dumps(reply).encode()
+            self.send_response(status)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        api.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield api
+        finally:
+            server.shutdown()
+            thread.join(5)

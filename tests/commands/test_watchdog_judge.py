@@ -1,0 +1,203 @@
+"""What the watchdog tells: each occurrence once, the truth about what supervisord does."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from adapters.storage.pulse import Beat
+from commands.watchdog_judge import LOOP_DEATHS, LOOP_WINDOW, Act, Change, Judge, Look, Notice
+
+
+@dataclass
+class Night:
+    """A judge, the time, and what it has told."""
+
+    judge: Judge
+    now: float = 1000.0
+    told: list[Notice] = field(default_factory=list[Notice])
+
+    def wait(self, seconds: float) -> "Night":
+        self.now += seconds
+        return self
+
+    def change(self, state: str, program: str = "bot", **fields: Any) -> list[Notice]:
+        return self._keep(
+            self.judge.changed(Change(program=program, state=state, **fields), self.now)
+        )
+
+    def look(self, number: int = 1, pid: int = 7, **fields: Any) -> list[Notice]:
+        return self._keep(self.judge.looked(Look(beat=Beat(pid, number), **fields), self.now))
+
+    def _keep(self, notices: Iterator[Notice]) -> list[Notice]:
+        found = list(notices)
+        self.told += found
+        return found
+
+
+@pytest.fixture
+def night() -> Night:
+    return Night(Judge(limit=300, may_restart=False))
+
+
+@pytest.fixture
+def helping() -> Night:
+    return Night(Judge(limit=300, may_restart=True))
+
+
+def text(notices: list[Notice]) -> str:
+    (only,) = notices
+    return only.text
+
+
+# -- silence ---------------------------------------------------------------------------------------
+
+
+def test_silence_is_told_once_when_it_is_long_enough(night: Night) -> None:
+    """Not a second sooner, and not again; nothing is done unless allowed."""
+    assert night.look() == []
+    assert night.wait(299.9).look() == []
+    (notice,) = night.wait(0.1).look()
+    assert notice.text.startswith("bot is UNRESPONSIVE: no sign of life for 300 s.")
+    assert (notice.is_critical, notice.act) == (True, Act.NOTHING)
+    assert night.wait(300).look() == []
+
+
+def test_its_end_is_told_too(night: Night) -> None:
+    """And the next silence is another one."""
+    night.look()
+    night.wait(300).look()
+    assert text(night.wait(60).look(number=2)) == "bot responds again, after 360 s."
+    assert "UNRESPONSIVE" in text(night.wait(300).look(number=2))
+
+
+def test_a_beat_in_time_is_enough(night: Night) -> None:
+    """Whatever the numbers: another content is a sign of life, and so is a healthy answer."""
+    for number in (1, 5, 2, 9):
+        assert night.wait(200).look(number=number) == []
+    for _ in range(5):
+        assert night.wait(200).look(number=9, answers=True) == []
+
+
+def test_a_silent_bot_is_killed_when_that_is_allowed(helping: Night) -> None:
+    """Once: supervisord starts the next one, whose silence counts from its start."""
+    helping.look()
+    (notice,) = helping.wait(300).look()
+    assert (notice.program, notice.act) == ("bot", Act.KILL)
+    assert helping.wait(10).look() == []
+    helping.change("EXITED")
+    helping.change("STARTING")
+    helping.change("RUNNING")
+    assert helping.wait(299).look() == []
+    assert helping.wait(1).look()[0].act is Act.KILL
+
+
+def test_a_bot_that_is_down_is_not_called_unresponsive(night: Night) -> None:
+    """Its death was told already."""
+    night.look()
+    night.change("FATAL")
+    assert night.wait(1000).look() == []
+
+
+def test_bad_health_is_told_when_it_lasts(night: Night) -> None:
+    """With the reasons the bot gives; and its end."""
+    assert night.look(1, trouble="no session") == []
+    assert night.wait(150).look(2, trouble="no session") == []
+    told = text(night.wait(150).look(3, trouble="no session, no price"))
+    assert told == "bot is UNHEALTHY for 300 s: no session, no price."
+    assert night.wait(300).look(4, trouble="no price") == []
+    assert text(night.wait(1).look(5)) == "bot is healthy again."
+
+
+# -- deaths ----------------------------------------------------------------------------------------
+
+
+def test_a_death_and_the_new_start_are_told(night: Night) -> None:
+    """What supervisord does about it, and that the stops stay."""
+    (notice,) = night.change("EXITED", exit_code=-1)
+    assert notice.is_critical
+    assert notice.text == (
+        "bot DIED: killed by a signal. supervisord starts it again. Stops stay on the venue."
+    )
+    assert night.wait(1).change("STARTING") == []
+    assert text(night.wait(2).change("RUNNING")) == "bot runs again, 3 s after its end."
+
+
+def test_the_first_start_is_no_news(night: Night) -> None:
+    """Only what ended can run again."""
+    assert night.change("STARTING") == []
+    assert night.change("RUNNING") == []
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (78, "exit code 78, the settings are not valid. supervisord does not start it again"),
+        (77, "check the API key, then supervisorctl start bot"),
+        (75, "end the other instance first"),
+    ],
+)
+def test_an_end_that_repeating_does_not_cure_says_what_does(
+    night: Night, code: int, said: str
+) -> None:
+    """Critical: nobody looks after the trades until a person has acted."""
+    (notice,) = night.change("EXITED", is_expected=True, exit_code=code)
+    assert said in notice.text
+    assert notice.is_critical
+
+
+def test_an_ordered_end_is_no_alarm(night: Night) -> None:
+    """By itself or by supervisorctl: said, calmly."""
+    for told in (
+        night.change("EXITED", is_expected=True, exit_code=0),
+        night.change("STOPPED"),
+    ):
+        assert [x.is_critical for x in told] == [False]
+
+
+def test_a_crash_loop_is_told_once_instead_of_each_death(night: Night) -> None:
+    """Then at most once a window; a death long after is a single one again."""
+    for number in range(LOOP_DEATHS * 3):
+        night.wait(10).change("EXITED", exit_code=70)
+        assert ("DIED" in night.told[-1].text) == (number < LOOP_DEATHS - 1)
+    assert len([x for x in night.told if "CRASH-LOOPING: 4 deaths within 30 s" in x.text]) == 1
+    assert len(night.told) == LOOP_DEATHS
+    assert "DIED" in text(night.wait(LOOP_WINDOW + 1).change("EXITED"))
+
+
+def test_failed_starts_are_told_at_the_first_and_as_a_loop(night: Night) -> None:
+    """Each try of the back-off is a death of the loop, but not a message."""
+    told = [text(x) for tries in (1, 2, 3, 4, 5) if (x := night.change("BACKOFF", tries=tries))]
+    assert "ended while it started" in told[0]
+    assert "CRASH-LOOPING" in told[1]
+    assert len(told) == 2
+
+
+def test_giving_up_is_told_with_what_to_do(night: Night) -> None:
+    """Nothing is started behind the person's back unless allowed."""
+    told = text(night.change("FATAL"))
+    assert "bot is DOWN" in told
+    assert "Start it by hand: supervisorctl start bot." in told
+    assert night.wait(3600).look() == []
+
+
+def test_a_given_up_program_is_started_again_when_that_is_allowed(helping: Night) -> None:
+    """After a minute, once; the next giving up is another one."""
+    assert "starts it again in 60 s" in text(helping.change("FATAL", program="collector"))
+    assert helping.wait(59).look(1) == []
+    (notice,) = helping.wait(1).look(2)
+    assert (notice.program, notice.act) == ("collector", Act.START)
+    assert helping.wait(200).look(3) == []
+
+
+def test_each_program_has_its_own_memory(night: Night) -> None:
+    """Three deaths of one and three of another are no loop."""
+    deaths: list[Callable[[], object]] = [
+        lambda: night.wait(1).change("EXITED", program="exchange"),
+        lambda: night.wait(1).change("EXITED", program="bot"),
+    ]
+    for death in deaths * (LOOP_DEATHS - 1):
+        death()
+    assert all("DIED" in notice.text for notice in night.told)
+    assert "Stops stay" not in night.told[0].text
