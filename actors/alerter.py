@@ -1,34 +1,48 @@
 """Alerter: turns events into words for a person, and delivers every one of them.
 
-One table says what is worth a person's attention, how it reads, and how often. An alert is in
-the outbox on disk before it is sent and leaves it only when it was delivered, so an outage or a
-restart loses none. What a limit holds back is said when its time is over: the last of it, and
-how many there were. Critical ones know no limit.
+An alert is in the outbox on disk before it is sent and leaves it only when it was delivered, so
+an outage or a restart loses none. Delivering never blocks: the next alert is on disk while the
+one before is still on its way. What a limit holds back is said when its time is over: the last
+of it, and how many there were. Critical ones know no limit, and are repeated until somebody has
+acknowledged them.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import ClassVar
 
+from actors.alert_missed import look_back
+from actors.alert_outbox import AlertOutbox
+from actors.alert_texts import ALERTS, Kind, words_for
 from actors.kernel import Actor, AskFailed, Context, HandlerTable
-from actors.messages import book, desk, lifecycle, risk, session, trading, watch
-from actors.messages.alerts import AlertDelayed, AlertDelivered, DeliverDue, FlushDue
+from actors.messages.alerts import (
+    AcknowledgeAlerts,
+    AlertDelayed,
+    AlertDelivered,
+    AlertDropped,
+    AlertsAcknowledged,
+    CrashFound,
+    DeliverDue,
+    DeliveryReport,
+    FlushDue,
+    RepeatDue,
+    SilenceDue,
+)
 from actors.messages.base import Event, event_name
 from actors.messages.book import DropAlert, GetBook, OutboxAlert, RecordAlert
-from actors.ports import Notifier
+from actors.messages.desk import CommandHandled
+from actors.ports import Journal, Notice, Notifier
+from domain.commands import Door
 
 ASK_SECONDS = 2.0
 RETRY_FIRST, RETRY_CAP = 1.0, 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """How one kind of event is told. ``every`` is the limit in seconds, 0 for none."""
-
-    text: Callable[[Any], str]
-    every: float = 0.0
-    is_critical: bool = False
-
+SILENCE_SECONDS = 120.0
+"""A delivery of which nothing is heard for so long is given again."""
+LATE_SECONDS = 60.0
+"""Beyond this an alert says when it was raised."""
+REPEAT = "repeat"
+REPEAT_LINES = 8
 
 _Subject = tuple[type[Event], str]
 
@@ -43,216 +57,84 @@ class _HeldBack:
     until: float
 
 
-ALERTS: dict[type[Event], _Kind] = {
-    trading.Ready: _Kind(
-        lambda e: f"Ready ({e.mode}): {e.trades} open trades, book and venue agree."
-    ),
-    trading.TradeOpened: _Kind(
-        lambda e: (
-            f"Opened {e.side} {e.instrument}, {e.contracts} contracts at "
-            f"{e.entry_price:.2f}; stop {e.stop_loss}, target {e.take_profit or 'none'}. "
-            f"Without stop for {e.unprotected_ms:.0f} ms."
-        )
-    ),
-    trading.TradeClosed: _Kind(
-        lambda e: (
-            f"Closed {e.side} {e.instrument} ({e.exit_reason}): "
-            f"{e.net_coin:+.8f} {e.currency} after fees, {e.pnl_usd:+.2f} USD before."
-        )
-    ),
-    trading.EmergencyBegan: _Kind(
-        lambda e: (
-            f"EMERGENCY: trade {e.trade_id} cannot have its stop ({e.reason}). "
-            f"Closing {e.contracts} contracts at market now."
-        ),
-        is_critical=True,
-    ),
-    trading.EmergencyClosed: _Kind(
-        lambda e: (
-            f"Emergency close done for trade {e.trade_id} ({e.reason}). "
-            f"It was without a stop for {e.unprotected_ms:.0f} ms. Nothing is left to do."
-        ),
-        is_critical=True,
-    ),
-    trading.KillSwitchActivated: _Kind(
-        lambda e: f"KILL by {e.by}: {e.reason}. No entries; closing everything.",
-        is_critical=True,
-    ),
-    trading.FlatVerified: _Kind(
-        lambda e: f"Verified flat after {e.seconds:.1f} s: no position, no order of ours.",
-        is_critical=True,
-    ),
-    trading.NotFlatYet: _Kind(
-        lambda e: (
-            f"NOT FLAT YET: {', '.join(e.positions) or 'orders remain'} ({e.reason}). "
-            "Still trying every second."
-        ),
-        is_critical=True,
-    ),
-    trading.KillSwitchReset: _Kind(lambda e: f"Kill ended by {e.reason}: entries are possible."),
-    trading.TradeQuarantined: _Kind(
-        lambda e: (
-            f"Trade {e.trade_id} on {e.instrument} closed more than it held "
-            f"({e.position:+d} contracts). Nothing is done by itself: please look."
-        ),
-        is_critical=True,
-    ),
-    trading.PnlDiffers: _Kind(
-        lambda e: f"PnL of trade {e.trade_id}: ours {e.ours}, the venue's {e.venue}.", every=60
-    ),
-    trading.ProtectOnlyBegan: _Kind(
-        lambda e: f"PROTECT-ONLY: {e.reason}. No entries; open positions stay guarded.",
-        is_critical=True,
-    ),
-    trading.ProtectOnlyEnded: _Kind(lambda e: f"Protect-only ended: {e.reason}."),
-    trading.StopFailed: _Kind(
-        lambda e: f"Stop {e.label} refused ({e.code} {e.reason}), failure {e.failures}.", every=60
-    ),
-    trading.EntryRejected: _Kind(
-        lambda e: f"The venue refused the entry of {e.trade_id}: {e.code} {e.reason}.", every=60
-    ),
-    watch.ProtectionMissing: _Kind(
-        lambda e: (
-            f"NO STOP: {e.instrument} {e.position:+d} contracts, only {e.cover} covered "
-            f"for {e.seconds:.1f} s. Its trade has been told to repair it."
-        ),
-        is_critical=True,
-    ),
-    watch.ProtectionRestored: _Kind(
-        lambda e: f"{e.instrument} is covered again, or flat, after {e.seconds:.1f} s."
-    ),
-    watch.PositionDrifted: _Kind(
-        lambda e: (
-            f"{e.instrument}: the venue has {e.venue:+d} contracts, our trades "
-            f"{e.ledger:+d}. {e.residual:+d} are not ours."
-        ),
-        every=60,
-    ),
-    watch.PositionAgreed: _Kind(lambda e: f"{e.instrument}: venue and trades agree again."),
-    watch.OrphanCancelled: _Kind(
-        lambda e: f"Cancelled orphan {e.label} on {e.instrument}.", every=60
-    ),
-    watch.OrphanKept: _Kind(
-        lambda e: f"Order {e.label} has no trade but is the last stop on {e.instrument}: kept."
-    ),
-    watch.GuardPlaced: _Kind(
-        lambda e: (
-            f"{e.instrument}: {e.contracts} contracts that are not ours now have a stop at "
-            f"{e.trigger_price} ({e.label})."
-        )
-    ),
-    watch.GuardRemoved: _Kind(lambda e: f"{e.instrument}: the stop {e.label} is not needed."),
-    watch.GuardFailed: _Kind(
-        lambda e: (
-            f"{e.instrument}: a position that is not ours could not get its stop over "
-            f"{e.contracts} contracts ({e.error})."
-        ),
-        every=60,
-    ),
-    watch.LookFailed: _Kind(
-        lambda e: f"The account cannot be read (failure {e.failures}): {e.error}.", every=60
-    ),
-    session.SessionLost: _Kind(
-        lambda e: f"No session with the venue: {e.reason}. Next try in {e.retry_in_seconds:.1f} s.",
-        every=60,
-    ),
-    session.SessionRefused: _Kind(
-        lambda e: f"The venue session is refused: {e.reason}.", is_critical=True
-    ),
-    lifecycle.ChildFailed: _Kind(
-        lambda e: f"{e.name} failed ({e.error}) and is being restarted.", every=60
-    ),
-    lifecycle.GaveUp: _Kind(
-        lambda e: (
-            f"GIVING UP: {e.reason}. Stops stay on the venue; the process ends "
-            f"with code {e.exit_code}."
-        ),
-        is_critical=True,
-    ),
-    lifecycle.Stopping: _Kind(
-        lambda e: f"Stopping ({e.reason}). Stops and targets stay on the venue."
-    ),
-    book.RegistryRebuilt: _Kind(
-        lambda e: (
-            f"The registry was unreadable (kept as {e.kept_aside}); rebuilt {e.trades} "
-            "open trades from the journal. Undelivered alerts of before are lost."
-        ),
-        is_critical=True,
-    ),
-    book.DiskFailed: _Kind(
-        lambda e: (
-            f"DISK: {e.what} cannot be written ({e.error}). No entries; protection goes on. "
-            "Free some space."
-        ),
-        is_critical=True,
-    ),
-    book.DiskRecovered: _Kind(lambda e: f"Disk: {e.what} can be written again."),
-    desk.AlertTestAsked: _Kind(
-        lambda e: f"Test alert, asked for by {e.who} ({e.door}). Alerts arrive."
-    ),
-    desk.StrangerRefused: _Kind(
-        lambda e: f"Somebody who is not listed tried {e.command!r} by {e.door} ({e.who}); refused.",
-        every=60,
-    ),
-    book.EntriesPaused: _Kind(
-        lambda e: f"Paused by {e.by}: no new entries; open trades keep their stops."
-    ),
-    book.EntriesResumed: _Kind(lambda e: f"Resumed by {e.by}: entries are possible."),
-    risk.DayBegan: _Kind(lambda e: f"Trading day {e.day} begins with {e.equity_usd} USD."),
-}
-"""What a person hears, and how. Everything else is in the log."""
-
-
 class Alerter(Actor):
-    """Owner of the way to the person."""
+    """Owner of the way to the person. ``repeat`` is in seconds; 0: nobody can acknowledge."""
 
     handlers: ClassVar[HandlerTable] = {}
 
-    def __init__(self, context: Context, *, notifier: Notifier) -> None:
+    def __init__(
+        self,
+        context: Context,
+        *,
+        notifier: Notifier,
+        journal: Journal,
+        timezone: tzinfo = UTC,
+        repeat: float = 0.0,
+    ) -> None:
         super().__init__(context)
         self._notifier = notifier
-        self._waiting: dict[int, OutboxAlert] = {}
+        self._journal = journal
+        self._timezone = timezone
+        self._repeat = repeat
+        self._outbox = AlertOutbox()
+        self._found: set[Event] = set()
         self._next_number = 1
         self._told_at: dict[_Subject, float] = {}
         self._held_back: dict[_Subject, _HeldBack] = {}
+        self._in_flight: int | None = None
         self._failures = 0
+        self._quiet_until = 0.0
 
     def recover(self) -> None:
         snapshot = self.to("registry").ask(GetBook(at=self.clock.now()), timeout=ASK_SECONDS)
-        self._waiting = {alert.number: alert for alert in snapshot.outbox}
+        self._outbox = AlertOutbox(snapshot.outbox)
         # The clock makes numbers that no predecessor has used, without asking for a counter.
         by_clock = round(self.clock.now().timestamp() * 1000)
-        self._next_number = max(by_clock, *self._waiting, 0) + 1
-        if self._waiting:
+        self._next_number = max(by_clock, self._outbox.last_number) + 1
+        self._take_up(snapshot.outbox)
+        if self._outbox.waiting:
             self.after(0.0, DeliverDue)
+        self._arm_repeat()
+
+    def _take_up(self, outbox: Sequence[OutboxAlert]) -> None:
+        """Raises what a predecessor had no time for."""
+        now = self.clock.now()
+        known = [(alert.kind, alert.raised_at) for alert in outbox]
+        past = look_back(self._journal.entries(days=2), known, now)
+        for event in past.missed:
+            # What its delivery came to may have been lost with the process.
+            self._tell(event, is_doubtful=True)
+            self._found.add(event)
+        if past.crashed_at is not None and self.context.incarnation == 1:
+            silent = (now - past.crashed_at).total_seconds()
+            self.emit(CrashFound, silent_seconds=round(silent, 3))
 
     # -- from events to alerts ----------------------------------------------------------------
 
     def on_event(self, event: Event) -> None:
-        kind = ALERTS.get(type(event))
-        if kind is None:
-            return
-        subject = (type(event), _about(event))
-        text = self._text(kind, event)
-        if kind.every and not kind.is_critical and self._is_too_soon(subject, kind.every):
+        if event in self._found:  # it was in the journal, and still waited in the mailbox
+            self._found.discard(event)
+        elif type(event) in ALERTS:
+            self._tell(event)
+
+    def _tell(self, event: Event, *, is_doubtful: bool = False) -> None:
+        kind, subject = ALERTS[type(event)], (type(event), _about(event))
+        text, problem = words_for(kind, event)
+        if problem:
+            self.log.warning("alert_text_failed", alert=event_name(type(event)), error=problem)
+        if kind.is_critical:
+            self._raise(kind, event, text, is_doubtful=is_doubtful)
+        elif kind.every and self._is_too_soon(subject, kind.every):
             self._hold_back(subject, text, event)
         else:
             self._raise(kind, event, text)
-
-    def _text(self, kind: _Kind, event: Event) -> str:
-        """In words; should they not fit, in the event's own fields: the alert must not be lost."""
-        try:
-            return kind.text(event)
-        except Exception as error:  # noqa: BLE001 (whatever is wrong with a text, it is only a text)
-            self.log.warning("alert_text_failed", alert=event_name(type(event)), error=str(error))
-            fields = ", ".join(f"{name}={value}" for name, value in event.to_log().items())
-            return f"{event_name(type(event))}: {fields}"
 
     def _is_too_soon(self, subject: _Subject, every: float) -> bool:
         now = self.clock.monotonic()
         told_at = self._told_at.get(subject)
         if told_at is not None and now - told_at < every:
             return True
+        self._told_at = {x: y for x, y in self._told_at.items() if now - y < ALERTS[x[0]].every}
         self._told_at[subject] = now
         return False
 
@@ -270,16 +152,22 @@ class Alerter(Actor):
 
     def on_flush_due(self, _: FlushDue) -> None:
         """Says the last of what was held back, and how many there were."""
-        now = self.clock.monotonic()
+        self._flush(self.clock.monotonic())
+        self._arm_flush()
+
+    def _flush(self, now: float) -> None:
         for subject, held in list(self._held_back.items()):
             if held.until <= now:
                 del self._held_back[subject]
                 self._told_at[subject] = now
-                more = f" (the last of {held.number} such messages)" if held.number > 1 else ""
+                more = f"\n(the last of {held.number} such messages)" if held.number > 1 else ""
                 self._raise(ALERTS[subject[0]], held.event, held.text + more)
-        self._arm_flush()
 
-    def _raise(self, kind: _Kind, event: Event, text: str) -> None:
+    def finish(self) -> None:
+        """What limits hold back goes into the outbox: the next process delivers it."""
+        self._flush(float("inf"))
+
+    def _raise(self, kind: Kind, event: Event, text: str, *, is_doubtful: bool = False) -> None:
         alert = OutboxAlert(
             number=self._next_number,
             kind=event_name(type(event)),
@@ -287,8 +175,14 @@ class Alerter(Actor):
             is_critical=kind.is_critical,
             raised_at=event.at,
         )
-        self._next_number += 1
-        self._waiting[alert.number] = alert
+        if is_doubtful:
+            self._outbox.doubt(alert.number)
+        self._add(alert)
+
+    def _add(self, alert: OutboxAlert) -> None:
+        self._next_number = alert.number + 1
+        for surplus in self._outbox.add(alert):
+            self._give_up(surplus, "too many wait")
         record = RecordAlert(at=self.clock.now(), alert=alert)
         try:
             self.to("registry").ask(record, timeout=ASK_SECONDS)
@@ -300,38 +194,178 @@ class Alerter(Actor):
         elif alert.is_critical:
             self.after(RETRY_FIRST, DeliverDue)
 
+    def _give_up(self, alert: OutboxAlert, reason: str) -> None:
+        if alert.number == self._in_flight:
+            self._in_flight = None
+        self.to("registry").tell(DropAlert(at=self.clock.now(), number=alert.number))
+        self.emit(
+            AlertDropped,
+            number=alert.number,
+            alert=alert.kind,
+            raised_at=alert.raised_at,
+            reason=reason,
+        )
+
     # -- from alerts to the person --------------------------------------------------------------
 
     def on_deliver_due(self, _: DeliverDue) -> None:
         self._deliver()
 
     def _deliver(self) -> None:
-        """Sends one of what waits, critical ones first, and comes back for the next.
-
-        One at a time, so that a slow line and a long queue never look like a hang.
-        """
-        if not self._waiting:
+        """Sends one of what waits. The next follows when it is known what became of it."""
+        alert = self._outbox.head()
+        if alert is None or self._in_flight is not None:
             return
-        alert = min(self._waiting.values(), key=lambda x: (not x.is_critical, x.number))
+        wait = self._quiet_until - self.clock.monotonic()
+        if wait > 0:
+            self.after(wait, DeliverDue)
+            return
+        self._in_flight = alert.number
+        self.after(SILENCE_SECONDS, SilenceDue)
         try:
-            self._notifier.send(alert.text, critical=alert.is_critical)
+            self._notifier.send(self._notice(alert), self.to(self.name).tell)
         except OSError as error:
-            self._delay(alert, error)
+            self._failed(DeliveryReport(at=self.clock.now(), number=alert.number, error=str(error)))
+
+    def _notice(self, alert: OutboxAlert) -> Notice:
+        lines = [alert.text]
+        late = (self.clock.now() - alert.raised_at).total_seconds()
+        if late > LATE_SECONDS and alert.kind != REPEAT:
+            lines.append(f"Raised at {self._local(alert.raised_at)}, {_ago(late)} ago.")
+        if self._outbox.may_be_a_repeat(alert.number):
+            lines.append("(Perhaps a repeat: an earlier delivery was not confirmed.)")
+        return Notice(
+            number=alert.number,
+            text="\n".join(lines),
+            is_critical=alert.is_critical,
+            can_be_acknowledged=alert.is_critical and self._repeat > 0,
+        )
+
+    def _local(self, moment: datetime) -> str:
+        return f"{moment.astimezone(self._timezone):%H:%M:%S %Z}"
+
+    def on_delivery_report(self, message: DeliveryReport) -> None:
+        if not message.error:
+            self._delivered(message)
+        elif message.number == self._in_flight:
+            self._failed(message)
+
+    def on_silence_due(self, _: SilenceDue) -> None:
+        if self._in_flight is not None:
+            number, error = self._in_flight, f"nothing heard for {SILENCE_SECONDS:g} s"
+            report = DeliveryReport(
+                at=self.clock.now(), number=number, error=error, is_unknown=True
+            )
+            self._failed(report)
+
+    def _delivered(self, message: DeliveryReport) -> None:
+        if message.number == self._in_flight:
+            self._in_flight = None
+            self.disarm(SilenceDue)
+        alert = self._outbox.get(message.number)
+        if alert is None:
             return
-        self._failures = 0
-        del self._waiting[alert.number]
-        self.to("registry").tell(DropAlert(at=self.clock.now(), number=alert.number))
-        self.emit(AlertDelivered, number=alert.number, alert=alert.kind)
-        if self._waiting:
+        self._failures, self._quiet_until = 0, 0.0
+        self._outbox.drop(alert.number)
+        self.emit(AlertDelivered, number=alert.number, alert=alert.kind, raised_at=alert.raised_at)
+        self._settle(alert)
+        if self._outbox.waiting:
             self.after(0.0, DeliverDue)
 
-    def _delay(self, alert: OutboxAlert, error: OSError) -> None:
+    def _settle(self, alert: OutboxAlert) -> None:
+        """What is critical stays in the book until somebody has acknowledged it."""
+        now = self.clock.now()
+        registry = self.to("registry")
+        if not (alert.is_critical and self._repeat) or alert.kind == REPEAT:
+            registry.tell(DropAlert(at=now, number=alert.number))
+        else:
+            told = replace(alert, delivered_at=now)
+            registry.tell(RecordAlert(at=now, alert=told))
+            for surplus in self._outbox.keep_unseen(told):
+                registry.tell(DropAlert(at=now, number=surplus.number))
+        if alert.kind == REPEAT:
+            for unseen in self._outbox.unseen:
+                told = replace(unseen, delivered_at=now)
+                self._outbox.keep_unseen(told)
+                registry.tell(RecordAlert(at=now, alert=told))
+        self._arm_repeat()
+
+    def _failed(self, report: DeliveryReport) -> None:
+        self._in_flight = None
+        self.disarm(SilenceDue)
+        alert = self._outbox.get(report.number)
+        if alert is None:
+            self.after(0.0, DeliverDue)
+            return
         self._failures += 1
         if self._failures == 1:
-            waiting = len(self._waiting)
-            self.emit(AlertDelayed, number=alert.number, error=str(error), waiting=waiting)
+            waiting = self._outbox.waiting
+            self.emit(AlertDelayed, number=alert.number, error=report.error, waiting=waiting)
         wait = min(RETRY_CAP, RETRY_FIRST * 2 ** min(self._failures - 1, 10))
+        if report.retry_after_seconds:
+            wait = report.retry_after_seconds
+            self._quiet_until = self.clock.monotonic() + wait
+        if self._outbox.failed(
+            alert.number, is_unknown=report.is_unknown, is_refused=report.is_refused
+        ):
+            self._give_up(self._outbox.drop(alert.number), f"refused: {report.error}")
         self.after(wait, DeliverDue)
+
+    # -- from the person back -------------------------------------------------------------------
+
+    def on_acknowledge_alerts(self, message: AcknowledgeAlerts) -> None:
+        self._acknowledge(message.by, message.up_to)
+
+    def on_command_handled(self, event: CommandHandled) -> None:
+        """Who gives a command is there, and has seen what there was to see; a program is not."""
+        if event.door is not Door.API:
+            self._acknowledge(f"{event.door}:{event.who}")
+
+    def _acknowledge(self, by: str, up_to: int = 0) -> None:
+        seen = self._outbox.acknowledge(up_to)
+        for alert in seen:
+            self.to("registry").tell(DropAlert(at=self.clock.now(), number=alert.number))
+        if seen:
+            self.emit(AlertsAcknowledged, by=by, alerts=len(seen))
+        self._arm_repeat()
+
+    def _arm_repeat(self) -> None:
+        told_at = self._outbox.last_told_at()
+        if told_at is None or not self._repeat:
+            self.disarm(RepeatDue)
+            return
+        due = told_at + timedelta(seconds=self._repeat) - self.clock.now()
+        self.after(min(self._repeat, max(1.0, due.total_seconds())), RepeatDue)
+
+    def on_repeat_due(self, _: RepeatDue) -> None:
+        unseen = self._outbox.unseen
+        if not unseen or self._outbox.is_waiting(REPEAT):
+            return
+        number = len(unseen)
+        lines = [
+            f"NOT ACKNOWLEDGED: {number} critical alert{'' if number == 1 else 's'}",
+            *(
+                f"{self._local(alert.raised_at)} {alert.text.partition(chr(10))[0]}"
+                for alert in unseen[-REPEAT_LINES:]
+            ),
+        ]
+        if number > REPEAT_LINES:
+            lines.insert(1, f"the last {REPEAT_LINES}:")
+        lines.append("Press the button, or give any command, to end this.")
+        self._add(
+            OutboxAlert(
+                number=self._next_number,
+                kind=REPEAT,
+                text="\n".join(lines),
+                is_critical=True,
+                raised_at=self.clock.now(),
+            )
+        )
+
+
+def _ago(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _about(event: Event) -> str:
@@ -341,7 +375,12 @@ def _about(event: Event) -> str:
 
 
 Alerter.handlers = {
+    DeliveryReport: Alerter.on_delivery_report,
+    AcknowledgeAlerts: Alerter.on_acknowledge_alerts,
     DeliverDue: Alerter.on_deliver_due,
+    SilenceDue: Alerter.on_silence_due,
     FlushDue: Alerter.on_flush_due,
+    RepeatDue: Alerter.on_repeat_due,
+    CommandHandled: Alerter.on_command_handled,
     Event: Alerter.on_event,
 }

@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
+from actors.messages.alerts import DeliveryReport
 from actors.messages.base import Event
 from actors.messages.desk import CommandReply, VitalsSnapshot
 from domain.commands import Door
@@ -234,10 +235,34 @@ class LogTail(Protocol):
         ...
 
 
-class Notifier(Protocol):
-    """Delivers one alert to a person. Returns only when delivered; raises `OSError` otherwise."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One alert for a person. The first line of ``text`` is the headline.
 
-    def send(self, text: str, *, critical: bool) -> None: ...
+    ``number`` is the same when it is sent again; with ``can_be_acknowledged`` the person is
+    offered to say that it was seen.
+    """
+
+    number: int
+    text: str
+    is_critical: bool
+    can_be_acknowledged: bool = False
+
+
+class Notifier(Protocol):
+    """The way to a person. Never blocks: nothing that trades waits for a phone."""
+
+    def send(self, notice: Notice, done: Callable[[DeliveryReport], None]) -> None:
+        """Begins to deliver; ``done`` is called once, from any thread, with what became of it.
+
+        Raises:
+            OSError: it could not even begin; ``done`` is not called.
+        """
+        ...
+
+    def shout(self, text: str) -> None:
+        """Last words before the process ends: blocks a few seconds at most, never raises."""
+        ...
 
 
 class DeskSilent(Exception):

@@ -11,7 +11,8 @@ from datetime import tzinfo
 from decimal import Decimal
 from typing import Literal
 
-from actors.alerter import ALERTS, Alerter
+from actors.alert_texts import ALERTS
+from actors.alerter import Alerter
 from actors.auth import Auth
 from actors.desk import Desk
 from actors.desk_sources import DeskFacts
@@ -20,7 +21,7 @@ from actors.guardian import Guardian
 from actors.historian import Historian
 from actors.kernel import ChildSpec, Family
 from actors.kernel.system import Routes
-from actors.messages import book, session, trading, venue, watch
+from actors.messages import book, desk, session, trading, venue, watch
 from actors.messages.base import Message
 from actors.messages.risk import KillRequested
 from actors.ports import Audience, Book, Journal, LogTail, Notifier, Session, Venue
@@ -79,6 +80,7 @@ class Plan:
     foreign_positions: ForeignPositions = "alert"
     foreign_stop_pct: Decimal | None = None
     desk: DeskFacts = field(default_factory=DeskFacts)
+    alert_repeat: float = 0.0
 
 
 def children(plan: Plan, ports: Ports) -> Sequence[ChildSpec | Family]:
@@ -101,7 +103,16 @@ def children(plan: Plan, ports: Ports) -> Sequence[ChildSpec | Family]:
                 "kept_aside": ports.kept_aside,
             },
         ),
-        ChildSpec(name="alerter", actor=Alerter, arguments={"notifier": ports.notifier}),
+        ChildSpec(
+            name="alerter",
+            actor=Alerter,
+            arguments={
+                "notifier": ports.notifier,
+                "journal": ports.journal,
+                "timezone": plan.timezone,
+                "repeat": plan.alert_repeat,
+            },
+        ),
         ChildSpec(
             name="risk",
             actor=Risk,
@@ -225,6 +236,7 @@ def routes() -> Routes:
         trading.FlatVerified: ("hotline",),
         trading.NotFlatYet: ("hotline",),
     }
+    table[desk.CommandHandled] = ("alerter",)
     for alert in ALERTS:
         table[alert] = (*table.get(alert, ()), "alerter")
     return Routes(by_type=table, every_event=("historian", "desk"))

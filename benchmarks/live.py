@@ -2,7 +2,7 @@
 
 import queue
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC
@@ -15,11 +15,13 @@ import structlog
 
 from actors.kernel import Address, Context, Supervisor, SupervisorPolicy, System
 from actors.kernel.runtime import ThreadRuntime
+from actors.messages.alerts import DeliveryReport
 from actors.messages.base import Event, Message
 from actors.messages.lifecycle import StopAll
 from actors.messages.risk import DayBegan
 from actors.messages.trading import Ready
 from actors.messages.venue import ChangesReport, TickerReport
+from actors.ports import Notice
 from actors.strategist import Sizing
 from actors.tree import SUPERVISOR, Plan, Ports, children, routes
 from adapters.clock import SystemClock, SystemEntropy, ThreadTimers
@@ -180,7 +182,13 @@ class LiveDaemon:
 class _Silent:
     """A phone nobody listens to."""
 
-    def send(self, text: str, *, critical: bool) -> None: ...
+    def __init__(self, clock: SystemClock) -> None:
+        self._clock = clock
+
+    def send(self, notice: Notice, done: Callable[[DeliveryReport], None]) -> None:
+        done(DeliveryReport(at=self._clock.now(), number=notice.number))
+
+    def shout(self, text: str) -> None: ...
 
 
 @contextmanager
@@ -236,7 +244,7 @@ def _wired(
         session=DeribitSession(stream, plain, server_clock, "paper", "paper"),
         book=book,
         journal=journal,
-        notifier=_Silent(),
+        notifier=_Silent(clock),
     )
     return daemon, ports
 

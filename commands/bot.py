@@ -91,11 +91,11 @@ def _run(settings: Settings, script: tuple[ScriptLine, ...], stack: ExitStack) -
     book, aside = open_book(settings.data_folder / "registry.json", clock.now(), check=check_book)
     journal = DayJournal(settings.data_folder / "journal", clock)
     stack.callback(journal.close)
-    notifier = LogNotifier()
+    notifier = LogNotifier(clock)
 
     def escalate(reason: str) -> None:
         venue.lock_entries(reason)
-        notifier.send(f"GIVING UP: {reason}. Stops stay on the venue.", critical=True)
+        notifier.shout(f"GIVING UP: {reason}\nStops stay on the venue.")
 
     ports = tree.Ports(
         venue=venue,

@@ -11,14 +11,16 @@ from decimal import Decimal
 from typing import Any
 
 from actors.kernel import Actor, Context, Supervisor, SupervisorPolicy, System
+from actors.messages.alerts import DeliveryReport
 from actors.messages.base import Event, Message
 from actors.messages.lifecycle import StopAll
+from actors.ports import Notice
 from actors.strategist import Sizing
 from actors.tree import SUPERVISOR, Plan, Ports, children, routes
 from adapters.deribit.channels import account_channels, market_channels
 from domain.risk import Limits
 from simulation.process import VirtualProcess
-from simulation.runtime import VirtualWorld
+from simulation.runtime import EPOCH, VirtualWorld
 from simulation.venue import VirtualMarket
 
 
@@ -88,10 +90,14 @@ class Phone:
     heard: list[str] = field(default_factory=list[str])
     is_off: bool = False
 
-    def send(self, text: str, *, critical: bool) -> None:
+    def send(self, notice: Notice, done: Callable[[DeliveryReport], None]) -> None:
         if self.is_off:
             raise ConnectionError("the network is unreachable")
-        self.heard.append(f"! {text}" if critical else text)
+        self.heard.append(f"! {notice.text}" if notice.is_critical else notice.text)
+        done(DeliveryReport(at=EPOCH, number=notice.number))
+
+    def shout(self, text: str) -> None:
+        self.heard.append(f"!! {text}")
 
 
 class RecordingSystem(System):

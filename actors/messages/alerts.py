@@ -1,18 +1,43 @@
 """The conversation about what a person must hear."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
-from actors.messages.base import Due, Event
+from actors.messages.base import Command, Due, Event, Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryReport(Report):
+    """What became of one delivery; without ``error`` it arrived.
+
+    ``is_unknown``: it may have arrived all the same. ``is_refused``: the channel takes this very
+    text in no form. ``retry_after_seconds``: how long the channel wants to be left alone.
+    """
+
+    number: int
+    error: str = ""
+    is_unknown: bool = False
+    is_refused: bool = False
+    retry_after_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcknowledgeAlerts(Command):
+    """A person has seen what was delivered, up to this number; 0 means all of it."""
+
+    by: str
+    up_to: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertDelivered(Event):
-    """A person's channel took the alert."""
+    """A person's channel took the alert. ``raised_at`` is when what it tells of happened."""
 
     level: ClassVar[str] = "debug"
     number: int
     alert: str
+    raised_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +51,45 @@ class AlertDelayed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlertDropped(Event):
+    """An ordinary alert is given up: too many wait, or no form of it is taken."""
+
+    level: ClassVar[str] = "warning"
+    number: int
+    alert: str
+    raised_at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertsAcknowledged(Event):
+    """A person has seen so many critical alerts: they are not repeated any more."""
+
+    by: str
+    alerts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrashFound(Event):
+    """The process before this one did not stop in order. It was silent for so long."""
+
+    level: ClassVar[str] = "warning"
+    silent_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverDue(Due):
     """Time to deliver what waits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SilenceDue(Due):
+    """The channel has not said in time what became of a delivery."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepeatDue(Due):
+    """Time to repeat the critical alerts that nobody has acknowledged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -155,13 +155,14 @@ class RecordDay(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxAlert:
-    """One alert waiting to be delivered, oldest first by ``number``."""
+    """One alert: waiting to be delivered, or (with ``delivered_at``) to be acknowledged."""
 
     number: int
     kind: str
     text: str
     is_critical: bool
     raised_at: datetime
+    delivered_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +174,7 @@ class RecordAlert(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropAlert(Command):
-    """An alert was delivered."""
+    """An alert is done with: delivered and, where that is needed, acknowledged."""
 
     number: int
 

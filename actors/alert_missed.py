@@ -1,0 +1,85 @@
+"""Critical events that the journal has and nobody was told of: the process died in between.
+
+An event reaches the journal and the Alerter side by side. A `kill -9` may come after the one and
+before the other has put its alert on disk; then only the journal knows of it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from actors.alert_texts import ALERTS
+from actors.messages.alerts import AlertDelivered
+from actors.messages.base import Event, event_name
+from actors.messages.lifecycle import ProcessStarted, Stopping
+from actors.messages.trading import Ready
+
+BEGUN = event_name(ProcessStarted)
+OLDEST = timedelta(days=1)
+STOPPING, READY, DELIVERED = event_name(Stopping), event_name(Ready), event_name(AlertDelivered)
+_CRITICAL = {event_name(kind): kind for kind in ALERTS if ALERTS[kind].is_critical}
+
+AlertKey = tuple[str, datetime]
+"""The event's name and when it happened; several at one instant are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What the journal says about the process before this one.
+
+    ``crashed_at`` is when it was last heard of, if it had been ready and was not told to stop.
+    """
+
+    missed: tuple[Event, ...]
+    crashed_at: datetime | None
+
+
+def look_back(
+    entries: Iterable[Mapping[str, Any]], known: Iterable[AlertKey], now: datetime
+) -> Past:
+    """Reads the journal's last days. ``known`` are the alerts that are on disk already."""
+    found: dict[AlertKey, list[Mapping[str, Any]]] = {}
+    told = Counter(known)
+    last, is_running = None, False
+    for entry in entries:
+        event, moment = entry.get("event"), _moment(entry.get("ts"))
+        if moment is None:
+            continue
+        if event != BEGUN:  # which is the new process's own
+            last = moment
+        if event == READY:
+            is_running = True
+        elif event == STOPPING:
+            is_running = False
+        elif event == DELIVERED and (raised_at := _moment(entry.get("raised_at"))) is not None:
+            told[str(entry.get("alert")), raised_at] += 1
+        elif event in _CRITICAL and now - moment < OLDEST:
+            found.setdefault((str(event), moment), []).append(entry)
+    events = (_event(entry) for key, same in found.items() for entry in same[told[key] :])
+    return Past(
+        missed=tuple(event for event in events if event is not None),
+        crashed_at=last if is_running else None,
+    )
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
+
+
+def _event(entry: Mapping[str, Any]) -> Event | None:
+    """The event as it was; None for an entry of another version that does not fit any more."""
+    kind = _CRITICAL[str(entry["event"])]
+    names = kind.__dataclass_fields__.keys() - {"at"}
+    fields = {name: value for name, value in entry.items() if name in names}
+    try:
+        return TypeAdapter(kind).validate_python({"at": entry["ts"], **fields})
+    except ValidationError:
+        return None

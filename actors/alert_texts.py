@@ -1,0 +1,247 @@
+"""What a person hears of, how it reads and how often: one table.
+
+The first line of a text is what a locked phone shows, so it says the most important thing;
+details follow, one fact a line.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from actors.messages import alerts, book, desk, lifecycle, risk, session, trading, watch
+from actors.messages.base import Event, event_name
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one kind of event is told. ``every`` is the limit in seconds, 0 for none."""
+
+    text: Callable[[Any], str]
+    every: float = 0.0
+    is_critical: bool = False
+
+
+def words_for(kind: Kind, event: Event) -> tuple[str, str]:
+    """The event in words; should they not fit, its own fields and what was wrong with them.
+
+    Whatever goes wrong here is only about a text: the alert itself must not be lost.
+    """
+    try:
+        return kind.text(event), ""
+    except Exception as error:  # noqa: BLE001 (see above)
+        fields = ", ".join(f"{name}={value}" for name, value in event.to_log().items())
+        return f"{event_name(type(event))}: {fields}", f"{type(error).__name__}: {error}"
+
+
+def _price(value: Decimal | None) -> str:
+    """At most two decimals, without trailing zeros: an average has many more."""
+    return "none" if value is None else f"{round(value, 2).normalize():f}"
+
+
+def _ms(value: float) -> str:
+    return f"{value:.0f} ms" if value < 10_000 else f"{value / 1000:.1f} s"
+
+
+def _reason(word: str) -> str:
+    """A stable code in plain words: ``stop_loss`` -> ``stop loss``."""
+    return word.replace("_", " ")
+
+
+def _opened(e: trading.TradeOpened) -> str:
+    return (
+        f"Opened {e.side} {e.instrument}\n"
+        f"{e.contracts} contracts at {_price(e.entry_price)}\n"
+        f"stop {_price(e.stop_loss)}, target {_price(e.take_profit)}\n"
+        f"without stop for {_ms(e.unprotected_ms)}\n"
+        f"trade {e.trade_id}"
+    )
+
+
+def _closed(e: trading.TradeClosed) -> str:
+    return (
+        f"Closed {e.side} {e.instrument}: {e.pnl_usd:+.2f} USD before fees\n"
+        f"{_reason(e.exit_reason)}, {_price(e.entry_price)} -> {_price(e.exit_price)}\n"
+        f"net {e.net_coin:+.8f} {e.currency} (fees {e.fees_coin:.8f})\n"
+        f"trade {e.trade_id}"
+    )
+
+
+ALERTS: Mapping[type[Event], Kind] = {
+    # -- the daemon ----------------------------------------------------------------------------
+    trading.Ready: Kind(
+        lambda e: (
+            f"Ready ({_reason(e.mode)}): {e.trades} open trade{'' if e.trades == 1 else 's'}\n"
+            f"Book and venue agree, reconciled in {e.seconds:.1f} s."
+        )
+    ),
+    alerts.CrashFound: Kind(
+        lambda e: (
+            "RESTARTED: the daemon had not stopped in order\n"
+            f"Silent for {e.silent_seconds:.0f} s. Stops stayed on the venue; reconciling now."
+        )
+    ),
+    lifecycle.Stopping: Kind(
+        lambda e: f"Stopping ({e.reason})\nStops and targets stay on the venue."
+    ),
+    lifecycle.ChildFailed: Kind(
+        lambda e: f"Part {e.name} failed and is being restarted\n{e.error}", every=60
+    ),
+    lifecycle.ChildRestarted: Kind(
+        lambda e: f"Part {e.name} is back after {e.after_seconds:.1f} s.", every=60
+    ),
+    lifecycle.GaveUp: Kind(
+        lambda e: (
+            f"GIVING UP: {e.reason}\n"
+            f"Stops stay on the venue; the process ends with code {e.exit_code}."
+        ),
+        is_critical=True,
+    ),
+    # -- trades --------------------------------------------------------------------------------
+    trading.TradeOpened: Kind(_opened),
+    trading.TradeClosed: Kind(_closed),
+    trading.TradeAbandoned: Kind(
+        lambda e: f"No trade on {e.instrument}: {_reason(e.reason)}\ntrade {e.trade_id}"
+    ),
+    trading.EmergencyBegan: Kind(
+        lambda e: (
+            f"EMERGENCY: no stop for trade {e.trade_id} ({_reason(e.reason)})\n"
+            f"Closing {e.contracts} contracts at market now."
+        ),
+        is_critical=True,
+    ),
+    trading.EmergencyClosed: Kind(
+        lambda e: (
+            f"Emergency close done: trade {e.trade_id} ({_reason(e.reason)})\n"
+            f"Without a stop for {_ms(e.unprotected_ms)}. Nothing is left to do."
+        ),
+        is_critical=True,
+    ),
+    trading.TradeQuarantined: Kind(
+        lambda e: (
+            f"PLEASE LOOK: trade {e.trade_id} on {e.instrument} closed more than it held\n"
+            f"{e.position:+d} contracts are left of it. Nothing is done by itself."
+        ),
+        is_critical=True,
+    ),
+    trading.PnlDiffers: Kind(
+        lambda e: f"PnL of trade {e.trade_id} differs\nours {e.ours}, the venue's {e.venue}",
+        every=60,
+    ),
+    trading.StopFailed: Kind(
+        lambda e: f"Stop refused ({e.code} {e.reason}), failure {e.failures}\n{e.label}",
+        every=60,
+    ),
+    trading.EntryRejected: Kind(
+        lambda e: f"The venue refused an entry: {e.code} {e.reason}\ntrade {e.trade_id}", every=60
+    ),
+    # -- the kill and other modes --------------------------------------------------------------
+    trading.KillSwitchActivated: Kind(
+        lambda e: f"KILL by {e.by}: {e.reason}\nNo entries; closing everything.",
+        is_critical=True,
+    ),
+    trading.FlatVerified: Kind(
+        lambda e: f"Verified flat after {e.seconds:.1f} s\nNo position, no order of ours.",
+        is_critical=True,
+    ),
+    trading.NotFlatYet: Kind(
+        lambda e: (
+            f"NOT FLAT YET: {', '.join(e.positions) or 'orders remain'}\n"
+            f"{_reason(e.reason)}. Still trying every second."
+        ),
+        is_critical=True,
+    ),
+    trading.KillSwitchReset: Kind(lambda e: f"Kill ended by {e.reason}\nEntries are possible."),
+    trading.ProtectOnlyBegan: Kind(
+        lambda e: f"PROTECT-ONLY: {e.reason}\nNo entries; open positions stay guarded.",
+        is_critical=True,
+    ),
+    trading.ProtectOnlyEnded: Kind(lambda e: f"Protect-only ended: {e.reason}"),
+    book.EntriesPaused: Kind(
+        lambda e: f"Paused by {e.by}\nNo new entries; open trades keep their stops."
+    ),
+    book.EntriesResumed: Kind(lambda e: f"Resumed by {e.by}\nEntries are possible."),
+    # -- protection and ledger, judged on the venue's data -------------------------------------
+    watch.ProtectionMissing: Kind(
+        lambda e: (
+            f"NO STOP: {e.instrument} {e.position:+d} contracts\n"
+            f"Only {e.cover} covered, for {e.seconds:.1f} s. Its trade is repairing it."
+        ),
+        is_critical=True,
+    ),
+    watch.ProtectionRestored: Kind(
+        lambda e: f"{e.instrument} is covered again, or flat\nAfter {e.seconds:.1f} s."
+    ),
+    watch.PositionDrifted: Kind(
+        lambda e: (
+            f"{e.instrument}: {e.residual:+d} contracts are not ours\n"
+            f"The venue has {e.venue:+d}, our trades {e.ledger:+d}."
+        ),
+        every=60,
+    ),
+    watch.PositionAgreed: Kind(lambda e: f"{e.instrument}: venue and trades agree again"),
+    watch.OrphanCancelled: Kind(
+        lambda e: f"Cancelled an order without a trade on {e.instrument}\n{e.label}", every=60
+    ),
+    watch.OrphanKept: Kind(
+        lambda e: f"Kept the last stop on {e.instrument}, though it has no trade\n{e.label}"
+    ),
+    watch.GuardPlaced: Kind(
+        lambda e: (
+            f"{e.instrument}: {e.contracts} contracts that are not ours now have a stop\n"
+            f"at {_price(e.trigger_price)} ({e.label})"
+        )
+    ),
+    watch.GuardRemoved: Kind(lambda e: f"{e.instrument}: our guard is not needed any more"),
+    watch.GuardFailed: Kind(
+        lambda e: (
+            f"{e.instrument}: a position that is not ours could not get its stop\n"
+            f"{e.contracts} contracts ({e.error})"
+        ),
+        every=60,
+    ),
+    # -- the venue's interface -----------------------------------------------------------------
+    watch.LookFailed: Kind(
+        lambda e: f"The account cannot be read (failure {e.failures})\n{e.error}", every=60
+    ),
+    session.SessionLost: Kind(
+        lambda e: (
+            f"No session with the venue: {e.reason}\n"
+            f"Stops rest there all the same. Next try in {e.retry_in_seconds:.1f} s."
+        ),
+        every=60,
+    ),
+    session.SessionRefused: Kind(
+        lambda e: f"The venue session is refused: {e.reason}", is_critical=True
+    ),
+    # -- disk ----------------------------------------------------------------------------------
+    book.RegistryRebuilt: Kind(
+        lambda e: (
+            f"The registry was unreadable; {e.trades} open trades were rebuilt from the journal\n"
+            f"The old file is kept as {e.kept_aside}."
+        ),
+        is_critical=True,
+    ),
+    book.DiskFailed: Kind(
+        lambda e: (
+            f"DISK: the {e.what} cannot be written ({e.error})\n"
+            "No entries; protection goes on. Free some space."
+        ),
+        is_critical=True,
+    ),
+    book.DiskRecovered: Kind(lambda e: f"Disk: the {e.what} can be written again"),
+    # -- the day, and the doors ----------------------------------------------------------------
+    risk.DayBegan: Kind(lambda e: f"Trading day {e.day} begins with {e.equity_usd} USD"),
+    desk.AlertTestAsked: Kind(
+        lambda e: f"Test alert: alerts arrive\nAsked for by {e.who} ({e.door})."
+    ),
+    desk.StrangerRefused: Kind(
+        lambda e: f"A stranger tried to give a command\n{e.command!r} by {e.door} ({e.who})",
+        every=60,
+    ),
+    alerts.AlertDropped: Kind(
+        lambda e: f"An ordinary alert was not delivered: {e.alert}\n{e.reason}; the journal has it",
+        every=600,
+    ),
+}
+"""What a person hears, and how. Everything else is in the log."""

@@ -1,0 +1,323 @@
+"""Alerts over outages, doubts, refusals and crashes: each arrives, and says what it must."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from actors import alert_outbox
+from actors.messages.alerts import (
+    AcknowledgeAlerts,
+    AlertDelivered,
+    AlertDropped,
+    AlertsAcknowledged,
+    CrashFound,
+    DeliveryReport,
+)
+from actors.messages.trading import KillSwitchActivated, Ready
+from actors.ports import Notice
+from simulation.daemon import Phone, default_plan
+from tests.scenarios.conftest import Stage
+from tests.scenarios.scene import Scene
+
+Done = Callable[[DeliveryReport], None]
+REPEAT = 600.0
+
+
+class OddPhone(Phone):
+    """A phone that does what ``answers`` say, one a delivery, and then behaves.
+
+    An answer is a report's fields, or None for silence. What was taken is in `Phone.heard`.
+    """
+
+    def __init__(self, scene: Scene, *answers: dict[str, Any] | None) -> None:
+        super().__init__()
+        self.scene = scene
+        self.answers = list(answers)
+        self.sent: list[Notice] = []
+
+    def send(self, notice: Notice, done: Done) -> None:
+        self.sent.append(notice)
+        if not self.answers:
+            super().send(notice, done)
+            return
+        answer = self.answers.pop(0)
+        if answer is not None:
+            done(DeliveryReport(at=self.scene.world.now(), number=notice.number, **answer))
+
+
+def odd(scene: Scene, *answers: dict[str, Any] | None) -> OddPhone:
+    """The scene's next daemon has this phone."""
+    phone = OddPhone(scene, *answers)
+    scene.phone = phone
+    return phone
+
+
+def acknowledge(scene: Scene, up_to: int = 0) -> None:
+    message = AcknowledgeAlerts(at=scene.world.now(), by="7", up_to=up_to)
+    scene.daemon.system.address("alerter").tell(message)
+    scene.run(1)
+
+
+def repeats(scene: Scene) -> list[str]:
+    return [text for text in scene.phone.heard if "NOT ACKNOWLEDGED" in text]
+
+
+# -- one delivery ----------------------------------------------------------------------------------
+
+
+def test_a_delivery_of_unknown_outcome_is_repeated_and_says_so(stage: Stage) -> None:
+    """It may have arrived: at least once, and the person can tell why it came twice."""
+    scene = stage()
+    phone = odd(scene, {"error": "timed out", "is_unknown": True})
+    scene.ready()
+    scene.run(5)
+    first, second = phone.sent[:2]
+    assert first.number == second.number
+    assert "Perhaps a repeat" not in first.text
+    assert "Perhaps a repeat" in second.text
+    assert scene.events(AlertDelivered)[0].number == first.number
+
+
+def test_a_delivery_that_provably_failed_does_not_speak_of_repeats(stage: Stage) -> None:
+    """Refused by the network before a byte was sent: it is simply sent again."""
+    scene = stage()
+    phone = odd(scene, {"error": "no route to host"})
+    scene.ready()
+    scene.run(5)
+    assert phone.sent[0] == phone.sent[1]
+
+
+def test_the_channel_is_left_alone_for_as_long_as_it_wants(stage: Stage) -> None:
+    """429 with retry_after: nothing is sent before, not even something critical."""
+    scene = stage()
+    phone = odd(scene, {"error": "flood", "retry_after_seconds": 40.0})
+    scene.ready()
+    scene.kill()
+    scene.run(30)
+    assert len(phone.sent) == 1
+    scene.run(15)
+    assert len(phone.sent) > 3
+    assert "KILL" in phone.sent[1].text
+
+
+def test_a_channel_that_says_nothing_is_tried_again(stage: Stage) -> None:
+    """A delivery of which nothing is heard for two minutes counts as unknown."""
+    scene = stage()
+    phone = odd(scene, None)
+    scene.ready()
+    scene.run(100)
+    assert len(phone.sent) == 1
+    scene.run(40)
+    assert "Perhaps a repeat" in phone.sent[1].text
+    assert scene.disk.tables["outbox"] == {}
+
+
+def test_what_is_told_late_says_when_it_happened(stage: Stage) -> None:
+    """After an outage the person must not take the past for the present."""
+    scene = stage()
+    scene.ready()
+    scene.phone.is_off = True
+    scene.bracket()
+    scene.run(400)
+    scene.phone.is_off = False
+    scene.run(70)
+    (opened,) = [text for text in scene.phone.heard if "Opened" in text]
+    assert "Raised at 09:00:" in opened
+    assert "min ago." in opened
+
+
+def test_a_text_that_is_always_refused_holds_up_nobody_and_is_given_up(stage: Stage) -> None:
+    """An ordinary one after some tries, with a word about it; what comes behind goes through."""
+    scene = stage()
+
+    class Picky(OddPhone):
+        def send(self, notice: Notice, done: Done) -> None:
+            if "Ready" in notice.text:
+                self.answers.insert(0, {"error": "bad request", "is_refused": True})
+            super().send(notice, done)
+
+    phone = Picky(scene)
+    scene.phone = phone
+    scene.ready()
+    scene.run(3)
+    scene.bracket()
+    scene.run(60)
+    assert any("Opened" in text for text in phone.heard)
+    (dropped,) = scene.events(AlertDropped)
+    assert dropped.alert == "ready"
+    assert any("not delivered: ready" in text for text in phone.heard)
+
+
+def test_a_critical_alert_is_never_given_up(stage: Stage) -> None:
+    """However often it is refused, it stays and is tried; others go through meanwhile."""
+    scene = stage()
+
+    class Deaf(OddPhone):
+        is_deaf = True
+
+        def send(self, notice: Notice, done: Done) -> None:
+            if self.is_deaf and "KILL" in notice.text:
+                self.answers.insert(0, {"error": "bad request", "is_refused": True})
+            super().send(notice, done)
+
+    phone = Deaf(scene)
+    scene.phone = phone
+    scene.ready()
+    scene.kill()
+    scene.run(900)
+    assert any("Verified flat" in text for text in phone.heard)
+    assert sum("KILL" in x.text for x in phone.sent) > alert_outbox.REFUSALS_LIMIT
+    phone.is_deaf = False
+    scene.run(61)
+    assert sum("KILL" in text for text in phone.heard) == 1
+
+
+def test_an_outage_of_days_does_not_swell_the_book(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too many ordinary alerts: the oldest are given up, and how many is said afterwards."""
+    monkeypatch.setattr(alert_outbox, "ORDINARY_LIMIT", 3)
+    scene = stage()
+    scene.ready()
+    scene.phone.is_off = True
+    for _ in range(3):
+        scene.bracket()
+        scene.market.move(btc_usd=90_000)
+        scene.run(30)
+        scene.market.move(btc_usd=100_000)
+        scene.run(30)
+    assert len(scene.disk.tables["outbox"]) <= 3
+    dropped = len(scene.events(AlertDropped))
+    assert dropped > 2
+    scene.phone.is_off = False
+    scene.run(700)
+    assert any(f"the last of {dropped - 1} such" in text for text in scene.phone.heard)
+
+
+# -- critical ones: until somebody has seen them ---------------------------------------------------
+
+
+def test_a_critical_alert_is_repeated_until_it_is_acknowledged(stage: Stage) -> None:
+    """Every so many minutes, all of them in one message; the button ends it."""
+    scene = stage(plan=default_plan(alert_repeat=REPEAT)).ready()
+    scene.kill()
+    scene.run(REPEAT - 30)
+    assert repeats(scene) == []
+    scene.run(60)
+    (text,) = repeats(scene)
+    assert text.startswith("! NOT ACKNOWLEDGED: 2 critical alerts\n")
+    assert "KILL by" in text
+    assert "Verified flat" in text
+    scene.run(REPEAT)
+    assert len(repeats(scene)) == 2
+    acknowledge(scene)
+    assert scene.events(AlertsAcknowledged)[0].alerts == 2
+    assert scene.disk.tables["outbox"] == {}
+    scene.run(3 * REPEAT)
+    assert len(repeats(scene)) == 2
+
+
+def test_a_button_acknowledges_what_was_there_when_it_was_shown(stage: Stage) -> None:
+    """What came after it is repeated still."""
+    scene = stage(plan=default_plan(alert_repeat=REPEAT))
+    phone = odd(scene)
+    scene.ready()
+    scene.kill()
+    scene.run(5)
+    (kill,) = [x for x in phone.sent if "KILL" in x.text]
+    assert kill.can_be_acknowledged
+    acknowledge(scene, kill.number)
+    scene.run(REPEAT + 30)
+    (text,) = repeats(scene)
+    assert "NOT ACKNOWLEDGED: 1 critical alert\n" in text
+    assert "KILL" not in text
+
+
+def test_the_repeating_survives_a_crash(stage: Stage) -> None:
+    """Who was not there before the crash is still told after it."""
+    scene = stage(plan=default_plan(alert_repeat=REPEAT)).ready()
+    scene.kill()
+    scene.run(30)
+    scene.crash()
+    scene.boot()
+    scene.run(REPEAT + 30)
+    assert len(repeats(scene)) == 1
+    assert sum(text.startswith("! KILL") for text in scene.phone.heard) == 1
+
+
+def test_without_anybody_who_could_acknowledge_nothing_is_repeated(stage: Stage) -> None:
+    """No list of users, no button, no repeats."""
+    scene = stage()
+    phone = odd(scene)
+    scene.ready()
+    scene.kill()
+    scene.run(3 * REPEAT)
+    assert repeats(scene) == []
+    assert not any(x.can_be_acknowledged for x in phone.sent)
+
+
+# -- crashes ---------------------------------------------------------------------------------------
+
+
+def test_a_crash_is_told_and_an_ordered_stop_is_not(stage: Stage) -> None:
+    """The person learns that the daemon was away, and for how long."""
+    scene = stage().ready()
+    scene.daemon.stop()
+    scene.boot()
+    scene.wait(Ready)
+    assert scene.events(CrashFound) == []
+    scene.run(30)
+    scene.crash()
+    scene.run(20)
+    scene.boot()
+    scene.wait(Ready)
+    assert scene.events(CrashFound)[0].silent_seconds >= 20
+    scene.run(2)
+    assert any("RESTARTED" in text for text in scene.phone.heard)
+
+
+def test_a_critical_event_that_only_the_journal_has_is_told_by_the_next_process(
+    stage: Stage,
+) -> None:
+    """The process died between the journal and the outbox: the event is found there and told."""
+    scene = stage().ready()
+    scene.run(5)
+    scene.crash()
+    entry = {
+        "ts": scene.world.now().isoformat(),
+        "event": "kill_switch_activated",
+        "level": "critical",
+        "reason": "a drill",
+        "by": "nobody",
+        "until_midnight": False,
+    }
+    scene.disk.lines.append(entry)
+    scene.boot()
+    scene.run(5)
+    told = [text for text in scene.phone.heard if "KILL by nobody: a drill" in text]
+    assert len(told) == 1
+    assert "Perhaps a repeat" in told[0]
+    scene.crash()
+    scene.boot()
+    scene.run(5)
+    assert sum("a drill" in text for text in scene.phone.heard) == 1
+    assert scene.events(KillSwitchActivated) == []
+
+
+def test_entries_that_make_no_sense_do_not_stop_the_alerter(stage: Stage) -> None:
+    """The journal of another version, or a damaged one."""
+    scene = stage().ready()
+    scene.crash()
+    now = scene.world.now().isoformat()
+    scene.disk.lines += [
+        {},
+        {"event": "flat_verified"},
+        {"event": "flat_verified", "ts": "yesterday"},
+        {"event": "flat_verified", "ts": "2026-01-05T09:00:00"},
+        {"event": "flat_verified", "ts": now, "seconds": "many"},
+        {"event": "alert_delivered", "ts": now, "raised_at": None},
+    ]
+    scene.boot()
+    scene.wait(Ready)
+    assert not any("Verified flat" in text for text in scene.phone.heard)
