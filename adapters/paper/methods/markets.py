@@ -38,10 +38,13 @@ def _ticker(call: Call) -> Json:
 
 
 def _order_book(call: Call) -> Json:
-    instrument = call.params.instrument()
+    return views.order_book(call.engine, call.params.instrument().name, book_depth(call))
+
+
+def book_depth(call: Call) -> int:
+    """How many levels are asked for, rounded up to what there is."""
     depth = call.params.whole("depth", 5)
-    allowed = next((each for each in _DEPTHS if each >= depth), _DEPTHS[-1])
-    return views.order_book(call.engine, instrument.name, allowed)
+    return next((each for each in _DEPTHS if each >= depth), _DEPTHS[-1])
 
 
 def _index_price(call: Call) -> Json:
