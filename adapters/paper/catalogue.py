@@ -89,6 +89,7 @@ def contract_data(instrument: Instrument) -> dict[str, Any]:
         "counter_currency": instrument.quote_currency,
         "settlement_currency": instrument.settlement_currency,
         "price_index": instrument.price_index,
+        "underlying_type": "crypto",
         "tick_size": instrument.tick_size,
         "tick_size_steps": [],
         "contract_size": instrument.contract_size,

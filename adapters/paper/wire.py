@@ -159,13 +159,11 @@ def trigger_entry(record: TriggerEntry) -> Json:
         "post_only": record.post_only,
         "order_type": "market" if record.price is None else "limit",
         "label": record.label,
+        "order_id": record.order_id,
+        "trigger_offset": record.trigger_offset,
     }
-    if record.order_id is not None:
-        shown["order_id"] = record.order_id
     if record.trigger is not None:
         shown |= {"trigger": record.trigger, "trigger_price": record.trigger_price}
-    if record.trigger_offset is not None:
-        shown["trigger_offset"] = record.trigger_offset
     if record.oco_ref is not None:
         shown["oco_ref"] = record.oco_ref
     if record.is_secondary_oto:

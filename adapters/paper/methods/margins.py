@@ -10,13 +10,14 @@ from adapters.paper.records import OrderRecord
 from adapters.paper.wire import Json
 from domain import margin
 from domain.orders import ZERO, Side
+from domain.pnl import fee
 
 
 def _margins(call: Call) -> Json:
-    """Initial margin a buy and a sell of that size would add to the account's."""
+    """Initial margin a buy and a sell of that size would add to the account's, and their fees."""
     instrument = call.params.instrument()
     contracts = drafts.required_contracts(call.params, instrument)
-    drafts.required_number(call.params, "price")
+    price = drafts.required_number(call.params, "price")
     engine, name = call.engine, instrument.name
     now = risk.with_orders(engine, name)
     low, high = engine.markets[name].band()
@@ -24,7 +25,15 @@ def _margins(call: Call) -> Json:
         side.value: wire.money(risk.with_orders(engine, name, side, contracts) - now)
         for side in Side
     }
-    return {**added, "min_price": low, "max_price": high}
+    fees = {
+        f"{side.value}_{role}_fee": wire.money(fee(instrument, contracts, price, rate))
+        for side in Side
+        for role, rate in (
+            ("taker", instrument.taker_commission),
+            ("maker", instrument.maker_commission),
+        )
+    }
+    return {**added, **fees, "min_price": low, "max_price": high}
 
 
 def _by_ids(call: Call) -> list[Json]:

@@ -7,6 +7,8 @@ import pytest
 from adapters.paper.market import BookShape
 from tests.adapters.paper.harness import INVERSE, LINEAR, NOON, Bench
 
+PICO = Decimal("1E-12")
+
 
 def _traded() -> Bench:
     bench = Bench()
@@ -64,6 +66,8 @@ def test_margins_of_an_order_before_and_after_it_is_sent() -> None:
     bench = Bench()
     terms = {"instrument_name": INVERSE, "amount": 1000}
     before = bench.call("get_margins", price=99_000, **terms)
+    assert abs(before["buy_taker_fee"] - terms["amount"] * Decimal("0.00035") / 99_000) < PICO
+    assert before["sell_maker_fee"] < before["sell_taker_fee"] == before["buy_taker_fee"]
     assert before["buy"] == before["sell"] > 0
     assert before["min_price"] < 99_000 < before["max_price"]
     resting = bench.buy(1000, price=99_000)["order"]["order_id"]
