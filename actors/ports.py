@@ -113,6 +113,13 @@ class Venue(Protocol):
     Reads and cancels may be retried by the adapter; orders never are.
     """
 
+    def within(self, seconds: float) -> "Venue":
+        """The same venue, whose answers are waited for no longer than this, all calls together.
+
+        What is not answered by then is `OutcomeUnknown`, or `NotSent` when it was not tried.
+        """
+        ...
+
     def instruments(self) -> Mapping[str, Instrument]:
         """All active perpetuals by name, read afresh."""
         ...

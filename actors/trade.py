@@ -113,6 +113,7 @@ class TradeActor(Actor):
 
     def on_order_report(self, message: OrderReport) -> None:
         self._keeper.change(apply_order(self._trade, message.order, self.clock.now()))
+        self._steps.tell_resolved()
         self._advance()
 
     def on_fill_report(self, message: FillReport) -> None:

@@ -15,6 +15,7 @@ from actors.messages import trading as say
 from actors.messages.session import RenewSession
 from actors.ports import Clock, NotSent, OutcomeUnknown, Rejected, Venue
 from actors.trade_orders import differences, request_of
+from actors.trade_patience import Patience
 from actors.trade_record import RecordKeeper
 from domain import outcomes, venue_codes
 from domain.instruments import Instrument
@@ -24,6 +25,8 @@ from domain.reports import apply_fills, apply_order
 from domain.steps import BracketPolicy, Do, Step
 from domain.trade import ExitReason, Line, LineStatus, measured, with_line
 
+LISTEN_SECONDS = 0.05
+"""How long news of an order with unknown outcome is given before the venue is asked."""
 LOG_IN_SECONDS = 3.0
 LOG_IN_AGAIN_SECONDS = 5.0
 PROTECT_VALID_MS = 1_500
@@ -56,7 +59,10 @@ class StepTaker:
         self._policy = around.policy
         self._clock = around.clock
         self._log = around.log
+        self._patience = Patience(around.venue, around.policy, around.clock)
         self._gone: set[str] = set()
+        self._doubted: set[str] = set()
+        self._listens_until = float("-inf")
         self._logged_in_at: float | None = None
         self._steps: Mapping[Do, Callable[[Step], bool]] = {
             Do.SYNC: self._sync,
@@ -107,7 +113,7 @@ class StepTaker:
         if is_entry:
             self._keeper.announce.entry_sent(self._keeper.trade, request)
         try:
-            placement = self._venue.place(request)
+            placement = self._patience.for_orders(self._keeper.trade).place(request)
         except Rejected as error:
             self._was_rejected(line, error)
         except NotSent as error:
@@ -116,10 +122,32 @@ class StepTaker:
                 outcomes.not_sent(self._keeper.trade, line, self._policy, self._clock.now())
             )
         except OutcomeUnknown as error:
+            self._doubted.add(request.label)
             self._outcome_unknown(line, "place", error)
+            return self._hear_the_news()
         else:
             self._was_placed(line, request, placement)
         return True
+
+    def _hear_the_news(self) -> bool:
+        """Lets what waits in the mailbox come first: it may say what the lost reply would have."""
+        self._listens_until = self._clock.monotonic() + LISTEN_SECONDS
+        self._around.wake_by(LISTEN_SECONDS)
+        return False
+
+    def tell_resolved(self) -> None:
+        """Announces doubts that are none any more, whoever settled them."""
+        trade = self._keeper.trade
+        for line in trade.lines:
+            label = trade.label(line)
+            if label in self._doubted and line.status is not LineStatus.UNKNOWN:
+                self._doubted.discard(label)
+                self._around.emit(
+                    say.OutcomeResolved,
+                    trade_id=trade.id,
+                    label=label,
+                    outcome=line.status.value,
+                )
 
     def _was_placed(self, line: Line, request: OrderRequest, placement: Placement) -> None:
         now = self._clock.now()
@@ -190,7 +218,7 @@ class StepTaker:
     def _resize(self, step: Step) -> bool:
         line = _line_of(step)
         try:
-            placement = self._venue.edit(
+            placement = self._patience.for_orders(self._keeper.trade).edit(
                 line.order_ids[0],
                 self._instrument,
                 label=self._keeper.trade.label(line),
@@ -239,7 +267,7 @@ class StepTaker:
     def _cancel(self, step: Step) -> bool:
         line = _line_of(step)
         try:
-            order = self._venue.cancel(line.order_ids[-1])
+            order = self._patience.for_orders(self._keeper.trade).cancel(line.order_ids[-1])
         except Rejected as error:
             self._cancel_refused(line, error)
         except (NotSent, OutcomeUnknown) as error:
@@ -279,8 +307,19 @@ class StepTaker:
     def _look_up(self, step: Step) -> bool:
         line = _line_of(step)
         label = self._keeper.trade.label(line)
+        left = self._listens_until - self._clock.monotonic()
+        if left > 0:
+            self._around.wake_by(left)
+            return False
+        if line.status is LineStatus.UNKNOWN:
+            self._doubted.add(label)
         try:
-            truth = trade_truth.of_line(self._venue, self._keeper.trade, line, self._instrument)
+            truth = trade_truth.of_line(
+                self._patience.for_reads(self._keeper.trade),
+                self._keeper.trade,
+                line,
+                self._instrument,
+            )
         except (Rejected, NotSent, OutcomeUnknown) as error:
             self._log.warning("look_up_failed", label=label, error=str(error))
             self._look_again(line)
@@ -290,12 +329,7 @@ class StepTaker:
             self._keeper.trade, line, truth.orders, self._policy, now, server_ms=server_ms
         )
         self._keeper.change(apply_fills(trade, truth.fills, now))
-        found = self._keeper.trade.line(line.role, line.attempt)
-        if line.status is LineStatus.UNKNOWN and found and found.status is not LineStatus.UNKNOWN:
-            outcome = found.status.value
-            self._around.emit(
-                say.OutcomeResolved, trade_id=self._keeper.trade.id, label=label, outcome=outcome
-            )
+        self.tell_resolved()
         return True
 
     def _read_failed(self, error: Exception) -> bool:
@@ -313,7 +347,9 @@ class StepTaker:
         """Reads everything the venue knows of this trade: what rests, what was, what filled."""
         del step
         try:
-            truth = trade_truth.of_trade(self._venue, self._keeper.trade, self._instrument)
+            truth = trade_truth.of_trade(
+                self._patience.for_reads(self._keeper.trade), self._keeper.trade, self._instrument
+            )
         except (Rejected, NotSent, OutcomeUnknown) as error:
             self._log.warning("sync_failed", trade_id=self._keeper.trade.id, error=str(error))
             self._keeper.change(

@@ -1,8 +1,9 @@
 """The reading half of the venue: every answer is whole, or an exception."""
 
+import copy
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from actors.ports import Clock, Rejected
 from adapters.deribit import parse, parse_market, wire
@@ -42,6 +43,12 @@ class VenueReads:
         self._limiter = limiter
         self._refreshed_at: float | None = None
         self.skipped = Tally("venue_object_skipped", clock)
+
+    def within(self, seconds: float) -> Self:
+        """See `actors.ports.Venue.within`."""
+        hurried = copy.copy(self)
+        hurried._router = self._router.within(seconds)  # noqa: SLF001 - a copy of ourselves
+        return hurried
 
     def instruments(self) -> Mapping[str, Instrument]:
         """All active perpetuals by name, read afresh; refreshes the parser's catalogue too."""

@@ -5,8 +5,10 @@ the stream, then HTTP, then a pause and both again. After a write whose outcome 
 stream is suspect, and look-ups start over HTTP until it has had time to prove itself.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixed
@@ -21,6 +23,8 @@ from domain.venue_codes import TOO_BUSY
 Params = Mapping[str, Any]
 
 SUSPECT_SECONDS = 5.0
+TRIES_IN_A_HURRY = 3
+"""How many lost replies in a row a read survives when there is little time for it."""
 
 
 class _CheckedRpc:
@@ -46,6 +50,20 @@ def _gated(rpc: Rpc) -> GatedRpc:
     return rpc if isinstance(rpc, GatedRpc) else _CheckedRpc(rpc)
 
 
+class _Doubt:
+    """Until when the stream is suspect."""
+
+    until = float("-inf")
+
+
+@dataclass(frozen=True, slots=True)
+class _Hurry:
+    """No answer is waited for beyond ``until``; ``per_read`` seconds at most for one try of one."""
+
+    until: float
+    per_read: float
+
+
 class Router:
     """Two transports as one. ``timeout`` is in seconds and per attempt."""
 
@@ -59,6 +77,8 @@ class Router:
         timeout: float = 2.0,
         attempts: int = 2,
         pause: float = 0.25,
+        hurry: _Hurry | None = None,
+        doubt: _Doubt | None = None,
     ) -> None:
         self._stream = _gated(stream)
         self._fallback = _gated(fallback)
@@ -67,7 +87,22 @@ class Router:
         self._timeout = timeout
         self._attempts = attempts
         self._pause = pause
-        self._suspect_until = float("-inf")
+        self._doubt = doubt or _Doubt()
+        self._hurry = hurry or _Hurry(math.inf, math.inf)
+
+    def within(self, seconds: float) -> "Router":
+        """The same two transports, whose answers are waited for no longer than this in all."""
+        return Router(
+            self._stream,
+            self._fallback,
+            self._clock,
+            self._limiter,
+            timeout=self._timeout,
+            attempts=self._attempts,
+            pause=self._pause,
+            hurry=_Hurry(self._clock.monotonic() + seconds, seconds / TRIES_IN_A_HURRY),
+            doubt=self._doubt,
+        )
 
     def once(self, method: str, params: Params, gate: EntryGate | None = None) -> Any:
         """Sends a write exactly once; HTTP only when the stream proved that nothing left."""
@@ -76,7 +111,7 @@ class Router:
         except NotSent:
             return self._call(self._fallback, method, params, gate)
         except OutcomeUnknown:
-            self._suspect_until = self._clock.monotonic() + SUSPECT_SECONDS
+            self._doubt.until = self._clock.monotonic() + SUSPECT_SECONDS
             raise
 
     def repeat(self, method: str, params: Params, admit: Callable[[], None]) -> Any:
@@ -96,38 +131,49 @@ class Router:
         return Retrying(
             stop=stop_after_attempt(self._attempts),
             wait=wait_fixed(self._pause),
-            retry=retry_if_exception(_may_pass),
+            retry=retry_if_exception(self._may_pass),
             sleep=self._clock.sleep,
             reraise=True,
         )
 
     def _either(self, method: str, params: Params, admit: Callable[[], None]) -> Any:
         first, second = self._stream, self._fallback
-        if self._clock.monotonic() < self._suspect_until:
+        if self._clock.monotonic() < self._doubt.until:
             first, second = second, first
         admit()
         try:
-            return self._call(first, method, params)
+            return self._call(first, method, params, most=self._hurry.per_read)
         except Throttled:
             raise
         except (OutcomeUnknown, NotSent):
+            if self._clock.monotonic() >= self._hurry.until:
+                raise
             admit()
-            return self._call(second, method, params)
+            return self._call(second, method, params, most=self._hurry.per_read)
 
     def _call(
-        self, rpc: GatedRpc, method: str, params: Params, gate: EntryGate | None = None
+        self,
+        rpc: GatedRpc,
+        method: str,
+        params: Params,
+        gate: EntryGate | None = None,
+        most: float = math.inf,
     ) -> Any:
+        timeout = min(self._timeout, most, self._hurry.until - self._clock.monotonic())
+        if timeout <= 0:
+            raise NotSent(f"{method}: no time left for it")
         try:
             if gate is None:
-                return rpc.call(method, params, timeout=self._timeout)
-            return rpc.call_through(gate, method, params, timeout=self._timeout)
+                return rpc.call(method, params, timeout=timeout)
+            return rpc.call_through(gate, method, params, timeout=timeout)
         except Throttled:
             self._limiter.drain()
             raise
 
-
-def _may_pass(error: BaseException) -> bool:
-    """Whether the same read or cancel may succeed in a moment."""
-    if isinstance(error, Rejected):
-        return error.code in TOO_BUSY
-    return isinstance(error, OutcomeUnknown | NotSent)
+    def _may_pass(self, error: BaseException) -> bool:
+        """Whether the same read or cancel may succeed in a moment, and there is time for it."""
+        if self._clock.monotonic() + self._pause >= self._hurry.until:
+            return False
+        if isinstance(error, Rejected):
+            return error.code in TOO_BUSY
+        return isinstance(error, OutcomeUnknown | NotSent)

@@ -6,7 +6,7 @@ from typing import Any
 
 from actors.ports import Credentials, NotSent, OutcomeUnknown, Rejected
 from adapters.deribit import wire
-from adapters.deribit.errors import Unreadable
+from adapters.deribit.errors import Throttled, Unreadable
 from adapters.deribit.http import HttpRpc
 from adapters.deribit.server_clock import ServerClock
 from adapters.deribit.websocket import WebSocketRpc
@@ -15,6 +15,8 @@ MIN_HEARTBEAT_SECONDS = 10
 """The venue refuses a shorter interval."""
 
 
+CALLS = 3
+"""How often a call of a session is tried within its time; ``public/auth`` is tried once."""
 RENEW_AFTER = 0.8
 """Share of a token's life after which it is worth a new one."""
 
@@ -126,7 +128,16 @@ class DeribitSession:
         return server_ms
 
     def _call(self, method: str, params: Mapping[str, Any]) -> Any:
-        return self._stream.call(method, params, timeout=self._timeout)
+        """What may be asked twice: one lost reply does not cost the connection."""
+        timeout = self._timeout / CALLS
+        for _ in range(CALLS - 1):
+            try:
+                return self._stream.call(method, params, timeout=timeout)
+            except Throttled:
+                raise
+            except OutcomeUnknown:
+                pass
+        return self._stream.call(method, params, timeout=timeout)
 
     def _grant(self) -> Mapping[str, Any]:
         return {

@@ -43,12 +43,14 @@ class ScriptedRpc:
         for name, answer in script.items():
             self.answer(name.replace("__", "/"), answer)
         self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.timeouts: list[float] = []
 
     def answer(self, method: str, answer: Any) -> None:
         self.script[method] = answer
 
     def call(self, method: str, params: Mapping[str, Any], *, timeout: float) -> Any:
         self.calls.append((method, dict(params)))
+        self.timeouts.append(timeout)
         answer = self.script[method]
         if isinstance(answer, deque):
             answer = answer.popleft()

@@ -347,6 +347,49 @@ def test_look_ups_after_an_unknown_outcome_start_over_http(bench: Bench) -> None
     assert bench.stream.methods() == ["private/buy", "private/get_order_state_by_label"]
 
 
+def silent(bench: Bench, *methods: str) -> None:
+    """Nobody answers: each call takes as long as it is given."""
+
+    def wait(rpc: ScriptedRpc) -> Callable[[Any], Exception]:
+        def answer(_: Any) -> Exception:
+            bench.clock.seconds += rpc.timeouts[-1]
+            return OutcomeUnknown("no reply")
+
+        return answer
+
+    for method in methods:
+        bench.stream.answer(method, wait(bench.stream))
+        bench.http.answer(method, wait(bench.http))
+
+
+def test_a_venue_in_a_hurry_is_waited_for_no_longer(bench: Bench) -> None:
+    """All calls together; each read is tried often enough for two lost replies."""
+    silent(bench, "private/get_positions")
+    hurried, began = bench.venue.within(1.5), bench.clock.monotonic()
+    with pytest.raises(OutcomeUnknown):
+        hurried.positions()
+    assert bench.clock.monotonic() - began <= 1.5
+    assert len(bench.sent()) == 3
+    bench.clock.seconds = began + 1.5
+    with pytest.raises(NotSent, match="no time left"):
+        hurried.positions()
+    assert len(bench.sent()) == 3
+    with pytest.raises(OutcomeUnknown):
+        bench.venue.positions()
+    assert len(bench.sent()) == 7
+
+
+def test_an_order_in_a_hurry_has_all_the_time_there_is(bench: Bench) -> None:
+    """It is sent once; what it makes of the stream is known to the venue it came from."""
+    silent(bench, "private/sell")
+    bench.both("private/get_positions", [])
+    with pytest.raises(OutcomeUnknown):
+        bench.venue.within(1.2).place(stop())
+    assert bench.stream.timeouts == [pytest.approx(1.2)]
+    assert bench.venue.positions() == ()
+    assert bench.http.methods() == ["private/get_positions"]
+
+
 def test_orders_by_label_are_exactly_those(bench: Bench) -> None:
     """The settlement currency is asked for; a longer label is not ours; none found is empty."""
     rows = [wires.order(), wires.order(order_id="2", label="bw.abc.entry.11")]

@@ -1,0 +1,41 @@
+"""How long a trade waits for the venue's answers: never past the deadline of its protection.
+
+An actor that waits cannot act. A reply that is lost must leave time to find out what became of
+the order, to send it again, and to close at market on the deadline at the latest.
+"""
+
+from actors.ports import Clock, Venue
+from domain.steps import BracketPolicy
+from domain.trade import Trade
+
+LEAST_SECONDS = 0.25
+"""What an answer is waited for at least, however near the deadline is."""
+TRIES_BEFORE_DEADLINE = 3
+
+
+class Patience:
+    """The venue, as impatient as the trade's situation asks for."""
+
+    def __init__(self, venue: Venue, policy: BracketPolicy, clock: Clock) -> None:
+        self._venue = venue
+        self._deadline = policy.protection_deadline
+        self._clock = clock
+
+    def for_orders(self, trade: Trade) -> Venue:
+        """Waits so long that an order can be tried again before the deadline.
+
+        An entry counts: what it filled is bare until its reply, or the news of it, is heard.
+        """
+        is_quiet = trade.entered > 0 and trade.exposed_since is None
+        return self._venue if is_quiet else self._venue.within(self._for_one())
+
+    def for_reads(self, trade: Trade) -> Venue:
+        """Waits no longer than the deadline allows, all reads of a look together."""
+        if trade.exposed_since is None:
+            return self._venue
+        age = (self._clock.now() - trade.exposed_since).total_seconds()
+        left = self._deadline - age
+        return self._venue.within(max(LEAST_SECONDS, left) if left > 0 else self._for_one())
+
+    def _for_one(self) -> float:
+        return max(LEAST_SECONDS, self._deadline / TRIES_BEFORE_DEADLINE)

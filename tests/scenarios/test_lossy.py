@@ -1,0 +1,95 @@
+"""A venue that drops replies: what is told is heard, and no look-up outlasts a deadline."""
+
+import pytest
+
+from actors.messages.session import SessionOpened
+from actors.messages.trading import EmergencyBegan, OutcomeResolved, TradeClosed, TradeOpened
+from domain.labels import Role
+from domain.orders import OrderState
+from domain.trade import LineStatus
+from simulation.venue import Fate
+from tests.scenarios.conftest import Stage
+from tests.scenarios.scene import BTC, PLACE, Once
+
+LOOKS = (
+    "private/get_order_state_by_label",
+    "private/get_open_orders",
+    "private/get_user_trades_by_instrument_and_time",
+)
+SEEDS = range(4)
+DEADLINE = 3.0
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_stop_whose_reply_is_lost_is_known_by_its_notification(stage: Stage, seed: int) -> None:
+    """It rests, and the venue said so: no look-up is needed, and nothing is closed."""
+    scene = stage(seed).ready()
+    scene.fault(
+        Once(Fate.REPLY_LOST, *PLACE, role=Role.STOP), Once(Fate.REPLY_LOST, *LOOKS, times=1000)
+    )
+    began = scene.world.monotonic()
+    scene.open()
+    opened = scene.wait(TradeOpened)
+    assert scene.world.monotonic() - began < DEADLINE / 2
+    assert opened.unprotected_ms < 1000 * DEADLINE / 2
+    assert scene.wait(OutcomeResolved).outcome == LineStatus.LIVE.value
+    scene.run(5)
+    assert not scene.events(EmergencyBegan)
+    assert len(scene.orders(opened.trade_id, Role.STOP)) == 1
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_lost_stop_is_sent_again_well_before_the_deadline(stage: Stage, seed: int) -> None:
+    """Its look-up is answered: nothing there, so another goes out."""
+    scene = stage(seed).ready()
+    scene.fault(Once(Fate.REQUEST_LOST, *PLACE, role=Role.STOP))
+    opened = scene.bracket()
+    assert scene.naked.longest() < DEADLINE / 2
+    assert [x.state for x in scene.orders(opened, Role.STOP)] == [OrderState.UNTRIGGERED]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_look_ups_that_hang_do_not_outlast_the_deadline(stage: Stage, seed: int) -> None:
+    """The stop never arrived and nobody answers what became of it: closed, as promised."""
+    scene = stage(seed).ready()
+    scene.fault(
+        Once(Fate.REQUEST_LOST, *PLACE, role=Role.STOP, times=1000),
+        Once(Fate.REPLY_LOST, *LOOKS, times=1000),
+    )
+    scene.open()
+    scene.until(lambda: bool(scene.position()))
+    scene.until(lambda: not scene.position())
+    assert scene.naked.longest() < DEADLINE + 0.1
+    scene.kind()
+    closed = scene.wait(TradeClosed)
+    assert closed.exit_reason == "protection_deadline"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_emergency_close_that_is_lost_is_sent_again_soon(stage: Stage, seed: int) -> None:
+    """Twice into the void, then it arrives: a second for each, and a little for each look-up."""
+    scene = stage(seed).ready()
+    scene.fault(
+        Once(Fate.REQUEST_LOST, *PLACE, role=Role.STOP, times=1000),
+        Once(Fate.REQUEST_LOST, *PLACE, role=Role.EMERGENCY, times=2),
+        Once(Fate.REPLY_LOST, *LOOKS, times=4),
+    )
+    scene.open()
+    scene.until(lambda: bool(scene.position()))
+    scene.until(lambda: not scene.position())
+    assert scene.naked.longest() < DEADLINE + 6.5
+
+
+def test_a_session_opens_although_replies_are_lost(stage: Stage) -> None:
+    """What may be asked twice is asked twice: one lost reply does not cost the connection."""
+    scene = stage().ready()
+    scene.fault(
+        Once(Fate.REPLY_LOST, "private/get_cancel_on_disconnect"),
+        Once(Fate.REPLY_LOST, "private/subscribe"),
+        Once(Fate.REQUEST_LOST, "public/get_time"),
+    )
+    scene.market.hang_up()
+    began = scene.world.monotonic()
+    scene.wait(SessionOpened, 2)
+    assert scene.world.monotonic() - began < 7.0
+    assert scene.position(BTC) == 0
