@@ -12,6 +12,7 @@ import typer
 
 from adapters.clock import SystemClock
 from commands.bot import run_bot
+from commands.collect import collect
 from commands.common import VERSION, read_settings
 from commands.exchange import exchange
 from commands.journal import journal
@@ -54,6 +55,7 @@ def bot(
 app.command(epilog="Example: python run.py exchange --speed 10 --balance BTC=1")(exchange)
 app.command(epilog="Example: python run.py logs -f --level warning")(logs)
 app.add_typer(journal, name="journal")
+app.command(epilog="Example: python run.py collect --symbol BTCUSDT --symbol spot:BTCUSDT")(collect)
 
 
 def watchdog() -> None:

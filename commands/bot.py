@@ -30,7 +30,7 @@ from domain.strategies import ScriptLine
 
 RUN_FILE = Path(__file__).resolve().parent.parent / "run.py"
 EXCHANGE_IDLE_SECONDS = 120
-LATER = ("telegram_", "daily_report_", "heartbeat_", "api_", "binance_", "collect_")
+LATER = ("telegram_", "daily_report_", "heartbeat_", "api_")
 """Settings of parts that do not exist yet."""
 
 

@@ -42,6 +42,13 @@ class WatchdogAction(StrEnum):
     RESTART = "restart"
 
 
+class Collector(StrEnum):
+    """Who runs the collector's process: a person or supervisord, or the bot."""
+
+    OWN = "own"
+    BOT = "bot"
+
+
 _lower = BeforeValidator(values.lower)
 _split = BeforeValidator(values.split_list)
 
@@ -60,6 +67,7 @@ EnvChoice = Annotated[Env, _lower]
 BracketChoice = Annotated[Bracket, _lower]
 WatchdogChoice = Annotated[WatchdogAction, _lower]
 ForeignChoice = Annotated[ForeignPositions, _lower]
+CollectorChoice = Annotated[Collector, _lower]
 TriggerChoice = Annotated[TriggerBy, _lower]
 LogLevel = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(values.upper)

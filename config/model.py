@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config import kinds
-from config.kinds import Bracket, Env, ForeignPositions, WatchdogAction
+from config.kinds import Bracket, Collector, Env, ForeignPositions, WatchdogAction
 from domain.orders import TriggerBy
 
 _ADDRESSES = {Env.TESTNET: "test.deribit.com", Env.PROD: "www.deribit.com"}
@@ -154,13 +154,26 @@ class Settings(BaseSettings):
         "alert or restart",
     )
     binance_ws_url: kinds.WsUrl = _setting(
-        "wss://fstream.binance.com", "the root of the tick stream", kinds.WS, "Archive"
+        "wss://fstream.binance.com", "the root of the USD-M tick stream", kinds.WS, "Archive"
     )
     binance_http_url: kinds.HttpUrl = _setting(
-        "https://fapi.binance.com", "the root of the interface that fills gaps", kinds.HTTP
+        "https://fapi.binance.com", "the root of the interface that fills USD-M gaps", kinds.HTTP
+    )
+    binance_spot_ws_url: kinds.WsUrl = _setting(
+        "wss://stream.binance.com:9443", "the root of the spot tick stream", kinds.WS
+    )
+    binance_spot_http_url: kinds.HttpUrl = _setting(
+        "https://api.binance.com", "the root of the interface that fills spot gaps", kinds.HTTP
     )
     collect_symbols: kinds.Symbols = _setting(
-        ("BTCUSDT",), "the symbols archived", "names separated by commas, such as BTCUSDT,ETHUSDT"
+        ("BTCUSDT",),
+        "the symbols archived; those of the spot market carry spot:",
+        "names separated by commas, such as BTCUSDT,spot:BTCUSDT",
+    )
+    collector: kinds.CollectorChoice = _setting(
+        Collector.OWN,
+        "whether the collector is a program of its own (run.py collect), or the bot keeps one",
+        "own or bot",
     )
     paper_feed: kinds.Feed = _setting(
         "synthetic",

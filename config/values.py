@@ -2,12 +2,13 @@
 
 import ipaddress
 import re
+from collections.abc import Callable
 from datetime import time
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 _PERPETUAL = re.compile(r"[A-Z0-9]{2,12}(_[A-Z]{3,5})?-PERPETUAL")
-_SYMBOL = re.compile(r"[A-Z0-9]{4,20}")
+_SYMBOL = re.compile(r"(spot:)?[A-Z0-9]{4,20}")
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 
@@ -32,12 +33,24 @@ def perpetuals(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def symbols(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Binance symbols, upper case, each once."""
-    return _names(names, _SYMBOL, "a Binance symbol such as BTCUSDT")
+    """Binance symbols, upper case behind their market, each once."""
+    found = tuple(symbol(name) for name in names)
+    return _names(found, _SYMBOL, "a Binance symbol such as BTCUSDT or spot:BTCUSDT", str)
 
 
-def _names(names: tuple[str, ...], grammar: re.Pattern[str], what: str) -> tuple[str, ...]:
-    found = tuple(name.upper() for name in names)
+def symbol(name: str) -> str:
+    """A Binance symbol in the archive's spelling; spot symbols carry ``spot:``."""
+    market, colon, rest = name.strip().rpartition(":")
+    return f"{market.lower()}{colon}{rest.upper()}"
+
+
+def _names(
+    names: tuple[str, ...],
+    grammar: re.Pattern[str],
+    what: str,
+    spell: Callable[[str], str] = str.upper,
+) -> tuple[str, ...]:
+    found = tuple(spell(name) for name in names)
     if not found:
         raise ValueError(f"at least one is needed, {what}")
     for name in found:

@@ -1,0 +1,349 @@
+"""The archive's single writer: what is there, what is missing, and how it grows.
+
+What is on disk is the truth: at the start the segments say what they hold, so a crash needs no
+recovery besides forgetting half-written files. Two segments never hold the same id; where one
+holds all of another (a merge was finished but its sources were not forgotten yet), the larger
+one counts.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from math import inf
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+
+from actors.ports import Clock
+from adapters.archive import catalogue, files
+from adapters.archive.catalogue import KnownHole
+from adapters.archive.layout import (
+    CATALOGUE,
+    GIVEN_UP,
+    LOCK,
+    POSITIONING,
+    QUARANTINE,
+    RETIRED,
+    TEMPORARY,
+    TICKS,
+    Segment,
+    checksum_in,
+)
+from adapters.archive.segments import SegmentWriter, open_engine, read_segments
+from adapters.storage.lock import InstanceLock
+from domain.compaction import DAY_MS, Piece, plan
+from domain.runs import Hole, Run, holds, holes, joined, overlap
+from domain.ticks import Ticks, together
+
+KEEP_SECONDS = 600.0
+"""How long files that left the catalogue stay on disk, for readers of an older one."""
+YOUNG_SECONDS = 60.0
+"""How long a segment of a day that is over waits for others before it is merged."""
+FAILURES = (OSError, duckdb.Error)
+"""What a full or failing disk raises, through Python or through DuckDB."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What opening the archive came upon."""
+
+    segments: int = 0
+    leftovers: int = 0
+    superseded: int = 0
+    quarantined: list[str] = field(default_factory=list[str])
+
+
+class Archive:
+    """Open for writing from construction to `close`; nobody else may be."""
+
+    def __init__(self, root: Path, clock: Clock, *, keep_seconds: float = KEEP_SECONDS) -> None:
+        """Takes the lock, reads what every segment says, and publishes the catalogue.
+
+        Raises:
+            AlreadyRunning: a collector or a command that writes is at work on this folder.
+            OSError, duckdb.Error: the folder cannot be read or written.
+        """
+        self.root = root.absolute()
+        files.make_folder(self.root)
+        self._clock = clock
+        self._keep_seconds = keep_seconds
+        self._lock = InstanceLock(self.root / LOCK)
+        try:
+            self.found = Found(leftovers=files.remove_temporary(self.root))
+            self._engine = open_engine(self.root)
+            self._writer = SegmentWriter(self.root, self._engine)
+            self._segments: dict[Path, Segment] = {}
+            self._born: dict[Path, float] = {}
+            self._runs: dict[str, tuple[Run, ...]] = {}
+            self._retired: dict[Path, float] = {}
+            self._given_up = self._read_given_up()
+            self._scan()
+            self.publish()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def close(self) -> None:
+        """Lets go of the folder. What was stored needs no closing."""
+        self._engine.close()
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- what is there ------------------------------------------------------------------------
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        return tuple(sorted(self._runs))
+
+    @property
+    def engine(self) -> duckdb.DuckDBPyConnection:
+        return self._engine
+
+    def runs(self, symbol: str) -> tuple[Run, ...]:
+        """The ids of a symbol that are on disk."""
+        return self._runs.get(symbol, ())
+
+    def segments(self, symbol: str | None = None) -> list[Segment]:
+        """The files that count, of one symbol or of all."""
+        return [x for x in self._segments.values() if symbol in {None, x.symbol}]
+
+    def holes(self, symbol: str | None = None) -> list[KnownHole]:
+        """What is missing between the first and the last tick of each symbol."""
+        return [
+            known
+            for name in self.symbols
+            if symbol in {None, name}
+            for known in self._holes_of(name)
+        ]
+
+    def _holes_of(self, symbol: str) -> Iterable[KnownHole]:
+        """A hole of which a part cannot be filled is told in parts."""
+        given_up = self._given_up.get(symbol, {})
+        bad = joined(Run(first, last) for first, last in given_up)
+        for hole in holes(self.runs(symbol)):
+            at = hole.first
+            for first, last in overlap(bad, hole.first, hole.last):
+                if first > at:
+                    yield KnownHole(symbol, Hole(at, first - 1, hole.after_ms, hole.before_ms))
+                part = Hole(first, last, hole.after_ms, hole.before_ms)
+                yield KnownHole(symbol, part, _reason(given_up, first))
+                at = last + 1
+            if at <= hole.last:
+                yield KnownHole(symbol, Hole(at, hole.last, hole.after_ms, hole.before_ms))
+
+    # -- how it grows ----------------------------------------------------------------------------
+
+    def add(self, batches: Iterable[Ticks]) -> Mapping[str, int]:
+        """Stores what is not there yet; on return it is on disk. Rows of each symbol.
+
+        Raises:
+            OSError, duckdb.Error: what was not stored may be given again; nothing is doubled.
+        """
+        symbols: dict[str, list[Ticks]] = {}
+        for batch in batches:
+            symbols.setdefault(batch.symbol, []).append(batch)
+        stored: dict[str, int] = {}
+        for symbol, found in symbols.items():
+            fresh = together(found).in_order().without(self.runs(symbol))
+            for day, ticks in fresh.by_day():
+                self._enter(self._writer.write(self._at_scale(ticks), day))
+                stored[symbol] = stored.get(symbol, 0) + len(ticks)
+        return stored
+
+    def _at_scale(self, ticks: Ticks) -> Ticks:
+        """At least as many decimals as the symbol had before, so that its files are alike."""
+        mine = [x for x in self._segments.values() if x.symbol == ticks.symbol]
+        price = max((x.price_scale for x in mine), default=0)
+        quantity = max((x.quantity_scale for x in mine), default=0)
+        return ticks.scaled(max(price, ticks.price_scale), max(quantity, ticks.quantity_scale))
+
+    def give_up(self, symbol: str, first: int, last: int, reason: str) -> None:
+        """Records ids that nobody can give us any more. Raises `OSError`."""
+        self._given_up.setdefault(symbol, {})[first, last] = reason
+        self._write_given_up()
+
+    def try_again(self, symbol: str) -> None:
+        """Every hole of the symbol may be filled again. Raises `OSError`."""
+        if self._given_up.pop(symbol, None):
+            self._write_given_up()
+
+    def publish(self) -> None:
+        """Shows readers what is there now.
+
+        Raises:
+            OSError, duckdb.Error: the old catalogue still stands.
+        """
+        order = sorted(self._segments.values(), key=lambda x: (x.symbol, x.first_id))
+        catalogue.publish(self.root, self._engine, order, self.holes(), self.positioning_files())
+        now = self._clock.monotonic()
+        self._retired = {path: min(since, now) for path, since in self._retired.items()}
+
+    def positioning_files(self) -> list[Path]:
+        folder = self.root / POSITIONING
+        return sorted(x for x in folder.glob("*.parquet") if not x.name.startswith(TEMPORARY))
+
+    # -- how it stays small ----------------------------------------------------------------------
+
+    def plan(self, *, everything: bool = False) -> list[list[Segment]]:
+        """What could be merged now."""
+        now = self._clock.monotonic()
+        today = int(self._clock.now().timestamp() * 1000) // DAY_MS
+        pieces = [
+            Piece(str(x.path), x.symbol, x.day, x.rows, now - self._born[x.path] < YOUNG_SECONDS)
+            for x in self._segments.values()
+        ]
+        groups = plan(pieces, today, everything=everything)
+        return [[self._segments[Path(piece.key)] for piece in group] for group in groups]
+
+    def merge(self, group: Sequence[Segment]) -> Segment:
+        """Makes one segment of several; `publish` shows it. The sources go after a while.
+
+        Raises:
+            OSError, duckdb.Error: everything is as it was.
+        """
+        made = self._writer.merge(group)
+        self._enter(made)
+        with suppress(OSError):  # not written down, the sources are found to be held by this one
+            self._leave([x.path for x in group if x.path != made.path])
+        return made
+
+    def prune(self, before_day: int) -> list[Segment]:
+        """Takes every day before that one out of the archive; returns what went.
+
+        Raises:
+            OSError: it is not written down, so it may be there again after a restart.
+        """
+        gone = [x for x in self._segments.values() if x.day < before_day]
+        self._leave([x.path for x in gone])
+        self._recount({x.symbol for x in gone})
+        return gone
+
+    def quarantine(self, path: Path) -> None:
+        """Takes a damaged file out; its ticks are missing from now on, and thus refilled.
+
+        Until the next `publish` readers are refused, as they were by the file itself.
+        """
+        segment = self._segments.pop(path, None)
+        if segment is not None:
+            self._recount({segment.symbol})
+        self._set_aside(path)
+
+    def heads(self) -> list[Segment]:
+        """The first file of every list in the catalogue: its maker looks into these."""
+        found: dict[tuple[str, int, int], Segment] = {}
+        for x in sorted(self._segments.values(), key=lambda x: x.first_id):
+            found.setdefault((x.symbol, x.price_scale, x.quantity_scale), x)
+        return list(found.values())
+
+    def sweep(self, *, now: bool = False) -> int:
+        """Removes files that left the catalogue long enough ago; returns how many."""
+        limit = self._clock.monotonic() - self._keep_seconds
+        old = [path for path, since in self._retired.items() if now or since <= limit]
+        for path in old:
+            path.unlink(missing_ok=True)
+            del self._retired[path]
+            with suppress(OSError):  # others are still in it
+                path.parent.rmdir()
+        if old:
+            self._write_retired()
+        return len(old)
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _enter(self, segment: Segment) -> None:
+        self._segments[segment.path] = segment
+        self._born[segment.path] = self._clock.monotonic()
+        self._runs[segment.symbol] = joined((*self.runs(segment.symbol), *segment.runs))
+
+    def _leave(self, paths: Sequence[Path]) -> None:
+        """Takes files off the list; their time runs from the catalogue that leaves them out."""
+        for path in paths:
+            self._segments.pop(path, None)
+            self._retired[path] = inf
+        self._write_retired()
+
+    def _recount(self, symbols: Iterable[str]) -> None:
+        for symbol in symbols:
+            found = joined(run for x in self.segments(symbol) for run in x.runs)
+            if found:
+                self._runs[symbol] = found
+            else:
+                self._runs.pop(symbol, None)
+
+    def _write_retired(self) -> None:
+        names = [str(path.relative_to(self.root)) for path in self._retired]
+        files.write_json(self.root / RETIRED, names)
+
+    def _read_given_up(self) -> dict[str, dict[tuple[int, int], str]]:
+        table: dict[str, list[Any]] = files.read_json(self.root / GIVEN_UP, {})
+        return {
+            name: {(int(first), int(last)): str(why) for first, last, why in found}
+            for name, found in table.items()
+        }
+
+    def _write_given_up(self) -> None:
+        table = {
+            name: [[*bounds, why] for bounds, why in sorted(found.items())]
+            for name, found in self._given_up.items()
+        }
+        files.write_json(self.root / GIVEN_UP, table)
+
+    def _scan(self) -> None:
+        now = self._clock.monotonic()
+        names: list[str] = files.read_json(self.root / RETIRED, [])
+        self._retired = {
+            path: now for path in (self.root / name for name in names) if path.exists()
+        }
+        everything = sorted((self.root / TICKS).glob("*/*/*.parquet"))
+        paths = [x for x in everything if checksum_in(x.name) and x not in self._retired]
+        segments, damaged = read_segments(paths, self._engine)
+        self._choose(segments)
+        self.found.segments = len(self._segments)
+        for path in damaged:
+            self._set_aside(path)
+
+    def _choose(self, segments: Iterable[Segment]) -> None:
+        """Enters segments, the large ones first; those whose ids are all there are left-overs."""
+        superseded: list[Path] = []
+        for segment in sorted(segments, key=lambda x: (-x.rows, x.path)):
+            known = self.runs(segment.symbol)
+            if holds(known, segment.runs):
+                superseded.append(segment.path)
+            elif any(overlap(known, run.first, run.last) for run in segment.runs):
+                self._set_aside(segment.path)  # no crash of ours leaves this; refilled by id
+            else:
+                self._enter(segment)
+                self._born[segment.path] -= YOUNG_SECONDS
+        if superseded:
+            self.found.superseded = len(superseded)
+            self._leave(superseded)
+
+    def _set_aside(self, path: Path) -> None:
+        self.found.quarantined.append(path.name)
+        if not path.exists():
+            return
+        aside = self.root / QUARANTINE
+        files.make_folder(aside)
+        path.replace(aside / f"{path.parent.parent.name}.{path.name}")
+        files.fsync(aside)
+
+    @property
+    def catalogue(self) -> Path:
+        """The file others open."""
+        return self.root / CATALOGUE
+
+
+def _reason(given_up: Mapping[tuple[int, int], str], at: int) -> str:
+    return next((why for (first, last), why in given_up.items() if first <= at <= last), "")

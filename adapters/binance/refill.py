@@ -1,0 +1,235 @@
+"""Fetches what is missing, by id, in a thread of its own.
+
+The collector says what is missing (`want`) and takes what came (`take`); what was fetched but
+not stored yet is not fetched again. Ids the venue does not have, asked several times, are given
+up: only then is a hole recorded as one.
+"""
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from actors.ports import Clock
+from adapters.binance.frames import Malformed
+from adapters.binance.rest import PAGE, BinanceRest, Market, Refused, Unavailable, market_of
+from domain.runs import Run, joined, lacking
+from domain.ticks import Ticks
+
+TRIES = 3
+"""How often the venue must say that it does not have an id before it counts as lost."""
+MOST_WAITING = 200_000
+"""Ticks that may wait to be taken before fetching pauses."""
+BACK_OFF_FIRST, BACK_OFF_CAP = 1.0, 60.0
+_IDLE_SECONDS = 1.0
+_NO_END = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Ids of a symbol that somebody wants; ``reason`` once it is known that nobody has them."""
+
+    symbol: str
+    first: int
+    last: int
+    reason: str = ""
+
+
+class Refiller:
+    """`start` it once; `stop` ends it within a request's time."""
+
+    def __init__(
+        self, addresses: Mapping[Market, str], clock: Clock, *, back_off: float = BACK_OFF_FIRST
+    ) -> None:
+        self._over = threading.Event()
+        self._rest = {
+            market: BinanceRest(url, market, clock, self._over.wait)
+            for market, url in addresses.items()
+        }
+        self._back_off = back_off
+        self._changing = threading.Condition()
+        self._wanted: list[Missing] = []
+        self._ready: list[Ticks] = []
+        self._lost: list[Missing] = []
+        self._tails: list[Missing] = []
+        self._doubts: dict[Missing, int] = {}
+        self._failures = 0
+        self._log = structlog.get_logger(actor="collector")
+        self._thread = threading.Thread(target=self._run, name="binance-refill", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+        with self._changing:
+            self._changing.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(20.0)
+        for rest in self._rest.values():
+            rest.close()
+
+    def want(self, missing: Iterable[Missing]) -> None:
+        """From now on these, and no others, are missing."""
+        with self._changing:
+            waiting = _runs(self._ready)
+            self._wanted = [
+                Missing(each.symbol, first, last)
+                for each in missing
+                for first, last in lacking(waiting.get(each.symbol, ()), each.first, each.last)
+            ]
+            self._changing.notify_all()
+
+    def want_after(self, symbol: str, last: int) -> None:
+        """Whatever the venue has after that id: a line that is silent may only seem quiet."""
+        with self._changing:
+            if not any(each.symbol == symbol for each in self._tails):
+                self._tails.append(Missing(symbol, last + 1, _NO_END))
+                self._changing.notify_all()
+
+    def take(self) -> tuple[list[Ticks], list[Missing]]:
+        """What was fetched since the last time, and what the venue does not have."""
+        with self._changing:
+            ready, self._ready = self._ready, []
+            lost, self._lost = self._lost, []
+            self._changing.notify_all()
+        return ready, lost
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last request brought nothing: network, ban, or nonsense."""
+        return self._failures > 0
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            job = self._next()
+            if job is not None and job.last == _NO_END:
+                self._look_after(job)
+            elif job is not None:
+                self._do(job)
+
+    def _next(self) -> Missing | None:
+        """The oldest piece that is missing; waits when there is none or too much waits already."""
+        with self._changing:
+            jobs = [*self._tails[:1], *self._wanted[:1]]
+            if not jobs or sum(map(len, self._ready)) >= MOST_WAITING:
+                self._changing.wait(_IDLE_SECONDS)
+                return None
+            return jobs[0]
+
+    def _look_after(self, job: Missing) -> None:
+        """Fetches what follows an id; page after page, until one is not full."""
+        try:
+            page = self._rest[market_of(job.symbol)].from_id(job.symbol, job.first)
+            self._failures = 0
+        except (Unavailable, Refused, Malformed) as error:
+            self._failed(job, error)
+            page = None
+        found = _between(page, job.first, job.last)
+        with self._changing:
+            self._tails.remove(job)
+            if found is not None:
+                self._ready.append(found)
+                if len(found) >= PAGE:
+                    self._tails.append(Missing(job.symbol, int(found.agg_id[-1]) + 1, _NO_END))
+
+    def _do(self, job: Missing) -> None:
+        try:
+            page = self._rest[market_of(job.symbol)].from_id(job.symbol, job.first)
+            self._failures = 0
+        except (Unavailable, Refused, Malformed) as error:
+            self._failed(job, error)
+            return
+        found = _between(page, job.first, job.last)
+        begins = job.last + 1 if found is None else int(found.agg_id[0])
+        if begins > job.first and not self._is_sure(Missing(job.symbol, job.first, begins - 1)):
+            return
+        self._settle(job, found)
+
+    def _failed(self, job: Missing, error: Exception) -> None:
+        self._failures += 1
+        wait = min(BACK_OFF_CAP, self._back_off * 2 ** min(self._failures - 1, 10))
+        if isinstance(error, Unavailable):
+            wait = max(wait, error.wait)
+        if self._failures in {1, 10}:
+            self._log.warning(
+                "refill_failed",
+                symbol=job.symbol,
+                first_id=job.first,
+                error=str(error),
+                failures=self._failures,
+                retry_in_seconds=round(wait, 1),
+            )
+        self._over.wait(wait)
+
+    def _is_sure(self, absent: Missing) -> bool:
+        """Whether the venue said often enough that it does not have these."""
+        self._doubts[absent] = self._doubts.get(absent, 0) + 1
+        if self._doubts[absent] >= TRIES:
+            del self._doubts[absent]
+            return True
+        self._over.wait(self._back_off)
+        return False
+
+    def _settle(self, job: Missing, found: Ticks | None) -> None:
+        """What a page settles is not wanted any more: found, or known to be nowhere."""
+        done = job.last if found is None else int(found.agg_id[-1])
+        gone = lacking(() if found is None else found.runs(), job.first, done)
+        with self._changing:
+            if found is not None:
+                self._ready.append(found)
+            self._lost += [
+                Missing(job.symbol, first, last, "the venue does not have it")
+                for first, last in gone
+            ]
+            # Meanwhile others may be wanted: only what is settled is cut off.
+            self._wanted = [part for each in self._wanted for part in _after(each, job, done)]
+            self._changing.notify_all()
+
+
+def _after(each: Missing, job: Missing, done: int) -> list[Missing]:
+    if each.symbol != job.symbol or each.last < job.first or each.first > done:
+        return [each]
+    return [Missing(each.symbol, done + 1, each.last)] if each.last > done else []
+
+
+def _between(page: Ticks | None, first: int, last: int) -> Ticks | None:
+    """The rows with these ids; None when there are none."""
+    if page is None:
+        return None
+    found = page.take((page.agg_id >= first) & (page.agg_id <= last))
+    return found if len(found) else None
+
+
+def _runs(ready: Iterable[Ticks]) -> dict[str, tuple[Run, ...]]:
+    found: dict[str, tuple[Run, ...]] = {}
+    for ticks in ready:
+        found[ticks.symbol] = joined((*found.get(ticks.symbol, ()), *ticks.runs()))
+    return found
+
+
+def _at_once(_: float) -> bool:
+    """A start does not wait for its turn."""
+    return True
+
+
+def checked(symbols: Iterable[str], addresses: Mapping[Market, str], clock: Clock) -> list[str]:
+    """Asks the venue for each symbol once; returns those it could not be asked about.
+
+    Raises:
+        Refused: the venue does not know one of them; the text names it.
+    """
+    unasked: list[str] = []
+    for symbol in symbols:
+        market = market_of(symbol)
+        rest = BinanceRest(addresses[market], market, clock, _at_once)
+        try:
+            rest.latest(symbol)
+        except Refused as error:
+            raise Refused(error.code, f"{symbol}: the venue refuses this symbol, {error}") from None
+        except (Unavailable, Malformed):
+            unasked.append(symbol)
+        finally:
+            rest.close()
+    return unasked
