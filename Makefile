@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run supervise exchange test test-long check format bench lock clean
+.PHONY: help run supervise exchange simulate test test-long check format bench lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,9 @@ supervise: $(VENV)/.runtime ## run all under supervisord, in the foreground (doc
 
 exchange: $(VENV)/.runtime ## run the paper exchange alone
 	$(BIN)/python run.py exchange
+
+simulate: $(VENV)/.runtime ## a long soak on virtual time: every fault, 200 seeds of six hours each
+	$(BIN)/python run.py simulate --seeds 200 --hours 6
 
 test: $(VENV)/.dev ## all tests, with branch coverage
 	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term --cov-fail-under=90

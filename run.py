@@ -17,6 +17,7 @@ from commands.common import VERSION, read_settings
 from commands.exchange import exchange
 from commands.journal import journal
 from commands.logs import logs
+from commands.simulate import simulate
 from commands.supervised import linger
 
 SWITCH_INTERVAL = 0.0001
@@ -56,6 +57,7 @@ app.command(epilog="Example: python run.py exchange --speed 10 --balance BTC=1")
 app.command(epilog="Example: python run.py logs -f --level warning")(logs)
 app.add_typer(journal, name="journal")
 app.command(epilog="Example: python run.py collect --symbol BTCUSDT --symbol spot:BTCUSDT")(collect)
+app.command(epilog="Example: python run.py simulate --seeds 100 --hours 6")(simulate)
 
 
 def watchdog() -> None:

@@ -62,13 +62,22 @@ class Reconciliation:
             self._asked[trade_id] = None
 
     def agrees(self, look: PortfolioObserved, instruments: Iterable[str]) -> bool | None:
-        """Whether this look shows our ``instruments`` protected; None when it says nothing."""
+        """Whether this look shows what is ours protected; None when it says nothing.
+
+        What lies beside a trade and belongs to nobody of us holds nothing up: it may never get a
+        stop, and is told by the watcher.
+        """
         is_old = look.began_monotonic < self._verified_at
         if self.is_done or self._asked or is_old or look.drifts is None:
             return None
         ours = frozenset(instruments)
+        foreign = {drift.instrument_name: drift.residual for drift in look.drifts}
         naked = watch.shortfalls(look.positions, look.orders)
-        return not any(shortfall.instrument_name in ours for shortfall in naked)
+        return not any(
+            shortfall.instrument_name in ours
+            and shortfall.cover < shortfall.owed(foreign.get(shortfall.instrument_name, 0))
+            for shortfall in naked
+        )
 
     def why_not_done(self, *, has_catalogue: bool) -> str:
         """In words for a person."""

@@ -21,6 +21,11 @@ class Shortfall:
     position: int
     cover: int
 
+    def owed(self, residual: int) -> int:
+        """Contracts of the position that are ours, when ``residual`` of it are not."""
+        ours = self.position - residual
+        return min(abs(ours), abs(self.position)) if ours * self.position > 0 else 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:

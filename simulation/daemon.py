@@ -8,13 +8,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from actors.kernel import Actor, Context, Supervisor, SupervisorPolicy, System
 from actors.messages.alerts import DeliveryReport
 from actors.messages.base import Event, Message
 from actors.messages.lifecycle import StopAll
-from actors.ports import Notice
+from actors.ports import Book, Journal, Notice
 from actors.strategist import Sizing
 from actors.tree import SUPERVISOR, Plan, Ports, children, routes
 from adapters.deribit.channels import account_channels, market_channels
@@ -37,6 +37,25 @@ class Disk:
     def check(self) -> None:
         if self.is_full:
             raise OSError(28, "No space left on device")
+
+    def open(self, world: VirtualWorld) -> "Opened":
+        del world
+        return Opened(DiskBook(self), DiskJournal(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a process has of a disk; ``kept_aside`` names a book that could not be read."""
+
+    book: Book
+    journal: Journal
+    kept_aside: str = ""
+
+
+class Storage(Protocol):
+    """What survives a process; it is opened anew by the next."""
+
+    def open(self, world: VirtualWorld) -> Opened: ...
 
 
 class DiskBook:
@@ -88,12 +107,14 @@ class Phone:
     """`Notifier` into a list. ``is_off`` refuses."""
 
     heard: list[str] = field(default_factory=list[str])
+    numbers: set[int] = field(default_factory=set[int])
     is_off: bool = False
 
     def send(self, notice: Notice, done: Callable[[DeliveryReport], None]) -> None:
         if self.is_off:
             raise ConnectionError("the network is unreachable")
         self.heard.append(f"! {notice.text}" if notice.is_critical else notice.text)
+        self.numbers.add(notice.number)
         done(DeliveryReport(at=EPOCH, number=notice.number))
 
     def shout(self, text: str) -> None:
@@ -147,7 +168,7 @@ class VirtualDaemon:
         self,
         world: VirtualWorld,
         market: VirtualMarket,
-        disk: Disk,
+        disk: Storage,
         *,
         plan: Plan | None = None,
         phone: Phone | None = None,
@@ -167,25 +188,37 @@ class VirtualDaemon:
             entropy=world,
             routes=routes(),
         )
+        opened = disk.open(world)
         venue, session = market.client(self._publish)
         self.venue, self._session = venue, session
         ports = Ports(
             venue=venue,
             session=session,
-            book=DiskBook(disk),
-            journal=DiskJournal(disk),
+            book=opened.book,
+            journal=opened.journal,
             notifier=self.phone,
-            kept_aside=kept_aside,
+            kept_aside=kept_aside or opened.kept_aside,
         )
         self.finished = world.future()
         Supervisor.start(
             Context(SUPERVISOR, 1, self.system),
             children=children(plan or default_plan(), ports),
             policy=policy or SupervisorPolicy(),
-            escalate=self.escalations.append,
+            escalate=self._escalate,
             finished=self.finished,
             derive=derive,
         )
+
+    def _escalate(self, reason: str) -> None:
+        """As in production: the gate is closed, and a person told on a path of its own."""
+        self.escalations.append(reason)
+        self.venue.lock_entries(reason)
+        self.phone.shout(f"GIVING UP: {reason}\nStops stay on the venue.")
+
+    @property
+    def process(self) -> VirtualProcess:
+        """Where its threads run: whoever knocks at its doors from inside dies with it."""
+        return self._process
 
     def _publish(self, report: Message) -> None:
         if not self._process.is_dead:

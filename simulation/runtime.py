@@ -119,6 +119,7 @@ class VirtualWorld:
         self._ready: list[greenlet] = []
         self._living: set[greenlet] = set()
         self._abandoned: set[greenlet] = set()
+        self.names: dict[greenlet, str] = {}
         self._timers: list[tuple[float, int]] = []
         self._armed: dict[int, Callable[[], None]] = {}
         self._steps_per_instant = steps_per_instant
@@ -149,8 +150,10 @@ class VirtualWorld:
                 self.failures.append((name, error))
             finally:
                 self._living.discard(made)
+                self.names.pop(made, None)
 
         made = greenlet(contained, parent=self._hub)
+        self.names[made] = name
         self._living.add(made)
         self._ready.append(made)
         return made

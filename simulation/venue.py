@@ -28,6 +28,9 @@ from adapters.deribit.websocket import WebSocketRpc
 from adapters.paper import jsontext
 from adapters.paper.errors import VenueError
 from adapters.paper.exchange import Exchange
+from adapters.paper.faults import fates
+from adapters.paper.faults.fates import Answer, Phase
+from adapters.paper.faults.weather import Weather
 from adapters.paper.market import BookShape
 from adapters.paper.switches import Switches
 from simulation.runtime import VirtualWorld
@@ -49,6 +52,9 @@ class Refusal:
     message: str = "refused on purpose"
 
 
+Sent = Callable[[str, Mapping[str, Any]], None]
+"""Hears of each request as it leaves."""
+
 Faults = Callable[[str, Mapping[str, Any]], Fate | Refusal | None]
 """Decides the fate of each request by method and parameters; None lets it through."""
 
@@ -56,6 +62,10 @@ Faults = Callable[[str, Mapping[str, Any]], Fate | Refusal | None]
 def no_faults(method: str, params: Mapping[str, Any]) -> None:
     """A kind world."""
     del method, params
+
+
+Frame = tuple[str, Mapping[str, Any]]
+"""A channel and its decoded notification, under ``d``."""
 
 
 class EngineRpc:
@@ -74,8 +84,12 @@ class EngineRpc:
         self.is_connected = not is_stream
 
     def connect(self) -> None:
-        if self._market.is_partitioned:
-            raise NotSent("the venue cannot be reached")
+        market = self._market
+        status = None
+        if market.weather is not None:
+            status = market.weather.faults.connecting(market.world.now_ms())
+        if market.is_partitioned or status is not None:
+            raise NotSent(f"the venue cannot be reached ({status or 'no answer'})")
         self.close()
         self._line = self._market.exchange.open_session(is_websocket=True)
         self.is_connected = True
@@ -88,7 +102,7 @@ class EngineRpc:
         if self._is_stream and self.is_connected:
             self.is_connected = False
             self._market.streams.remove(self)
-            self._market.exchange.close_session(self._line, self._market.world.now_ms())
+            self._market.exchange.close_session(self._line, self._market.venue_ms())
             waiting, self._waiting = self._waiting, []
             for reply in waiting:
                 reply.set_exception((None, OutcomeUnknown("the connection broke"), None))
@@ -105,13 +119,17 @@ class EngineRpc:
             raise NotSent(f"{method}: not connected")
         if market.is_partitioned and not self._is_stream:
             raise NotSent(f"{method}: no connection to be had")
+        for hear in market.hearers:
+            hear(method, params)
+        spoilt = self._spoilt(method, params)
         reply = market.world.future()
         self._waiting.append(reply)
-        if fate is not Fate.REQUEST_LOST and not market.is_partitioned:
+        never = not spoilt.is_run and spoilt.answer is Answer.NOTHING
+        if fate is not Fate.REQUEST_LOST and not market.is_partitioned and not never:
             sent = codec.decode(codec.encode(1, method, params))["params"]
             market.world.at(
-                market.world.monotonic() + market.latency(),
-                lambda: self._arrive(method, sent, fate, reply),
+                market.world.monotonic() + market.latency() + spoilt.out_ms / 1000,
+                lambda: self._arrive(method, sent, fate, spoilt, reply),
             )
         try:
             answer = reply.get(timeout=timeout)
@@ -122,39 +140,64 @@ class EngineRpc:
                 self._waiting.remove(reply)
         return codec.result(answer, method)
 
+    def _spoilt(self, method: str, params: Mapping[str, Any]) -> fates.Fate:
+        """What the fault plan in force makes of a request."""
+        market = self._market
+        if market.weather is None:
+            return fates.UNTOUCHED
+        line = self._line.session_id if self._is_stream else ""
+        fate = market.weather.fate(method, params, line, market.world.now_ms())
+        if fate != fates.UNTOUCHED:
+            label = str(params.get("label", ""))
+            market.struck(f"{fate.answer.value} to {method} {label}".rstrip(), 0.0)
+        return fate
+
     def _arrive(
         self,
         method: str,
         params: Mapping[str, Any],
         fate: Fate | Refusal | None,
+        spoilt: fates.Fate,
         reply: Future[bytes],
     ) -> None:
         """At the venue. What it has to say travels back, or not."""
         market = self._market
         try:
-            answer = self._answer(method, params, fate)
+            run = Weather.carry_out(spoilt, lambda: self._answer(method, params, fate))
+            answer = run or b""
         except VenueError as error:
             answer = _error(error)
             if error.ends_session:
                 self._hung_up_on(error)
         market.deliver()
-        if fate is Fate.REPLY_LOST:
+        if fate is Fate.REPLY_LOST or spoilt.answer is Answer.NOTHING:
             return
+        answer = spoilt.spoiled(answer)
 
         def back() -> None:
-            if reply in self._waiting:
+            if reply not in self._waiting:
+                return
+            if spoilt.answer in {Answer.PAGE, Answer.BREAK}:
+                lost = OutcomeUnknown(f"{method}: {spoilt.answer.value}")
+                reply.set_exception((None, lost, None))
+            else:
                 reply.set(answer)
 
-        market.world.at(market.world.monotonic() + market.latency(), back)
+        market.world.at(market.world.monotonic() + market.latency() + spoilt.back_ms / 1000, back)
+        if spoilt.answer is Answer.BREAK and self._is_stream:
+            self._hung_up_on(VenueError(0, "the connection broke"))
 
     def _answer(self, method: str, params: Mapping[str, Any], fate: Fate | Refusal | None) -> bytes:
         market = self._market
-        market.calls.append((method, dict(params)))
+        if market.keeps_calls:
+            market.calls.append((method, dict(params)))
         if isinstance(fate, Refusal):
             raise VenueError(fate.code, fate.message)
         if not self._is_stream:
             self._line.access_token = self._token
-        result = market.exchange.request(self._line, method, params, market.world.now_ms())
+        result = market.exchange.request(self._line, method, params, market.venue_ms())
+        for look in market.arrivals:
+            look(method, params)
         return jsontext.encode({"jsonrpc": "2.0", "id": 1, "result": result})
 
     def _hung_up_on(self, error: VenueError) -> None:
@@ -171,6 +214,11 @@ def _error(error: VenueError) -> bytes:
     return jsontext.encode({"jsonrpc": "2.0", "id": 1, "error": told})
 
 
+def _unnoted(what: str, lasts: float) -> None:
+    """Before anybody notes what strikes, and for how many seconds."""
+    del what, lasts
+
+
 def _unheard(report: Report) -> None:
     """Before anybody listens."""
     del report
@@ -182,7 +230,9 @@ class VirtualMarket:
     ``switches`` decide what the real venue does not publish; ``one_way_seconds`` is the latency of
     half a round trip. Prices stand still until `move`. While ``is_partitioned``, requests of the
     stream are swallowed and nothing else gets through. ``onlookers`` are called whenever the engine
-    may have changed. ``secret`` is what the next `client` logs in with.
+    may have changed, ``hearers`` when a request leaves, ``arrivals`` when one was carried out;
+    ``weather`` is the fault plan in force, and ``struck`` is told what it does. ``secret`` is what
+    the next `client` logs in with.
     """
 
     def __init__(
@@ -212,11 +262,21 @@ class VirtualMarket:
         self.lost_notifications = False
         self.secret = "paper"  # noqa: S105 (the published log-in of a pretend venue)
         self.onlookers: list[Callable[[], None]] = []
+        self.hearers: list[Sent] = []
+        self.arrivals: list[Sent] = []
+        self.keeps_calls = True
+        self.weather: Weather | None = None
+        self.struck: Callable[[str, float], None] = _unnoted
         self._one_way = one_way_seconds
         self._publish: Callable[[Report], None] = _unheard
         self.catalogue = Catalogue()
         self.channels = Channels(self.catalogue, world, self._told)
         self.advance()
+
+    def venue_ms(self) -> int:
+        """The venue's clock."""
+        now_ms = self.world.now_ms()
+        return self.weather.venue_ms(now_ms) if self.weather else now_ms
 
     def latency(self) -> float:
         """Seconds one way, a little different each time."""
@@ -259,8 +319,18 @@ class VirtualMarket:
 
     def advance(self) -> None:
         """One tick at today's prices and the world's time."""
-        self.exchange.advance(self.world.now_ms(), self.prices)
+        if self.weather is None:
+            self.exchange.advance(self.world.now_ms(), self.prices)
+            self.deliver()
+            return
+        moved = self.weather.advance(self.world.now_ms(), self.prices)
+        for fault, phase in moved.happened:
+            lasts_ms = getattr(fault, "lasts", None) or 0
+            if phase is not Phase.ENDED:
+                self.struck(fault.name, lasts_ms / 1000)
         self.deliver()
+        if moved.hangs_up:
+            self.hang_up("the venue closed the connection")
 
     def tick_every(self, seconds: float) -> None:
         """Ticks for ever, as a living market does."""
@@ -281,20 +351,36 @@ class VirtualMarket:
             return
         frames = [(x.channel, codec.decode(jsontext.encode({"d": x.data}))) for x in notifications]
         listening = list(self.streams)
+        now = self.world.monotonic()
+        if self.weather is None or self.weather.faults.is_quiet:
+            self.world.at(now + self.latency(), lambda: self._hear(frames, listening))
+            return
+        for frame in frames:
+            self._send(frame, listening, now + self.latency())
 
-        def arrive() -> None:
-            # What was on its way over a connection that broke is lost.
-            if any(stream in self.streams for stream in listening):
-                for channel, frame in frames:
-                    self.channels.on_notification(channel, frame["d"])
+    def _hear(self, frames: Sequence[Frame], listening: Sequence[EngineRpc]) -> None:
+        # What was on its way over a connection that broke is lost.
+        if any(stream in self.streams for stream in listening):
+            for channel, frame in frames:
+                self.channels.on_notification(channel, frame["d"])
 
-        self.world.at(self.world.monotonic() + self.latency(), arrive)
+    def _send(self, frame: Frame, listening: Sequence[EngineRpc], arrives: float) -> None:
+        """One notification, with what the fault plan makes of it."""
+        if self.weather is None:
+            return
+        fate = self.weather.faults.notification(frame[0], self.world.now_ms())
+        if fate != fates.AT_ONCE:
+            self.struck(f"{frame[0]} comes after {fate.delays} ms", 0.0)
+        held = (fate.held_ms or 0.0) / 1000
+        for delay_ms in fate.delays:
+            when = arrives + held + delay_ms / 1000
+            self.world.at(when, lambda: self._hear([frame], listening))
 
     def ask(self, method: str, **params: Any) -> Any:
         """A request by somebody else with the same keys: a person in the web interface."""
         line = self.exchange.open_session()
         line.is_trusted = True
-        reply = self.exchange.request(line, method, params, self.world.now_ms())
+        reply = self.exchange.request(line, method, params, self.venue_ms())
         self.deliver()
         return codec.decode(jsontext.encode({"r": reply}))["r"]
 

@@ -77,12 +77,15 @@ class DeribitSession:
         return credentials
 
     def _keep_fallback_alive(self) -> None:
-        """Logs in over HTTP when its token is about to expire and no stream can be had.
+        """Logs in over HTTP when it has no token, or an old one, and no stream can be had.
 
-        Otherwise a long outage of the websocket would take the fallback down with it, and with
-        it the way to send a protective order.
+        Otherwise an outage of the websocket would take the fallback down with it, and with it
+        the way to send a protective order: for a process that starts during one, at once.
         """
-        if self._renew_at_ms is None or self._server_clock.local_ms() < self._renew_at_ms:
+        is_fresh = (
+            self._renew_at_ms is not None and self._server_clock.local_ms() < self._renew_at_ms
+        )
+        if is_fresh:
             return
         with suppress(NotSent, OutcomeUnknown):
             self._authenticate(self._http, self._grant(), self._client_secret)

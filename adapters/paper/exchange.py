@@ -78,6 +78,11 @@ class Exchange:
         self._limits = RateLimits(enabled=rate_limits)
 
     @property
+    def engine(self) -> Engine:
+        """The state itself, for judges and for those who act at the venue without a request."""
+        return self._engine
+
+    @property
     def revision(self) -> int:
         """Rises whenever orders, fills or account settings changed: what has to be saved."""
         return self._engine.revision

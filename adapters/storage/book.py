@@ -207,6 +207,10 @@ def open_book(
         if isinstance(error, ValueError):
             aside = _free_name(path, now)
         create(path, orjson.dumps(state), files, aside)
+    else:
+        # A predecessor killed in a commit may have left a name that is not on disk yet: what is
+        # read now and acted on must not be taken back by a power cut.
+        files.sync_folder()
     return TinyBook(AtomicStorage(AtomicFile(path, files), state)), aside
 
 

@@ -66,6 +66,24 @@ class AppendFile:
         os.ftruncate(self._descriptor, size)
 
 
+class Syncs:
+    """Bringing to disk what is no `AppendFile`: a file that is open, the names in a folder."""
+
+    def file(self, file: BinaryIO) -> None:
+        file.flush()
+        os.fsync(file.fileno())
+
+    def folder(self, folder: Path) -> None:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+_SYNCS = Syncs()
+
+
 class DayJournal:
     """`actors.ports.Journal` in ``folder/YYYY-MM-DD.jsonl``, days in UTC.
 
@@ -76,11 +94,16 @@ class DayJournal:
     """
 
     def __init__(
-        self, folder: Path, clock: Clock, open_file: Callable[[Path], AppendFile] = AppendFile
+        self,
+        folder: Path,
+        clock: Clock,
+        open_file: Callable[[Path], AppendFile] = AppendFile,
+        syncs: Syncs = _SYNCS,
     ) -> None:
         self._folder = folder
         self._clock = clock
         self._open_file = open_file
+        self._syncs = syncs
         self._lock = threading.Lock()
         self._file: AppendFile | None = None
         self._day = ""
@@ -149,7 +172,7 @@ class DayJournal:
             return self._file
         opened = self._open_file(self._folder / f"{day}.jsonl")
         try:
-            _sync_folder(self._folder)
+            self._syncs.folder(self._folder)
             if self._file is not None:
                 self._file.sync()  # the chain leads from there: no later entry may outlive it
         except OSError:
@@ -161,17 +184,33 @@ class DayJournal:
         return opened
 
     def _recover(self) -> None:
-        """Finds the end of the chain, and moves what a crash left behind it out of the way."""
+        """Finds the end of the chain, and moves what a crash left behind it out of the way.
+
+        A predecessor that was killed may have left lines that are not on disk yet. The chain goes
+        on from there, perhaps in tomorrow's file, so they are brought to disk first.
+        """
         files = days(self._folder)
         for path in reversed(files):
             with path.open("rb+") as file:
                 end, last = _last_sealed(file)
                 if end < file.seek(0, os.SEEK_END):
-                    _set_aside(file, end, path.with_suffix(".torn"))
+                    self._set_aside(file, end, path.with_suffix(".torn"))
+                self._syncs.file(file)
             if last is not None:
                 self._seq, self._head = last["seq"], last["hash"]
                 break
         self._day = files[-1].stem if files else ""
+
+    def _set_aside(self, file: BinaryIO, end: int, torn: Path) -> None:
+        file.seek(end)
+        tail = file.read()
+        with torn.open("ab") as aside:
+            aside.write(tail + b"\n")
+            self._syncs.file(aside)
+        self._syncs.folder(torn.parent)
+        file.truncate(end)
+        self._syncs.file(file)
+        _log.warning("journal_tail_set_aside", file=torn.name, size=len(tail))
 
 
 def _last_sealed(file: BinaryIO) -> tuple[int, dict[str, Any] | None]:
@@ -192,25 +231,3 @@ def _last_sealed(file: BinaryIO) -> tuple[int, dict[str, Any] | None]:
         if start == 0:
             return 0, None
         span *= 4
-
-
-def _set_aside(file: BinaryIO, end: int, torn: Path) -> None:
-    file.seek(end)
-    tail = file.read()
-    with torn.open("ab") as aside:
-        aside.write(tail + b"\n")
-        aside.flush()
-        os.fsync(aside.fileno())
-    _sync_folder(torn.parent)
-    file.truncate(end)
-    file.flush()
-    os.fsync(file.fileno())
-    _log.warning("journal_tail_set_aside", file=torn.name, size=len(tail))
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from actors.messages.risk import Denied
-from actors.messages.trading import PnlDiffers, StopPlaced, TradeClosed
+from actors.messages.trading import PnlDiffers, Ready, StopPlaced, TradeClosed
 from actors.messages.watch import PositionAgreed, PositionDrifted, ProtectionMissing
 from domain.labels import Role
 from domain.orders import OrderState
@@ -280,3 +280,25 @@ def test_foreign_orders_are_never_touched(stage: Stage) -> None:
     assert len(left) == 2
     assert all(x.state in {OrderState.OPEN, OrderState.UNTRIGGERED} for x in left)
     assert scene.orders(trade_id, Role.STOP)
+
+
+@pytest.mark.parametrize("dollars", [3000, -1000])
+def test_an_external_position_beside_a_trade_does_not_hold_up_the_next_start(
+    stage: Stage, dollars: int
+) -> None:
+    """Nobody of us will ever put a stop under it: what is ours hangs under its own, so trading
+    goes on. (Found by the simulation: protect-only for ever, on every instrument.)"""
+    scene = stage().ready()
+    trade_id = scene.bracket()
+    if dollars > 0:
+        buy(scene, dollars)
+    else:
+        sell(scene, -dollars)
+    scene.run(3)
+    scene.crash()
+    scene.run(1)
+    scene.boot()
+    scene.wait(Ready)
+    scene.run(1)
+    assert trade_id in scene.trades()
+    scene.bracket(ETH, "buy", "1.5", "3100", "3300")

@@ -22,6 +22,9 @@ from actors.messages.trading import (
 )
 from actors.messages.watch import LookFailed
 from adapters.deribit.channels import account_channels
+from adapters.paper.faults.of_news import ConnectionRefused
+from adapters.paper.faults.plan import FaultPlan
+from adapters.paper.faults.weather import Weather
 from domain.labels import Role
 from simulation.daemon import default_plan
 from simulation.venue import Fate, Refusal
@@ -324,3 +327,18 @@ def test_without_prices_it_is_not_ready_and_says_so(stage: Stage) -> None:
     (began,) = [scene.wait(ProtectOnlyBegan)]
     assert "equity" in began.reason
     assert not scene.events(Ready)
+
+
+def test_a_start_without_the_stream_protects_over_http(stage: Stage) -> None:
+    """No websocket is to be had from the first moment on: the naked position found in the book
+    gets its stop all the same. (Found by the simulation: no log-in, no stop, for ever.)"""
+    scene = stage().ready()
+    trade_id = scene.bracket()
+    scene.crash()
+    (stop,) = scene.stops(trade_id)
+    scene.market.ask("private/cancel", order_id=stop.order_id)
+    refused = FaultPlan(fault=(ConnectionRefused(),))
+    now_ms = scene.world.now_ms()
+    scene.market.weather = Weather(scene.market.exchange, refused, seed=1, now_ms=now_ms)
+    scene.boot()
+    scene.until(lambda: scene.cover(BTC) >= abs(scene.position()) > 0, limit=15)

@@ -1,0 +1,425 @@
+"""The invariants I1 to I10 as checks on the venue, on the wire and on the disk.
+
+Nothing here asks the daemon what it thinks. `Court.look` follows every change of the engine,
+`Court.heard` every request as it leaves, `Court.watch` the clock. What has to happen within a
+bound counts from the last moment the world was unkind (`Stage.kind_for`): a fault may delay
+anything, but its end may not.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Protocol
+
+from pydantic import TypeAdapter
+
+from actors.rebuilding import ENDS
+from adapters.paper.engine import Engine
+from adapters.paper.records import OrderRecord
+from domain import labels
+from domain.labels import Label, Role
+from domain.orders import STOP_TYPES, OrderState
+from domain.trade import Trade
+from simulation.storage import FileStorage
+from simulation.tally import Tally
+
+PROTECTED_WITHIN = 15.0
+"""Seconds of a kind world after which no position of ours may lack its stop: the deadline (3 s),
+the closing order with its chases, and one look of the watcher besides."""
+NO_ORPHAN_AFTER = 70.0
+"""Two sweeps and the look that confirms."""
+FLAT_WITHIN = 60.0
+RESOLVED_WITHIN = 90.0
+"""Seconds after which a trade without position and orders must have left the book."""
+AGREED_WITHIN = 20.0
+
+_TRADE = TypeAdapter(Trade)
+_PLACE = frozenset({"private/buy", "private/sell"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """An invariant that did not hold. ``at`` is virtual seconds."""
+
+    at: float
+    invariant: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant} at {self.at:.3f} s: {self.text}"
+
+
+class World(Protocol):
+    """What the court has to know of the world around venue and disk."""
+
+    def now(self) -> float: ...
+    def kind_for(self) -> float:
+        """Seconds since the last fault ended, or the last start; 0 while one lasts."""
+        ...
+
+    def venue_ms_at(self, seconds: float) -> int:
+        """A moment as the venue counts it."""
+        ...
+
+    def speaker(self) -> str:
+        """The actor that is at work, empty when none is."""
+        ...
+
+    def incarnations(self) -> int:
+        """How many processes and actors have begun so far."""
+        ...
+
+
+@dataclass(slots=True)
+class Gap:
+    """A position under too little stop, since when."""
+
+    since: float
+    is_told: bool = False
+
+
+@dataclass(slots=True)
+class _Sent:
+    """The label of an order that left, and in which incarnation."""
+
+    incarnations: int
+    times: int = 1
+
+
+@dataclass(slots=True)
+class _Cancel:
+    """A cancel on its way: whether its order was needed when it left."""
+
+    order_id: str
+    was_needed: bool
+
+
+@dataclass(slots=True)
+class Figures:
+    """What was seen, for the report. ``gaps`` are seconds without enough stop, each gap one."""
+
+    entries: int = 0
+    requests: int = 0
+    gaps: list[float] = field(default_factory=list[float])
+    kind_gaps: list[float] = field(default_factory=list[float])
+
+
+class Court:
+    """Judges one run. ``violations`` are in the order they were found, each kind once."""
+
+    def __init__(self, engine: Engine, storage: FileStorage, world: World) -> None:
+        self.violations: list[Violation] = []
+        self.figures = Figures()
+        self.tally = Tally(engine)
+        self.kill_accepted_at: float | None = None
+        self.acknowledged: set[str] = set()
+        self._engine = engine
+        self._storage = storage
+        self._world = world
+        self._revision = -1
+        self._changed_at = 0.0
+        self._gaps: dict[str, Gap] = {}
+        self._sent: dict[str, _Sent] = {}
+        self._cancels: list[_Cancel] = []
+        self._orphans: dict[str, float] = {}
+        self._sweeps: list[float] = []
+        self._stuck: dict[str, float] = {}
+        self._stopped: set[str] = set()
+        self._agreed_at = -1
+        self._unequal_since: float | None = None
+        self._hears: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
+            "private/buy": self._order_sent,
+            "private/sell": self._order_sent,
+            "private/cancel": self._cancel_sent,
+            "private/get_open_orders": self._orders_read,
+        }
+
+    def accuse(self, invariant: str, text: str) -> None:
+        """Notes a violation; of each invariant only the first ten."""
+        if sum(x.invariant == invariant for x in self.violations) < 10:
+            self.violations.append(Violation(at=self._world.now(), invariant=invariant, text=text))
+
+    def booted(self, *, kills_in_force: bool) -> None:
+        """A process is about to start: what was acknowledged must be on the disk it finds."""
+        book = self._storage.book()
+        lost = self.acknowledged - set(book.get("trades", {}))
+        if lost:
+            ended = {x.get("trade_id") for x in self._storage.entries() if x["event"] in ENDS}
+            self.acknowledged -= lost & ended
+            for trade_id in sorted(lost - ended):
+                self.acknowledged.discard(trade_id)
+                self.accuse("I7", f"the accepted trade {trade_id} is neither in book nor journal")
+        if kills_in_force and "kill" not in book.get("state", {}):
+            self.accuse("I6", "an accepted kill is not on disk")
+
+    def ended(self, code: int, was_provoked: bool, reasons: list[str]) -> None:
+        """A process gave up by itself."""
+        if not was_provoked:
+            self.accuse("I10", f"the process ended with {code} unprovoked: {reasons}")
+
+    def figures_agree(self, entries: list[dict[str, Any]], tolerance: Decimal) -> None:
+        """I9: what the journal says was earned is what the venue booked; each trade once."""
+        closed = [x for x in entries if x["event"] == "trade_closed"]
+        twice = [x for x, n in Counter(x["trade_id"] for x in closed).items() if n > 1]
+        if twice:
+            self.accuse("I9", f"closed more than once in the journal: {twice}")
+        said = dict[str, Decimal]()
+        for entry in closed:
+            name = entry["currency"]
+            said[name] = said.get(name, Decimal(0)) + Decimal(entry["net_coin"])
+        for currency, earned in self.tally.earned.items():
+            if currency in self.tally.mixed:
+                continue
+            differs = earned - said.get(currency, Decimal(0))
+            if abs(differs) > tolerance:
+                self.accuse(
+                    "I9", f"{currency}: the venue booked {earned}, the journal {said.get(currency)}"
+                )
+
+    # -- the wire ---------------------------------------------------------------------------
+
+    def heard(self, method: str, params: Mapping[str, Any]) -> None:
+        """A request leaves the daemon."""
+        self.figures.requests += 1
+        hear = self._hears.get(method)
+        if hear is not None:
+            hear(params)
+
+    def _order_sent(self, params: Mapping[str, Any]) -> None:
+        text = str(params.get("label", ""))
+        label = labels.parse(text)
+        if label is None:
+            self.accuse("I4", f"an order without a label of ours: {dict(params)}")
+            return
+        is_entry = label.role is Role.ENTRY
+        if params.get("reduce_only") is not (not is_entry):
+            self.accuse("I4", f"{text} was sent with reduce_only={params.get('reduce_only')}")
+        if is_entry:
+            self._entry_sent(text, label)
+        elif label.role is Role.TARGET and label.trade_id not in self._stopped:
+            self.accuse("I1", f"{text} was sent before any stop of its trade was accepted")
+        self._no_blind_resend(text, is_entry=is_entry)
+
+    def _entry_sent(self, text: str, label: Label) -> None:
+        self.figures.entries += 1
+        book = self._storage.durable_book()
+        if label.trade_id not in book.get("trades", {}):
+            self.accuse("I7", f"{text} left before its intent was on disk")
+        if "kill" in book.get("state", {}):
+            self.accuse("I6", f"{text} left although a kill is on disk")
+        if label.attempt != 1:
+            self.accuse("I3", f"{text}: an entry was tried again")
+
+    def _no_blind_resend(self, text: str, *, is_entry: bool) -> None:
+        """The same label twice is one order too many, unless a death lost the first."""
+        before = self._sent.get(text)
+        now = self._world.incarnations()
+        if before is None:
+            self._sent[text] = _Sent(now)
+            return
+        before.times += 1
+        was_taken = self._known(text)
+        if is_entry or (was_taken and before.incarnations == now):
+            self.accuse("I3", f"{text} was sent {before.times} times")
+
+    def _known(self, label: str) -> bool:
+        ledger = self._engine.ledger
+        found = (x for x in (*ledger.live.values(), *ledger.closed.values()) if x.label == label)
+        return next(found, None) is not None
+
+    def _cancel_sent(self, params: Mapping[str, Any]) -> None:
+        order_id = str(params.get("order_id", ""))
+        order = self._engine.ledger.live.get(order_id)
+        if order is None:
+            return
+        self._cancels.append(_Cancel(order_id, self._is_needed(order)))
+        if self._world.speaker() == "reaper":
+            self._reaped(order)
+
+    def _reaped(self, order: OrderRecord) -> None:
+        since = self._orphans.get(order.order_id)
+        looks = sum(each > (since or 0.0) for each in self._sweeps)
+        if since is None or looks < 2:
+            self.accuse("I2", f"{order.label} was reaped after {looks if since else 0} sightings")
+
+    def _orders_read(self, params: Mapping[str, Any]) -> None:
+        del params
+        if self._world.speaker() == "reaper":
+            self._sweeps = [*self._sweeps[-20:], self._world.now()]
+
+    def carried_out(self, method: str, params: Mapping[str, Any]) -> None:
+        """A request was carried out by the venue."""
+        if method in _PLACE:
+            label = labels.parse(str(params.get("label", "")))
+            if label is not None and label.role is Role.STOP:
+                self._stopped.add(label.trade_id)
+        elif method == "private/cancel":
+            self._cancelled(str(params.get("order_id", "")))
+
+    def _cancelled(self, order_id: str) -> None:
+        """Nobody of us takes protection off a position (closing cancels the stop last)."""
+        mine = [x for x in self._cancels if x.order_id == order_id]
+        self._cancels = [x for x in self._cancels if x.order_id != order_id]
+        order = self._engine.ledger.closed.get(order_id)
+        if order is None or not mine or not mine[0].was_needed:
+            return
+        name = order.instrument_name
+        if order.order_type in STOP_TYPES and self.cover(name) < self.required(name):
+            self.accuse("I1", f"{order.label} was cancelled under {self._held(name):+d} of {name}")
+
+    def _is_needed(self, order: OrderRecord) -> bool:
+        name = order.instrument_name
+        if not self._protects(order):
+            return False
+        return self.cover(name) - order.remaining < self.required(name)
+
+    # -- the venue --------------------------------------------------------------------------
+
+    def _held(self, name: str) -> int:
+        return self._engine.account.contracts(name)
+
+    def required(self, name: str) -> int:
+        """Contracts that have to be under a stop: ours, as far as they are there."""
+        return abs(self.tally.of_ours(name))
+
+    def _protects(self, order: OrderRecord) -> bool:
+        return (
+            order.state is OrderState.UNTRIGGERED
+            and order.order_type in STOP_TYPES
+            and order.reduce_only
+            and not order.is_secondary_oto
+            and order.side.sign * self._held(order.instrument_name) < 0
+        )
+
+    def cover(self, name: str) -> int:
+        """Contracts under resting reduce-only stops on the closing side."""
+        return sum(
+            order.remaining for order in self._engine.ledger.waiting(name) if self._protects(order)
+        )
+
+    def look(self) -> None:
+        """The engine may have changed."""
+        if self._engine.revision == self._revision:
+            return
+        self._revision = self._engine.revision
+        self._changed_at = self._world.now()
+        self.tally.catch_up()
+        if self.tally.flips:
+            self.accuse("I4", f"a position changed its sign: {self.tally.flips.pop()}")
+        for name in self._engine.markets:
+            self._gap(name)
+        self._find_orphans()
+
+    def _gap(self, name: str) -> None:
+        is_naked = self.cover(name) < self.required(name)
+        gap = self._gaps.get(name)
+        if is_naked and gap is None:
+            self._gaps[name] = Gap(self._world.now())
+        elif gap is not None and not is_naked:
+            del self._gaps[name]
+            seconds = self._world.now() - gap.since
+            self.figures.gaps.append(seconds)
+            if self._world.kind_for() > seconds:
+                self.figures.kind_gaps.append(seconds)
+
+    def _find_orphans(self) -> None:
+        now = self._world.now()
+        found: dict[str, float] = {}
+        entering = {
+            label.trade_id
+            for order in self._engine.ledger.live.values()
+            if (label := labels.parse(order.label)) and label.role is Role.ENTRY
+        }
+        for order in self._engine.ledger.live.values():
+            label = labels.parse(order.label)
+            if label is None or label.trade_id in entering or self._is_spared(label):
+                continue
+            if self.tally.ours[order.instrument_name].get(label.trade_id, 0) == 0:
+                found[order.order_id] = self._orphans.get(order.order_id, now)
+        self._orphans = found
+
+    @staticmethod
+    def _is_spared(label: Label) -> bool:
+        return label.trade_id.startswith((labels.FLATTENING, labels.GUARDING))
+
+    # -- the clock --------------------------------------------------------------------------
+
+    def watch(self) -> None:
+        """Once in a while: what has lasted too long."""
+        now, kind = self._world.now(), self._world.kind_for()
+        for name, gap in self._gaps.items():
+            if min(kind, now - gap.since) > PROTECTED_WITHIN and not gap.is_told:
+                gap.is_told = True
+                held, cover = self._held(name), self.cover(name)
+                self.accuse(
+                    "I1",
+                    f"{name} {held:+d} has {cover} under a stop for {now - gap.since:.1f} s",
+                )
+        for order_id, since in list(self._orphans.items()):
+            if min(kind, now - since) > NO_ORPHAN_AFTER:
+                order = self._engine.ledger.live[order_id]
+                self.accuse("I2", f"{order.label} outlives its trade by {now - since:.0f} s")
+                self._orphans[order_id] = float("inf")
+        self._watch_kill(now, kind)
+        if kind > AGREED_WITHIN and now - self._changed_at > AGREED_WITHIN:
+            self._compare()
+
+    def _watch_kill(self, now: float, kind: float) -> None:
+        if self.kill_accepted_at is None:
+            return
+        if min(kind, now - self.kill_accepted_at) < FLAT_WITHIN:
+            return
+        left = self.left_after(self.kill_accepted_at)
+        if left:
+            self.accuse("I6", f"not flat {now - self.kill_accepted_at:.0f} s after a kill: {left}")
+        self.kill_accepted_at = None
+
+    def left_after(self, kill_at: float) -> list[str]:
+        """Positions and orders of ours that a kill has left, and foreign ones older than it.
+
+        What a person opens after a kill is his.
+        """
+        margin_ms = 5000  # the venue's clock may be set wrong
+        before_ms = self._world.venue_ms_at(kill_at) + margin_ms
+        held = [
+            f"{name} {self._held(name):+d}"
+            for name in self._engine.markets
+            if self._held(name)
+            and (self.tally.of_ours(name) or self.tally.foreign_at.get(name, 0) < before_ms)
+        ]
+        live = (x.label for x in self._engine.ledger.live.values())
+        return held + [x for x in live if labels.is_ours(x)]
+
+    def _compare(self) -> None:
+        """I5, and that nothing is left lying: book and venue, when all is quiet."""
+        if self._agreed_at == self._revision and self._unequal_since is None:
+            return
+        trades = [
+            _TRADE.validate_python(_plain(x))
+            for x in self._storage.book().get("trades", {}).values()
+        ]
+        ledger = Counter[str]()
+        for trade in trades:
+            ledger[trade.plan.instrument_name] += trade.signed_position
+        ours = {x: self.tally.of_ours(x) for x in self._engine.markets}
+        wrong = {x: (y, ledger[x]) for x, y in ours.items() if y != ledger[x]}
+        stuck = [x.id for x in trades if not x.position and not self._lives(x)]
+        now = self._world.now()
+        if not wrong and not stuck:
+            self._agreed_at, self._unequal_since = self._revision, None
+            return
+        self._unequal_since = self._unequal_since if self._unequal_since is not None else now
+        waited = now - self._unequal_since
+        if wrong and waited > AGREED_WITHIN:
+            self.accuse("I5", f"venue and book differ (ours at the venue, in the book): {wrong}")
+        if stuck and waited > RESOLVED_WITHIN:
+            self.accuse("L3", f"trades without position and orders stay in the book: {stuck}")
+
+    def _lives(self, trade: Trade) -> bool:
+        start = f"bw.{trade.id}."
+        return any(x.label.startswith(start) for x in self._engine.ledger.live.values())
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "_key"}

@@ -1,0 +1,101 @@
+"""Whose the venue's positions are, worked out from its fills alone.
+
+Independent of the daemon's own attribution on purpose: fills of a trade's labels are that
+trade's, what a person does closes what a person opened first, and a flat position is nobody's.
+Contracts are signed.
+"""
+
+from collections import defaultdict
+from decimal import Decimal
+from itertools import islice
+
+from adapters.paper.engine import Engine
+from adapters.paper.records import TradeRecord
+from domain import labels
+from domain.labels import Role
+from domain.orders import ZERO
+
+
+class Tally:
+    """Follows the engine's fills. ``ours`` is what each trade holds, ``foreign`` the rest.
+
+    ``earned`` is what the venue booked, fees included, per currency; ``mixed`` are those in which
+    somebody else opened something, so that it is not ours alone. ``foreign_at`` is when that was
+    last, per instrument, in the venue's milliseconds.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.ours: dict[str, dict[str, int]] = defaultdict(dict)
+        self.foreign: dict[str, int] = defaultdict(int)
+        self.flips: list[str] = []
+        self.entered: dict[str, str] = {}
+        self.earned: dict[str, Decimal] = {}
+        self.mixed: set[str] = set()
+        self.foreign_at: dict[str, int] = {}
+        self._engine = engine
+        self._counted = engine.ledger.past["trades"]
+        self._held: dict[str, int] = defaultdict(int)
+
+    def catch_up(self) -> list[TradeRecord]:
+        """Takes in the fills since the last call, and returns them."""
+        ledger = self._engine.ledger
+        new = ledger.past["trades"] - self._counted
+        if not new:
+            return []
+        self._counted = ledger.past["trades"]
+        fills = list(islice(reversed(ledger.trades), new))[::-1]
+        for fill in fills:
+            self._take(fill)
+        return fills
+
+    def _take(self, fill: TradeRecord) -> None:
+        name, signed = fill.instrument_name, fill.side.sign * fill.contracts
+        currency = fill.instrument.settlement_currency
+        self.earned[currency] = self.earned.get(currency, ZERO) + fill.profit_loss - fill.fee
+        before = self._held[name]
+        after = self._held[name] = before + signed
+        if before * after < 0 and labels.is_ours(fill.label):
+            self.flips.append(f"{fill.label}: {name} {before:+d} -> {after:+d}")
+        label = labels.parse(fill.label)
+        if label is not None and label.role is Role.ENTRY:
+            held = self.ours[name]
+            held[label.trade_id] = held.get(label.trade_id, 0) + signed
+            self.entered[label.trade_id] = name
+        elif label is not None and label.trade_id in self.ours[name]:
+            self.foreign[name] += self._close(name, label.trade_id, signed)
+        else:
+            self._by_others(name, signed, fill.timestamp_ms)
+        if after == 0:
+            self.ours[name] = dict.fromkeys(self.ours[name], 0)
+            self.foreign[name] = 0
+
+    def _close(self, name: str, trade_id: str, signed: int) -> int:
+        """Closes as much of a trade as there is; returns what is left of the fill."""
+        held = self.ours[name].get(trade_id, 0)
+        if held * signed >= 0:
+            return signed
+        part = signed if abs(signed) <= abs(held) else -held
+        self.ours[name][trade_id] = held + part
+        return signed - part
+
+    def _by_others(self, name: str, signed: int, at_ms: int) -> None:
+        foreign = self.foreign[name]
+        if foreign * signed < 0:
+            part = signed if abs(signed) <= abs(foreign) else -foreign
+            self.foreign[name] += part
+            signed -= part
+        for trade_id in list(self.ours[name]):
+            if signed:
+                signed = self._close(name, trade_id, signed)
+        if signed:
+            self.foreign[name] += signed
+            self.foreign_at[name] = at_ms
+            self.mixed.add(self._engine.markets[name].instrument.settlement_currency)
+
+    def of_ours(self, name: str) -> int:
+        """What our trades hold of the position; never more than there is."""
+        held = sum(self.ours[name].values())
+        position = self._engine.account.contracts(name)
+        if held * position <= 0:
+            return 0
+        return held if abs(held) <= abs(position) else position
