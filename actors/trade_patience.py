@@ -5,6 +5,7 @@ the order, to send it again, and to close at market on the deadline at the lates
 """
 
 from actors.ports import Clock, Venue
+from domain.labels import Role
 from domain.steps import BracketPolicy
 from domain.trade import Trade
 
@@ -30,9 +31,13 @@ class Patience:
         return self._venue if is_quiet else self._venue.within(self._for_one())
 
     def for_reads(self, trade: Trade) -> Venue:
-        """Waits no longer than the deadline allows, all reads of a look together."""
+        """Waits no longer than the deadline allows, all reads of a look together.
+
+        An entry nobody knows the outcome of may have been filled: it counts as bare too.
+        """
         if trade.exposed_since is None:
-            return self._venue
+            is_quiet = trade.entered > 0 or not trade.of(Role.ENTRY)
+            return self._venue if is_quiet else self._venue.within(self._deadline)
         age = (self._clock.now() - trade.exposed_since).total_seconds()
         left = self._deadline - age
         return self._venue.within(max(LEAST_SECONDS, left) if left > 0 else self._for_one())

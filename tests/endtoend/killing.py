@@ -12,6 +12,7 @@ from adapters.storage.chain import read, verify
 from tests.endtoend.bulwark import Bot, Exchange, at_exchange, wait_for
 from tests.endtoend.observer import Books, Observer, disagreement
 from tests.endtoend.scripts import script
+from tests.endtoend.weather import Weather
 
 MOMENTS = (
     "session_opened",
@@ -75,10 +76,16 @@ class Tally:
 
 
 class Drill:
-    """Kills and restarts one bot in ``folder`` and judges it from the venue's side."""
+    """Kills and restarts one bot in ``folder`` and judges it from the venue's side.
 
-    def __init__(self, folder: Path, exchange: Exchange, seed: int) -> None:
+    Between the judgements the venue has the ``weather`` given; while it is looked at, it is kind.
+    """
+
+    def __init__(
+        self, folder: Path, exchange: Exchange, seed: int, weather: Weather | None = None
+    ) -> None:
         self._folder = folder
+        self._weather = weather or Weather(exchange.port)
         self._settings = at_exchange(exchange, **settings(folder))
         self._chance = random.Random(seed)  # noqa: S311 - moments, repeatable as far as time is
         self._clock = SystemClock()
@@ -91,15 +98,17 @@ class Drill:
         moments = self._moments(kills)
         killed_at: float | None = None
         for moment in moments:
+            self._weather.breaks()
             with Bot(self._folder, self._settings) as bot:
                 if moment == "start":
                     self._clock.sleep(self._chance.uniform(0, LONGEST_START))
                 else:
-                    bot.ready()
+                    bot.wait_for("ready", self._weather.ready_seconds)
                     killed_at = self._was_ready(killed_at)
-                    self.check()
-                    if len(self.tally.to_ready) % 10 == 0:
-                        assert self.observer.entered_twice() == {}
+                    with self._weather.calm():
+                        self.check()
+                        if len(self.tally.to_ready) % 10 == 0:
+                            assert self.observer.entered_twice() == {}
                     self._await(bot, moment)
                 self._clock.sleep(self._chance.choice((0, 0.0005, 0.002, 0.006, 0.03)))
                 bot.kill()
@@ -151,6 +160,7 @@ class Drill:
 
     def _wind_up(self, killed_at: float | None) -> None:
         """A bot that opens nothing sees every trade to its end, and stops in order."""
+        self._weather.ends()
         with Bot(self._folder, {**self._settings, "STRATEGIES": "none"}) as bot:
             bot.ready()
             self._was_ready(killed_at)

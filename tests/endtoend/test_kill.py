@@ -7,12 +7,26 @@ import pytest
 
 from tests.endtoend.bulwark import market
 from tests.endtoend.killing import DEADLINE_MS, SPEED, Drill
+from tests.endtoend.weather import Faults, Weather
+
+BAD: Faults = (
+    {"kind": "reply_lost", "methods": "private/*", "probability": 0.33},
+    {"kind": "latency", "delay": {"lognormal": "10ms", "sigma": 0.8, "cap": "300ms"}},
+    {"kind": "disconnect", "every": "7s"},
+    {"kind": "human_cancels_stop", "every": "5s"},
+    {"kind": "flash_crash", "percent": -2, "every": "11s", "lasts": "5s"},
+    {"kind": "notification_lost", "channels": "user.*", "probability": 0.1},
+    {"kind": "notification_duplicated", "channels": "user.*", "probability": 0.1},
+    {"kind": "error", "code": 10040, "applied": "random", "nth": 23},
+    {"kind": "http_error", "applied": "random", "nth": 19},
+)
+"""A third of all replies lost, lines that break, people who take stops away, crashes."""
 
 
-def drill(folder: Path, kills: int, seed: int) -> Drill:
+def drill(folder: Path, kills: int, seed: int, faults: Faults = ()) -> Drill:
     """A bot killed so many times, and all that must hold afterwards."""
     with market(folder, "--speed", str(SPEED)) as exchange:
-        done = Drill(folder, exchange, seed)
+        done = Drill(folder, exchange, seed, Weather(exchange.port, faults))
         done.run(kills)
         observer = done.observer
         assert sum(done.tally.kills.values()) == kills
@@ -45,3 +59,15 @@ def test_five_kills_lose_double_or_bare_nothing(tmp_path: Path) -> None:
 def test_fifty_kills_lose_double_or_bare_nothing(tmp_path: Path) -> None:
     """The long form: fifty kills at every kind of moment."""
     drill(tmp_path, kills=50, seed=2)
+
+
+def test_kills_in_bad_weather_lose_double_or_bare_nothing(tmp_path: Path) -> None:
+    """The short form: kills while the exchange loses replies, breaks lines and crashes."""
+    writes = {**BAD[0], "methods": ["private/buy", "private/sell", "private/cancel"]}
+    drill(tmp_path, kills=3, seed=5, faults=(writes, *BAD[1:]))
+
+
+@pytest.mark.slow
+def test_two_hundred_kills_in_bad_weather_lose_double_or_bare_nothing(tmp_path: Path) -> None:
+    """The long form: every kind of moment, again and again."""
+    drill(tmp_path, kills=200, seed=6, faults=BAD)
