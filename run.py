@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from adapters.clock import SystemClock
+from commands.backup import backup
 from commands.bot import run_bot
 from commands.collect import collect
 from commands.common import VERSION, read_settings
@@ -43,6 +44,12 @@ def bot(
             "--exchange-elsewhere", help="On paper: do not start the exchange, somebody else does."
         ),
     ] = False,
+    without_preflight: Annotated[
+        str,
+        typer.Option(
+            metavar="WHY", help="Trade real money without a green preflight; kept in the journal."
+        ),
+    ] = "",
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     """The bot, when no command is given."""
@@ -50,7 +57,12 @@ def bot(
         typer.echo(f"bulwark {VERSION}")
     elif context.invoked_subcommand is None:
         settings = read_settings()
-        raise typer.Exit(run_bot(settings, starts_exchange=not exchange_elsewhere))
+        code = run_bot(
+            settings,
+            starts_exchange=not exchange_elsewhere,
+            without_preflight=without_preflight,
+        )
+        raise typer.Exit(code)
 
 
 app.command(epilog="Example: python run.py exchange --speed 10 --balance BTC=1")(exchange)
@@ -58,6 +70,24 @@ app.command(epilog="Example: python run.py logs -f --level warning")(logs)
 app.add_typer(journal, name="journal")
 app.command(epilog="Example: python run.py collect --symbol BTCUSDT --symbol spot:BTCUSDT")(collect)
 app.command(epilog="Example: python run.py simulate --seeds 100 --hours 6")(simulate)
+
+
+def preflight(
+    button: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait for the Telegram button; 0: do not.")
+    ] = 60.0,
+    no_drill: Annotated[bool, typer.Option("--no-drill", help="Leave the drill out.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Everything that must be right before real money trades, green or red, each with its fix."""
+    from commands.preflight.command import run_preflight  # noqa: PLC0415 (only this needs it)
+
+    code = run_preflight(button_seconds=button, with_drill=not no_drill, as_json=as_json)
+    raise typer.Exit(code)
+
+
+app.command(epilog="Example: python run.py preflight")(preflight)
+app.command(epilog="Example: python run.py backup --to /mnt/elsewhere")(backup)
 
 
 def watchdog() -> None:

@@ -84,6 +84,9 @@ ALERTS: Mapping[type[Event], Kind] = {
     lifecycle.Stopping: Kind(
         lambda e: f"Stopping ({e.reason})\nStops and targets stay on the venue."
     ),
+    lifecycle.PreflightPassedOver: Kind(
+        lambda e: f"STARTED WITHOUT A GREEN PREFLIGHT: {e.reason}.", is_critical=True
+    ),
     lifecycle.ChildFailed: Kind(
         lambda e: f"Part {e.name} failed and is being restarted\n{e.error}", every=60
     ),

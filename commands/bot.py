@@ -10,7 +10,7 @@ import structlog
 from actors import tree
 from actors.kernel import Context, ExitCode, Supervisor, SupervisorPolicy, System, run
 from actors.kernel.runtime import ThreadRuntime
-from actors.messages.lifecycle import ProcessStarted
+from actors.messages.lifecycle import PreflightPassedOver, ProcessStarted
 from actors.registry import check_book
 from adapters.clock import SystemClock, SystemEntropy, ThreadTimers
 from adapters.deribit.connect import Login, connect
@@ -23,6 +23,7 @@ from adapters.storage.pulse import Pulse
 from commands.common import VERSION, fail, not_started, open_log, words
 from commands.log_tail import FileTail
 from commands.plan import plan_of, script_of
+from commands.preflight.record import Clearance, clearance
 from config import logs
 from config.script import ScriptInvalid
 from config.settings import Settings
@@ -34,7 +35,9 @@ LATER = ("telegram_", "daily_report_", "heartbeat_", "api_")
 """Settings of parts that do not exist yet."""
 
 
-def run_bot(settings: Settings, *, starts_exchange: bool = True) -> int:
+def run_bot(
+    settings: Settings, *, starts_exchange: bool = True, without_preflight: str = ""
+) -> int:
     """Runs the bot until it is told to stop or gives up; returns the exit code."""
     try:
         script = script_of(settings)
@@ -48,11 +51,14 @@ def run_bot(settings: Settings, *, starts_exchange: bool = True) -> int:
         except OSError as error:
             fail(f"Not started: {words(error)}.", ExitCode.FAILED)
         stack.enter_context(open_log(settings))
+        cleared = clearance(settings, SystemClock().now(), without_preflight)
+        if not cleared.may_start:
+            return _not_cleared(cleared.reason)
         _warn_of_later_settings(settings)
         try:
             if starts_exchange:
                 _start_exchange(settings, stack)
-            return _run(settings, script, stack)
+            return _run(settings, script, stack, cleared)
         except (CannotStart, PortTaken, BookTooNew) as error:
             return not_started(str(error))
         except OSError as error:
@@ -79,7 +85,15 @@ def _start_exchange(settings: Settings, stack: ExitStack) -> None:
     structlog.get_logger(actor="run").info("paper_exchange_started", pid=started.pid)
 
 
-def _run(settings: Settings, script: tuple[ScriptLine, ...], stack: ExitStack) -> int:
+def _not_cleared(reason: str) -> int:
+    log = structlog.get_logger(actor="run")
+    log.critical("not_started", reason=reason, fix="python run.py preflight")
+    return int(ExitCode.NOT_CLEARED)
+
+
+def _run(
+    settings: Settings, script: tuple[ScriptLine, ...], stack: ExitStack, cleared: Clearance
+) -> int:
     clock, entropy = SystemClock(), SystemEntropy()
     timers = ThreadTimers()
     stack.callback(timers.close)
@@ -115,6 +129,8 @@ def _run(settings: Settings, script: tuple[ScriptLine, ...], stack: ExitStack) -
         finished=finished,
     )
     system.publish("run", _started(settings, clock))
+    if cleared.is_exception:
+        system.publish("run", PreflightPassedOver(at=clock.now(), reason=cleared.reason))
 
     def abandon(code: int) -> None:
         escalate("the supervisor itself is gone or hangs")

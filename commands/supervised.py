@@ -19,6 +19,7 @@ FINAL = frozenset(
     {
         int(ExitCode.OK),
         int(ExitCode.ALREADY_RUNNING),
+        int(ExitCode.NOT_CLEARED),
         EXIT_REFUSED,
         int(ExitCode.SETTINGS_INVALID),
     }

@@ -24,6 +24,7 @@ MEANINGS = {
     70: "it gave up after a storm of failures",
     71: "a part of it hung",
     75: "another instance is running",
+    76: "preflight has not passed",
     77: "the venue refuses the credentials",
     78: "the settings are not valid",
     143: "it was stopped while it started",
@@ -264,6 +265,8 @@ def _remedy(change: Change) -> str:
         return f"correct .env (python run.py names every mistake), then supervisorctl start {name}."
     if change.exit_code == 77:
         return f"check the API key, then supervisorctl start {name}."
+    if change.exit_code == 76:
+        return f"python run.py preflight, then supervisorctl start {name}."
     if change.exit_code == 75:
         return "end the other instance first."
     return f"see logs/{name}.out, then supervisorctl start {name}."

@@ -194,6 +194,9 @@ class Settings(BaseSettings):
     data_dir: Path = _setting(
         Path("data"), "where data is kept, one folder inside for each venue", "a folder", "Files"
     )
+    backup_dir: Path = _setting(
+        Path("backups"), "where run.py backup puts archives of the data", "a folder"
+    )
     log_dir: Path = _setting(Path("logs"), "where bot.log is kept", "a folder")
     log_level: kinds.LogLevel = _setting(
         "INFO", "the least level that is logged", "DEBUG, INFO, WARNING, ERROR or CRITICAL"

@@ -34,6 +34,7 @@ class ExitCode(IntEnum):
     RESTART = 74
     """A person asked for a new start: supervisord gives it."""
     ALREADY_RUNNING = 75
+    NOT_CLEARED = 76
     SETTINGS_INVALID = 78
 
 

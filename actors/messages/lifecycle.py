@@ -40,6 +40,15 @@ class ProcessStarted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PreflightPassedOver(Event):
+    """The bot trades real money although preflight has not passed; ``reason`` says why."""
+
+    level: ClassVar[str] = "critical"
+    money: ClassVar[bool] = True
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChildFailed(Event):
     """A child died of an exception. ``handling`` names the message it could not handle."""
 

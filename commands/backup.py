@@ -1,0 +1,86 @@
+"""`run.py backup`: one archive of a venue's data, taken while the bot runs."""
+
+import io
+import os
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from actors.kernel import ExitCode
+from adapters.clock import SystemClock
+from commands.common import fail, out, read_settings, words
+
+PREFIX = "bulwark"
+LEFT_OUT = frozenset({"bot.lock", "pulse"})
+
+
+def backup(
+    to: Annotated[Path | None, typer.Option("--to", help="Another folder than BACKUP_DIR.")] = None,
+) -> None:
+    """An archive of this venue's book and journal. The bot may go on meanwhile. Holds no keys."""
+    settings = read_settings()
+    source, env = settings.data_folder, str(settings.deribit_env)
+    if not (source / "registry.json").exists():
+        fail(f"There is nothing to back up in {source}: no bot has run there.", ExitCode.FAILED)
+    folder = to or settings.backup_dir
+    moment = SystemClock().now().strftime("%Y%m%dT%H%M%SZ")
+    target = folder / f"{PREFIX}-{env}-{moment}.tar.gz"
+    try:
+        count = write(source, target)
+    except OSError as error:
+        fail(f"Not backed up: {words(error)}.", ExitCode.FAILED)
+    size = target.stat().st_size
+    out(f"{target}: {count} files, {size / 1024:.0f} KiB. .env is not in it: keep it elsewhere.")
+
+
+def write(source: Path, target: Path) -> int:
+    """Puts ``source`` (by its own name) into ``target``; the number of files.
+
+    The archive appears under its name when it is complete and on disk.
+
+    Raises:
+        OSError: it could not be made; nothing is left of it.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_suffix(".unfinished")
+    count = 0
+    try:
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            with tarfile.open(fileobj=file, mode="w:gz") as archive:
+                for path in _files(source):
+                    _add(archive, path, f"{source.name}/{path.relative_to(source)}")
+                    count += 1
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return count
+
+
+def newest(folder: Path, env: str) -> Path | None:
+    """The latest backup of that venue; None without one."""
+    found = sorted(folder.glob(f"{PREFIX}-{env}-*.tar.gz"), key=lambda path: path.name)
+    return found[-1] if found else None
+
+
+def _files(source: Path) -> Iterator[Path]:
+    """Whole files; those that are being replaced or written this moment are left to their next."""
+    for path in sorted(source.rglob("*")):
+        if path.is_file() and path.name not in LEFT_OUT and not path.name.startswith("."):
+            yield path
+
+
+def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
+    """A file as it is now. One that grows or is replaced meanwhile is read once, whole."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode, entry.mtime = len(content), 0o600, int(path.stat().st_mtime)
+    archive.addfile(entry, io.BytesIO(content))

@@ -1,0 +1,121 @@
+"""Reading the account for the checks, with the daemon's own client."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from actors.messages.base import Report
+from actors.ports import Clock, NotSent, OutcomeUnknown, Rejected
+from adapters.deribit.channels import account_channels
+from adapters.deribit.connect import Login, connect
+from commands.preflight.checks import (
+    Account,
+    Result,
+    cancel_on_disconnect,
+    clock,
+    equity,
+    foreign,
+    key_rights,
+    red,
+    skipped,
+)
+from config.settings import Settings
+from domain.trade import Trade
+
+CHECKS = ("key", "clock", "equity", "cancel on disconnect", "foreign orders and positions")
+STABLE = frozenset({"USD", "USDC", "USDT"})
+
+
+def check(settings: Settings, clock_: Clock) -> list[Result]:
+    """Logs in, reads, logs out; every check of the account."""
+    if settings.embeds_exchange:
+        return [skipped(name, "the paper exchange; the drill trades on it") for name in CHECKS]
+    try:
+        account = read(settings, clock_)
+    except Rejected as error:
+        fix = f"check DERIBIT_CLIENT_ID and _SECRET: they must be of {settings.deribit_env}"
+        found = [red("key", f"the venue refuses: {error}", fix)]
+    except (NotSent, OutcomeUnknown) as error:
+        found = [red("key", f"the venue cannot be read: {error}", "check the network, try again")]
+    else:
+        return [
+            key_rights(account),
+            clock(account),
+            equity(settings, account),
+            cancel_on_disconnect(account),
+            foreign(account),
+        ]
+    return [*found, *(skipped(name, "needs the log-in") for name in CHECKS[1:])]
+
+
+def read(settings: Settings, clock_: Clock) -> Account:
+    """The account, through one session that is closed again.
+
+    Raises:
+        Rejected, NotSent, OutcomeUnknown: it could not be read.
+    """
+    secret = settings.deribit_client_secret
+    login = Login(
+        http_url=settings.http_url,
+        ws_url=settings.ws_url,
+        client_id=settings.deribit_client_id or "",
+        client_secret=secret.get_secret_value() if secret else "",
+        session_name="bulwark-preflight",
+    )
+    venue, session = connect(login, clock_, _nobody, settings.instruments)
+    try:
+        credentials = session.open(account_channels())
+        sent = clock_.now().timestamp() * 1000
+        server = session.server_time_ms()
+        skew = (sent + clock_.now().timestamp() * 1000) / 2 - server
+        venue.instruments()
+        total = Decimal(0)
+        for one in venue.accounts():
+            total += one.equity * _index(venue, one.currency)
+        return Account(
+            scope=frozenset(credentials.scope.split()),
+            skew_ms=skew,
+            equity_usd=total,
+            cancels_on_disconnect=session.cancel_on_disconnect(),
+            orders=venue.open_orders(),
+            positions=venue.positions(),
+            ours=ledger(settings.data_folder / "registry.json"),
+        )
+    finally:
+        session.close()
+
+
+def _index(venue: Any, currency: str) -> Decimal:
+    """USD per coin. A currency without a perpetual of its own does not count."""
+    if currency in STABLE:
+        return Decimal(1)
+    try:
+        return venue.ticker(f"{currency}-PERPETUAL").index_price
+    except Rejected:
+        return Decimal(0)
+
+
+def ledger(registry: Path) -> Mapping[str, int]:
+    """Signed contracts our open trades hold, per instrument; nothing without a book.
+
+    The book is read, not opened: it may belong to a running bot.
+    """
+    try:
+        rows: dict[str, dict[str, Any]] = json.loads(registry.read_bytes()).get("trades", {})
+    except (OSError, ValueError, AttributeError):
+        return {}
+    held: Counter[str] = Counter()
+    adapter = TypeAdapter(Trade)
+    for row in rows.values():
+        trade = adapter.validate_python({key: x for key, x in row.items() if key != "_key"})
+        held[trade.plan.instrument_name] += trade.signed_position
+    return held
+
+
+def _nobody(_: Report) -> None:
+    """What the venue pushes meanwhile is not needed."""

@@ -1,0 +1,75 @@
+"""`run.py backup`: complete, readable elsewhere, without keys; the restore of the docs works."""
+
+import re
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from adapters.clock import SystemClock
+from adapters.storage.chain import verify
+from adapters.storage.journal import DayJournal
+from commands.backup import newest
+from tests.commands.running import run
+
+OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Data of a bot that runs: book, journal, spares, lock."""
+    data = tmp_path / "data" / "paper"
+    journal = DayJournal(data / "journal", SystemClock())
+    for number in range(3):
+        journal.append({"event": "ready", "trades": number}, durable=False)
+    journal.close()
+    (data / "registry.json").write_text("{}", "utf-8")
+    for name in (".registry.json.0", "bot.lock", "pulse"):
+        (data / name).write_text("transient", "utf-8")
+    (tmp_path / ".env").write_text("DERIBIT_ENV=paper\n", "utf-8")
+    return tmp_path
+
+
+def test_it_holds_book_and_journal_and_no_keys(folder: Path) -> None:
+    """Under names that lead back into the data folder; for the owner only."""
+    ran = run(folder, "backup")
+    assert ran.code == 0
+    assert ".env is not in it" in ran.output
+    archive = newest(folder / "backups", "paper")
+    assert archive is not None
+    assert archive.stat().st_mode & 0o777 == 0o600
+    with tarfile.open(archive) as found:
+        names = sorted(found.getnames())
+    assert names[-1] == "paper/registry.json"
+    assert [name for name in names if name.startswith("paper/journal/")]
+    assert len(names) == 2
+
+
+def test_the_documented_restore_brings_it_back(folder: Path) -> None:
+    """The commands of docs/operating.md, as they stand there: the journal is whole."""
+    assert run(folder, "backup").code == 0
+    text = OPERATING.read_text("utf-8").split("<!-- restore -->", 1)[1]
+    script = re.search(r"```sh\n(.*?)```", text, re.DOTALL)
+    assert script is not None
+    (folder / "data" / "paper" / "registry.json").write_text("damaged", "utf-8")
+    lines = [line for line in script[1].splitlines() if "run.py" not in line and "ctl" not in line]
+    subprocess.run(["/bin/sh", "-euc", "\n".join(lines)], cwd=folder, check=True)
+    assert (folder / "data" / "paper" / "registry.json").read_text("utf-8") == "{}"
+    result = verify(folder / "data" / "paper" / "journal")
+    assert (result.ok, result.entries) == (True, 3)
+
+
+def test_nothing_to_back_up_is_said(tmp_path: Path) -> None:
+    """Exit 1; an empty archive would be a false comfort."""
+    ran = run(tmp_path, "backup")
+    assert ran.code == 1
+    assert "nothing to back up" in ran.errors
+
+
+def test_a_folder_that_cannot_be_written_is_said(folder: Path) -> None:
+    """Exit 1, no half an archive."""
+    (folder / "backups").touch()
+    ran = run(folder, "backup")
+    assert ran.code == 1
+    assert "Not backed up: " in ran.errors
