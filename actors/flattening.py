@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from actors.ports import Clock, NotSent, OutcomeUnknown, Rejected, Venue
-from domain import labels
+from domain import labels, venue_codes
 from domain.instruments import Instrument
 from domain.labels import Label, Role
 from domain.orders import Order, OrderRequest, OrderType, Position, Side
@@ -19,6 +19,10 @@ from domain.watch import protects
 PAUSE = 1.0
 VALID_MS = 2_000
 NEWS_SECONDS = 10.0
+LOOK_SECONDS = 3.0
+"""What both reads of a look may take: the next round tries again, whatever gets lost."""
+ORDER_SECONDS = 1.0
+"""What one order's reply may take: the others must not wait for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +58,8 @@ class Flattening:
         While entries of the trades in ``coming`` may still arrive, flat is not believed.
         """
         try:
-            positions, orders = self._venue.positions(), self._venue.open_orders()
+            venue = self._venue.within(LOOK_SECONDS)
+            positions, orders = venue.positions(), venue.open_orders()
         except (Rejected, NotSent, OutcomeUnknown) as error:
             return self._outcome((), f"the account cannot be read: {error}")
         ours = [order for order in orders if labels.is_ours(order.label)]
@@ -93,8 +98,10 @@ class Flattening:
         problems: list[str] = []
         for order in orders:
             try:
-                self._venue.cancel(order.order_id)
+                self._venue.within(ORDER_SECONDS).cancel(order.order_id)
             except (Rejected, NotSent, OutcomeUnknown) as error:
+                if isinstance(error, Rejected) and error.code in venue_codes.GONE_ALREADY:
+                    continue  # a fill or a cancel with a lost reply; the next look will show
                 problems.append(f"cancel of {order.order_id}: {error}")
         return problems
 
@@ -115,7 +122,7 @@ class Flattening:
             valid_until_ms=self._venue.server_now_ms() + VALID_MS,
         )
         try:
-            self._venue.place(request)
+            self._venue.within(ORDER_SECONDS).place(request)
         except (Rejected, NotSent, OutcomeUnknown) as error:
             self._log.warning("flatten_close_failed", label=request.label, error=str(error))
             return [f"closing {position.instrument_name}: {error}"]

@@ -25,18 +25,21 @@ class Patience:
     def for_orders(self, trade: Trade) -> Venue:
         """Waits so long that an order can be tried again before the deadline.
 
-        An entry counts: what it filled is bare until its reply, or the news of it, is heard.
+        An entry counts: what it filled is bare until its reply, or the news of it, is heard. So
+        does what closes: it is wanted now, and a lost reply to a cancel must not hold it up.
         """
-        is_quiet = trade.entered > 0 and trade.exposed_since is None
+        is_closing = trade.exit_reason is not None
+        is_quiet = trade.entered > 0 and trade.exposed_since is None and not is_closing
         return self._venue if is_quiet else self._venue.within(self._for_one())
 
     def for_reads(self, trade: Trade) -> Venue:
         """Waits no longer than the deadline allows, all reads of a look together.
 
-        An entry nobody knows the outcome of may have been filled: it counts as bare too.
+        An entry nobody knows the outcome of may have been filled: it counts as bare too, and
+        what is to be closed is as urgent.
         """
         if trade.exposed_since is None:
-            is_quiet = trade.entered > 0 or not trade.of(Role.ENTRY)
+            is_quiet = trade.exit_reason is None and (trade.entered > 0 or not trade.of(Role.ENTRY))
             return self._venue if is_quiet else self._venue.within(self._deadline)
         age = (self._clock.now() - trade.exposed_since).total_seconds()
         left = self._deadline - age

@@ -1,15 +1,28 @@
 """A venue that drops replies: what is told is heard, and no look-up outlasts a deadline."""
 
+from dataclasses import replace
+from decimal import Decimal
+
 import pytest
 
 from actors.messages.session import SessionOpened
-from actors.messages.trading import EmergencyBegan, OutcomeResolved, TradeClosed, TradeOpened
+from actors.messages.trading import (
+    EmergencyBegan,
+    FlatVerified,
+    OutcomeResolved,
+    TradeClosed,
+    TradeOpened,
+)
+from adapters.paper.faults.of_requests import ReplyLost
+from adapters.paper.faults.plan import FaultPlan
+from adapters.paper.faults.weather import Weather
 from domain.labels import Role
 from domain.orders import OrderState
 from domain.trade import LineStatus
+from simulation.daemon import DEFAULT_LIMITS, default_plan
 from simulation.venue import Fate
 from tests.scenarios.conftest import Stage
-from tests.scenarios.scene import BTC, PLACE, Once
+from tests.scenarios.scene import BTC, ETH, LINEAR, PLACE, Once
 
 LOOKS = (
     "private/get_order_state_by_label",
@@ -93,3 +106,40 @@ def test_a_session_opens_although_replies_are_lost(stage: Stage) -> None:
     scene.wait(SessionOpened, 2)
     assert scene.world.monotonic() - began < 7.0
     assert scene.position(BTC) == 0
+
+
+LEVELS = {
+    BTC: ("0.05", "99000", "101000"),
+    ETH: ("1.5", "3100", "3300"),
+    LINEAR: ("0.05", "99000", "101000"),
+}
+TEN = replace(
+    DEFAULT_LIMITS,
+    max_open_trades=10,
+    max_trades_per_instrument=4,
+    max_notional_usd=Decimal(10**7),
+)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_ten_trades_are_flat_within_seconds_although_a_third_of_the_replies_is_lost(
+    stage: Stage, seed: int
+) -> None:
+    """Side by side, no lost reply holding up another order; every stop goes last."""
+    scene = stage(seed, plan=default_plan(limits=TEN)).ready()
+    for number in range(10):
+        name = list(LEVELS)[number % 3]
+        scene.bracket(name, "buy", *LEVELS[name])
+        scene.run(1.5)
+    plan = FaultPlan(fault=(ReplyLost(name="third", methods=("private/*",), probability=1 / 3),))
+    now_ms = scene.world.now_ms()
+    scene.market.weather = Weather(scene.market.exchange, plan, seed=seed, now_ms=now_ms)
+    began = scene.world.monotonic()
+    scene.kill()
+    scene.until(lambda: not scene.positions())
+    assert scene.world.monotonic() - began < 5.0
+    scene.wait(FlatVerified)
+    assert max(map(scene.naked.longest, LEVELS)) < 0.1
+    assert scene.market.weather.faults.counts()["third"] > 10
+    scene.market.weather.faults.clear()
+    scene.until(lambda: not scene.live() and not scene.booked)

@@ -20,6 +20,9 @@ class Account:
     held: Sequence[Position] = ()
     placed: list[OrderRequest] = field(default_factory=list[OrderRequest])
 
+    def within(self, seconds: float) -> "Account":
+        return self
+
     def positions(self) -> tuple[Position, ...]:
         return tuple(self.held)
 
