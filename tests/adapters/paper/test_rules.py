@@ -4,21 +4,22 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.paper import jsontext
+from adapters.paper.catalogue import CURRENCIES, INSTRUMENTS
 from adapters.paper.exchange import Exchange
 from adapters.paper.market import BookShape
 from domain.exact import exact
 from domain.orders import OrderState
-from tests.adapters.paper.flow import THIN, Steps, replay, run, steps, take
-from tests.adapters.paper.harness import BALANCES, INVERSE, LINEAR, Bench
+from tests.adapters.paper.flow import THIN, Steps, perform, replay, run, steps, take
+from tests.adapters.paper.harness import BALANCES, INVERSE, Bench
 
 PICO = Decimal("1E-12")
-CURRENCY = {INVERSE: "BTC", LINEAR: "USDC"}
 # Poor enough to be liquidated now and then.
-POOR = {"BTC": Decimal("0.02"), "USDC": Decimal(2_000)}
+POOR = {"BTC": Decimal("0.02"), "ETH": Decimal(1), "USDC": Decimal(2_000)}
 
 
 def _sign(direction: str) -> int:
@@ -80,30 +81,37 @@ def _check_resting(bench: Bench, name: str) -> None:
     assert sum(order["amount"] - order["filled_amount"] for order in bound) <= abs(size)
 
 
-def _worth(name: str, trade: Any, mark: Decimal) -> Decimal:
+def _worth(trade: Any, mark: Decimal) -> Decimal:
     """What one fill is worth at the mark, worked out without any position at all."""
     amount = trade.side.sign * trade.instrument.amount(trade.contracts)
-    return (
-        amount / trade.price - amount / mark if name == INVERSE else amount * (mark - trade.price)
-    )
+    if trade.instrument.is_inverse:
+        return amount / trade.price - amount / mark
+    return amount * (mark - trade.price)
 
 
 @exact
-def _check_money(bench: Bench, name: str, start: Decimal) -> None:
+def _check_money(bench: Bench, currency: str, start: Decimal) -> None:
     """Cash, PnL, fees and funding add up, and the log tells all of it."""
-    engine, currency = bench.exchange._engine, CURRENCY[name]
-    trades, stake = _all_trades(bench, name), engine.account.stakes[name]
+    engine = bench.exchange._engine
+    names = [name for name, each in INSTRUMENTS.items() if each.settlement_currency == currency]
     rows = [row for row in engine.ledger.logs if row.currency == currency]
     cash = engine.account.balances[currency]
     assert abs(sum(row.change for row in rows) - cash) < PICO
-    mark = engine.markets[name].mark
-    worth = sum((_worth(name, trade, mark) for trade in trades), Decimal(0))
+    trades = [trade for name in names for trade in _all_trades(bench, name)]
+    marks = {name: engine.markets[name].mark for name in names}
+    worth = sum((_worth(each, marks[each.instrument_name]) for each in trades), Decimal(0))
     fees = sum((trade.fee for trade in trades), Decimal(0))
-    funding = sum((row.total_interest_pl or 0 for row in rows), stake.funding)
+    stakes = [engine.account.stakes[name] for name in names]
+    running = sum((stake.funding for stake in stakes), Decimal(0))
+    funding = sum((row.total_interest_pl or 0 for row in rows), running)
     covered = sum((row.change for row in rows if row.kind == "correction"), Decimal(0))
     expected = start + worth - fees + funding + covered
-    floating = _unrealised(stake.session, name, mark)
-    assert abs(cash + stake.realised + stake.funding + floating - expected) < PICO
+    floating = sum(
+        (_unrealised(engine.account.stakes[name].session, name, marks[name]) for name in names),
+        Decimal(0),
+    )
+    realised = sum((stake.realised for stake in stakes), Decimal(0))
+    assert abs(cash + realised + running + floating - expected) < PICO
     shown = bench.account(currency)
     assert abs(shown["equity"] - expected) < 2 * PICO
 
@@ -111,31 +119,76 @@ def _check_money(bench: Bench, name: str, start: Decimal) -> None:
 def _unrealised(held: Any, name: str, mark: Decimal) -> Decimal:
     """What a position gained since its cost, by the definition of each family."""
     sign = 1 if held.contracts > 0 else -1
-    size = Decimal(10) if name == INVERSE else Decimal("0.0001")
-    amount = abs(held.contracts) * size
-    return sign * (held.cost - amount / mark if name == INVERSE else amount * mark - held.cost)
+    is_inverse = INSTRUMENTS[name].is_inverse
+    amount = INSTRUMENTS[name].amount(abs(held.contracts))
+    return sign * (held.cost - amount / mark if is_inverse else amount * mark - held.cost)
 
 
 def _check(bench: Bench) -> None:
-    for name in (INVERSE, LINEAR):
+    for name in INSTRUMENTS:
         _check_resting(bench, name)
     _check_orders(bench)
     _check_children(bench)
 
 
-@settings(max_examples=80, deadline=None)
+def _check_all(bench: Bench, balances: dict[str, Decimal]) -> None:
+    for name in INSTRUMENTS:
+        _check_fills(bench, name)
+    for currency in CURRENCIES:
+        _check_money(bench, currency, balances[currency])
+
+
+def _conserves(flow: Steps, seed: int, balances: dict[str, Decimal]) -> None:
+    bench = Bench(seed=seed, shape=THIN, balances=balances)
+    for step in flow:
+        take(bench, step)
+        _check(bench)
+    _check_all(bench, balances)
+
+
+@settings(max_examples=60, deadline=None)
 @given(steps, st.integers(0, 5), st.sampled_from([BALANCES, POOR]))
 def test_money_contracts_and_reduce_only_are_conserved(
     flow: Steps, seed: int, balances: dict[str, Decimal]
 ) -> None:
     """After every step orders agree with the position; at the end all money is accounted for."""
-    bench = Bench(seed=seed, shape=THIN, balances=balances)
-    for step in flow:
-        take(bench, step)
+    _conserves(flow, seed, balances)
+
+
+@pytest.mark.slow
+def test_they_are_conserved_over_thousands_of_flows() -> None:
+    """The same, for some minutes."""
+
+    @settings(max_examples=4_000, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(steps, st.integers(0, 50), st.sampled_from([BALANCES, POOR]))
+    def holds(flow: Steps, seed: int, balances: dict[str, Decimal]) -> None:
+        _conserves(flow, seed, balances)
+
+    holds()
+
+
+def _market(name: str, amount: Decimal) -> dict[str, Any]:
+    return {"instrument_name": name, "amount": amount, "type": "market"}
+
+
+def test_a_poor_account_is_liquidated_and_its_money_still_adds_up() -> None:
+    """What random flows reach now and then: slices, the dearer fee, and who pays below zero."""
+    bench = Bench(shape=THIN, balances=POOR)
+    names = ("BTC-PERPETUAL", "ETH-PERPETUAL", "BTC_USDC-PERPETUAL", "ETH_USDC-PERPETUAL")
+    sizes = (Decimal(1_000), Decimal(500), Decimal("0.01"), Decimal("0.2"))
+    for name, amount in zip(names, sizes, strict=True):
+        for _ in range(60):
+            bench.move(ms=50)
+            perform(bench, {"method": "buy", "params": _market(name, amount)})
+    bench.move(70_000, eth="2200", ms=1000)
+    for _ in range(40):
+        bench.move(ms=1000)
         _check(bench)
-    for name, currency in CURRENCY.items():
-        _check_fills(bench, name)
-        _check_money(bench, name, balances[currency])
+    ledger = bench.exchange._engine.ledger
+    liquidated = {trade.instrument_name for trade in ledger.trades if trade.is_liquidation}
+    assert liquidated >= {"BTC-PERPETUAL", "ETH-PERPETUAL"}
+    assert {row.currency for row in ledger.logs if row.kind == "correction"}
+    _check_all(bench, POOR)
 
 
 def test_the_rules_hold_where_reports_differ() -> None:
@@ -157,11 +210,9 @@ def test_the_rules_hold_where_reports_differ() -> None:
         for step in flow:
             take(bench, step)
             _check_orders(bench)
-            for name in CURRENCY:
+            for name in INSTRUMENTS:
                 _check_resting(bench, name)
-        for name, currency in CURRENCY.items():
-            _check_fills(bench, name)
-            _check_money(bench, name, BALANCES[currency])
+        _check_all(bench, BALANCES)
 
     holds()
 
