@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adapters.paper import jsontext
+from adapters.paper import jsontext, rpc
 from adapters.paper.errors import VenueError
 from adapters.paper.exchange import Exchange
 from adapters.paper.hub import Notification
@@ -150,3 +150,14 @@ class Bench:
     def frames(self) -> list[Notification]:
         """What the channels said since the last look."""
         return self.exchange.drain()
+
+
+class Wire(Bench):
+    """The same over the text of JSON-RPC: what is asked and answered has been JSON."""
+
+    def call(self, method: str, **params: Any) -> Any:
+        name = method if "/" in method else f"private/{method}"
+        body = jsontext.encode({"jsonrpc": "2.0", "id": 1, "method": name, "params": params})
+        asked = rpc.from_body(body)
+        value = self.exchange.request(self.session, asked.method, asked.params, self.now_ms)
+        return jsontext.decode(rpc.result(1, value, 0, 0))["result"]

@@ -8,7 +8,8 @@ from decimal import Decimal
 import pytest
 
 from adapters.paper.market import BookShape
-from tests.adapters.paper.harness import BALANCES, INVERSE, LINEAR, Bench
+from tests.adapters.paper.harness import BALANCES, INVERSE, LINEAR
+from tests.adapters.paper.harness import Wire as Bench
 
 ETH = "ETH-PERPETUAL"
 # Deep enough for hundreds of coins at the touch.
@@ -175,6 +176,59 @@ def test_the_band_is_rounded_outward(name: str, low: str, high: str) -> None:
     assert (ticker["min_price"], ticker["max_price"]) == (Decimal(low), Decimal(high))
     placed = bench.buy(10, name)["order"]
     assert placed["price"] == Decimal(high)
+
+
+def test_a_close_of_all_pays_by_the_harmonic_average() -> None:
+    """15,000 at two prices, out at 100,000: 0.0125, where the arithmetic mean would say 0.0107."""
+    bench = Bench()
+    for price, amount in ((100_000, 10_000), (80_000, 5_000)):
+        bench.ask_at(price)
+        bench.buy(amount)
+    bench.bid_at(100_000)
+    (closing,) = bench.sell(15_000)["trades"]
+    assert closing["profit_loss"] == Decimal("0.0125")
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "is_maker", "gains", "loses"),
+    [
+        (INVERSE, "buy", False, "100070.5", "100070.0"),
+        (INVERSE, "sell", False, "99930.0", "99930.5"),
+        (INVERSE, "buy", True, "100050.5", "100050.0"),
+        (INVERSE, "sell", True, "99950.0", "99950.5"),
+        (LINEAR, "buy", True, "100050.1", "100050.0"),
+        (LINEAR, "sell", True, "99950.0", "99950.1"),
+    ],
+)
+def test_breakeven_lies_between_two_ticks(
+    name: str, side: str, is_maker: bool, gains: str, loses: str
+) -> None:
+    """Golden breakevens of an entry at 100,000: the tick past it gains, the one before it loses."""
+    assert _net_of_a_round(name, side, gains, is_maker=is_maker) > 0
+    assert _net_of_a_round(name, side, loses, is_maker=is_maker) < 0
+
+
+def _net_of_a_round(name: str, side: str, out: str, *, is_maker: bool) -> Decimal:
+    """What an entry at 100,000 and a close at market at ``out`` leave of it, fees paid."""
+    bench = Bench()
+    amount, currency = (10_000, "BTC") if name == INVERSE else ("0.01", "USDC")
+    is_buy = side == "buy"
+    if is_maker:
+        bench.ask_at(100_100, name) if is_buy else bench.bid_at(99_900)
+        (bench.buy if is_buy else bench.sell)(amount, name, price=100_000, post_only=True)
+        bench.ask_at(99_990, name) if is_buy else bench.bid_at(100_010)
+    elif is_buy:
+        bench.ask_at(100_000, name)
+        bench.buy(amount, name)
+    else:
+        bench.bid_at(100_000)
+        bench.sell(amount, name)
+    assert bench.position(name)["average_price"] == 100_000
+    bench.bid_at(out) if is_buy else bench.ask_at(out, name)
+    (closing,) = bench.call("close_position", instrument_name=name, type="market")["trades"]
+    assert closing["price"] == Decimal(out)
+    funding = bench.position(name)["realized_funding"]
+    return bench.account(currency)["equity"] - BALANCES[currency] - funding
 
 
 @pytest.mark.parametrize(("bid", "net"), [("100070.5", "0.00000047"), ("100070.0", "-0.00000002")])

@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.adapters.paper.harness import BALANCES, INVERSE, LINEAR, Bench
+from tests.adapters.paper.harness import BALANCES, INVERSE, LINEAR
+from tests.adapters.paper.harness import Wire as Bench
 
 PICO = Decimal("1E-11")
 
