@@ -38,6 +38,8 @@ from adapters.paper.web import application
 
 _log: FilteringBoundLogger = structlog.get_logger(actor="exchange")
 _DEFAULT_BALANCES = {"BTC": Decimal(10), "ETH": Decimal(100), "USDC": Decimal(100_000)}
+_FASTEST = 10_000
+_LARGEST_BALANCE = 1_000_000_000
 _SHUTDOWN_SECONDS = 2
 # A window of a replay is drawn together over this much wall time at least.
 _WALL_WINDOW_MS = 20
@@ -131,6 +133,9 @@ class PaperServer:
         if kept is None:
             balances = settings.balances
             return Exchange(seed=settings.seed, balances=balances, now_ms=now_ms, **common)
+        if settings.balances != _DEFAULT_BALANCES:
+            # Whoever asks for another balance would go on to trade with the old one.
+            _log.warning("paper_balance_ignored", reason="the account exists; --reset begins anew")
         try:
             return Exchange.restore(kept, seed=settings.seed, **common)
         except (KeyError, TypeError, ValueError) as error:
@@ -301,6 +306,13 @@ def _now_us() -> int:
 def _check(settings: PaperSettings) -> None:
     if settings.speed <= 0:
         raise ValueError(f"the speed of the market must be positive, not {settings.speed}")
+    if settings.speed > _FASTEST:
+        raise ValueError(f"the speed of the market is at most {_FASTEST}, not {settings.speed}")
+    for currency, balance in settings.balances.items():
+        if not 0 <= balance <= _LARGEST_BALANCE:
+            raise ValueError(
+                f"a balance is from 0 to {_LARGEST_BALANCE}, not {balance} ({currency})"
+            )
     try:
         is_loopback = ipaddress.ip_address(settings.host).is_loopback
     except ValueError:

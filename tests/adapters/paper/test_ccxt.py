@@ -212,6 +212,19 @@ def test_an_order_nobody_knows(client: Any) -> None:
         client.cancel_order("80000099999", INVERSE)
 
 
+def test_the_example_of_the_documentation(client: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """The five lines run as they stand; only the port is another."""
+    text = (Path(__file__).parents[3] / "docs/paper-exchange.md").read_text("utf-8")
+    example = text.partition("```python\n")[2].partition("```")[0]
+    assert len([line for line in example.splitlines() if line]) == 4
+    port = client.urls["api"]["rest"].rpartition(":")[2]
+    names: dict[str, Any] = {}
+    exec(example.replace("8581", port), names)  # noqa: S102 - our own documentation
+    names["venue"].session.close()
+    assert float(capsys.readouterr().out) > 0
+    client.private_get_close_position({"instrument_name": "BTC-PERPETUAL", "type": "market"})
+
+
 def test_a_wrong_secret(client: Any) -> None:
     """13004 is AuthenticationError."""
     stranger = ccxt.deribit({"apiKey": "paper", "secret": "wrong", "enableRateLimit": False})

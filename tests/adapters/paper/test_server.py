@@ -326,6 +326,9 @@ def test_a_disk_that_fails_stops_the_exchange(tmp_path: Path) -> None:
         ({"host": "0.0.0.0"}, "loopback only"),  # noqa: S104 - what must be refused
         ({"host": "venue.example"}, "loopback only"),
         ({"speed": Decimal(0)}, "speed"),
+        ({"speed": Decimal(10_001)}, "at most 10000"),
+        ({"balances": {"BTC": Decimal(-1)}}, "a balance is from 0"),
+        ({"balances": {"BTC": Decimal("1e400")}}, "a balance is from 0"),
         ({"feed": "replay:/nowhere/ticks"}, "/nowhere/ticks"),
         ({"balances": {"DOGE": Decimal(1)}}, "DOGE"),
     ],
