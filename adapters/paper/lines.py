@@ -3,13 +3,14 @@
 import asyncio
 
 from starlette.datastructures import Address
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from adapters.paper.patience import PatientHttp
 
 _living: dict[tuple[str, int], asyncio.Transport] = {}
 
 
-class BreakableHttp(HttpToolsProtocol):
-    """uvicorn's protocol, which also remembers its connection by the address of its client."""
+class BreakableHttp(PatientHttp):
+    """HTTP that also remembers its connection by the address of its client."""
 
     _mine: tuple[str, int] | None = None
 

@@ -31,6 +31,7 @@ from adapters.paper.faults.weather import Weather
 from adapters.paper.feed import Feed, Tick, open_feed
 from adapters.paper.lines import BreakableHttp
 from adapters.paper.market import BookShape
+from adapters.paper.patience import KEEP_ALIVE_SECONDS, allow_many_sockets
 from adapters.paper.status import StatusScreen
 from adapters.paper.store import AccountStore
 from adapters.paper.switches import Switches
@@ -153,6 +154,7 @@ class PaperServer:
 
     def run(self, on_ready: Callable[[int], None] | None = None) -> int:
         """Serves until stopped. Returns 0, or 1 when the account could not be saved."""
+        allow_many_sockets()
         try:
             self._desk.tick(self._feed.next_tick())
             asyncio.run(self._serve(on_ready))
@@ -227,6 +229,7 @@ class PaperServer:
                 access_log=False,
                 lifespan="off",
                 http=BreakableHttp,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 ws="websockets-sansio",
                 ws_ping_interval=None,
                 timeout_graceful_shutdown=_SHUTDOWN_SECONDS,

@@ -7,14 +7,17 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
+from socket import create_connection
 from typing import Any
 
 import pytest
 import requests
 import websocket
 
+from adapters.paper.patience import PatientHttp
 from adapters.paper.server import PaperServer, PaperSettings
 from tests.adapters.paper.harness import INVERSE
 from tests.adapters.paper.serving import Running, running
@@ -158,6 +161,36 @@ def test_many_half_open_sockets_and_no_more_than_the_limit(tmp_path: Path) -> No
                 continue
         assert again.call("public/test")["result"]
         again.raw.shutdown()
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"GET / HT", b"POST /api/v2 HTTP/1.1\r\ncontent-length: 9\r\n\r\n{"]
+)
+def test_a_connection_that_only_stands_there_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    """Nothing, half a line or half a body, for too long; others are served all the while."""
+    monkeypatch.setattr(PatientHttp, "seconds", 0.2)
+    with running(tmp_path) as started, create_connection(("127.0.0.1", started.port), 5) as raw:
+        raw.sendall(said)
+        with requests.Session() as session:
+            url = f"{started.http}/public/test"
+            assert session.get(url, timeout=5).ok
+            with suppress(ConnectionResetError):
+                assert raw.recv(1) == b""
+            # One that asks and then waits is no such connection.
+            assert session.get(url, timeout=5).ok
+
+
+def test_hundreds_of_half_open_sockets_keep_nobody_out(server: Running) -> None:
+    """They hold their places, and the next client is served as before."""
+    standing = [create_connection(("127.0.0.1", server.port), 5) for _ in range(300)]
+    for each in standing[::2]:
+        each.sendall(b"GET /api")
+    assert requests.get(f"{server.http}/public/test", timeout=5).ok
+    for each in standing:
+        each.close()
+    assert requests.get(f"{server.http}/public/test", timeout=5).ok
 
 
 def test_orders_sent_in_one_go_are_all_answered(socket: Socket) -> None:
