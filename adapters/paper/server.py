@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import errno
 import ipaddress
+import logging
 import signal
 import socket
 import threading
@@ -31,7 +32,7 @@ from adapters.paper.faults.weather import Weather
 from adapters.paper.feed import Feed, Tick, open_feed
 from adapters.paper.lines import BreakableHttp
 from adapters.paper.market import BookShape
-from adapters.paper.patience import KEEP_ALIVE_SECONDS, allow_many_sockets
+from adapters.paper.patience import KEEP_ALIVE_SECONDS, allow_many_sockets, is_worth_logging
 from adapters.paper.status import StatusScreen
 from adapters.paper.store import AccountStore
 from adapters.paper.switches import Switches
@@ -222,6 +223,7 @@ class PaperServer:
         return StatusScreen(self._desk.exchange, title, Console(stderr=True))
 
     def _uvicorn(self) -> _Uvicorn:
+        logging.getLogger("uvicorn.error").addFilter(is_worth_logging)
         return _Uvicorn(
             uvicorn.Config(
                 application(self._desk),

@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import partial
 
 from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route, WebSocketRoute
@@ -118,6 +119,8 @@ class _Door:
             request = rpc.from_body(body, http.path_params.get("method"))
         except VenueError as error:
             return _json(400, self._desk.malformed(error))
+        except ClientDisconnect:
+            return Response(status_code=400)  # it left in the middle: nobody reads this
         return await self._answer(http, request, _proof(http, body))
 
     async def websocket(self, socket: WebSocket) -> None:

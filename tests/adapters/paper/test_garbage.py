@@ -130,3 +130,26 @@ def test_only_plain_digits_are_a_number(server: Running, amount: str) -> None:
     terms = {"instrument_name": INVERSE, "amount": amount, "price": "50000"}
     reply = requests.get(f"{server.http}/private/buy", terms, auth=BASIC, timeout=5).json()
     assert reply["error"]["data"] == {"reason": "invalid number", "param": "amount"}
+
+
+def test_what_clients_do_wrong_is_not_in_the_log(
+    server: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Half a body, bytes that are no HTTP, frames that are no text: a traceback each would be."""
+    texts = (
+        b"POST /api/v2 HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{",
+        b"\x00\xff" * 50,
+        (
+            b"GET /ws/api/v2 HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+            b"sec-websocket-version: 13\r\nsec-websocket-key: MDAwMDAwMDAwMDAwMDAwMA==\r\n\r\n"
+            b"\x81\x82\x00\x00\x00\x00\xff\xfe"
+        ),
+    )
+    for text in texts:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as raw:
+            raw.sendall(text)
+            raw.shutdown(socket.SHUT_WR)
+            while raw.recv(4096):
+                pass
+    assert requests.get(f"{server.http}/public/test", timeout=5).ok
+    assert [each.getMessage() for each in caplog.records if each.name.startswith("uvicorn")] == []
