@@ -37,6 +37,11 @@ def register_secret(text: str) -> None:
     _redactor.register(text)
 
 
+def without_secrets(text: str) -> str:
+    """``text`` with every registered secret hidden, for whatever else leaves the process."""
+    return _redactor.text(text)
+
+
 def configure(
     log_dir: Path,
     level: str,

@@ -199,6 +199,23 @@ class AlertTestAsked(Event):
     who: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoorOpened(Event):
+    """A door takes commands at this address."""
+
+    door: Door
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoorFailed(Event):
+    """A door takes no commands. Trading goes on; the other doors are not concerned."""
+
+    level: ClassVar[str] = "warning"
+    door: Door
+    error: str
+
+
 # -- wake-ups --------------------------------------------------------------------------------------
 
 

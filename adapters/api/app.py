@@ -1,0 +1,304 @@
+"""The routes: one per command of the table, and health, metrics and events.
+
+Reading commands are GET with query parameters, acting ones POST with a JSON body; both take the
+arguments of the table by name. The Desk blocks, so it is asked from worker threads: few for
+reading, and others for acting, so that no reading holds up a kill.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Body, Depends, FastAPI, Header, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBearer
+from pydantic import BaseModel
+from sse_starlette import EventSourceResponse
+
+from actors.messages.desk import CommandReply
+from actors.ports import Clock, Desk, DeskSilent
+from adapters.api.arguments import arguments_model
+from adapters.api.guard import BodyTooLarge
+from adapters.api.hub import EventHub
+from adapters.api.metrics import Metrics
+from adapters.api.replies import (
+    HealthModel,
+    ProblemModel,
+    ReasonModel,
+    ReplyModel,
+    TokenModel,
+    model_of,
+    status_code,
+)
+from adapters.api.stream import MOST_LISTENERS, events
+from domain.commands import COMMANDS, CommandSpec, Door, Effect
+from domain.health import verdict
+
+TITLE = "Bulwark"
+READERS, ACTORS, WATCHERS = 3, 4, 2
+"""Worker threads: for reading, for acting, for health and metrics."""
+HEALTH_KEPT_SECONDS = 0.5
+_DOORS = {"api": Door.API, "cli": Door.CLI, "dashboard": Door.DASHBOARD}
+_WHO = re.compile(r"[A-Za-z0-9._@-]{1,32}")
+
+Redact = Callable[[str], str]
+
+
+class Caller(BaseModel):
+    """Who calls, as the holder of the token says."""
+
+    door: Door
+    who: str
+    request_id: str
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    code: {"model": ProblemModel, "description": text}
+    for code, text in (
+        (400, "The request cannot be read."),
+        (401, "No token, or a wrong one."),
+        (413, "The body is too large."),
+        (421, "The Host header names another machine."),
+        (429, "Too many requests."),
+        (504, "The Desk did not answer in time."),
+    )
+}
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    code: {"model": ReplyModel, "description": text}
+    for code, text in (
+        (202, "Accepted; how it goes on comes as `command_reported` on /events."),
+        (403, "This door may not."),
+        (404, "There is no such trade."),
+        (409, "Refused as things stand; `reason` says why."),
+        (422, "The arguments are not understood."),
+        (500, "A mistake of the daemon; its log says more."),
+        (503, "A part of the daemon does not answer."),
+    )
+}
+
+
+def caller(
+    x_bulwark_door: Annotated[str, Header(description="api, cli or dashboard")] = "api",
+    x_bulwark_who: Annotated[str, Header(description="who asks, for the audit")] = "operator",
+    idempotency_key: Annotated[str, Header(description="the same key is carried out once")] = "",
+) -> Caller:
+    """What the headers say, for the audit; anything odd is the plain operator at the API."""
+    who = x_bulwark_who if _WHO.fullmatch(x_bulwark_who) else "operator"
+    key = idempotency_key if _WHO.fullmatch(idempotency_key) else ""
+    return Caller(door=_DOORS.get(x_bulwark_door, Door.API), who=who, request_id=key)
+
+
+class Api:
+    """The application's state: the Desk, its workers, the verdict of a moment ago."""
+
+    def __init__(
+        self, desk: Desk, hub: EventHub, metrics: Metrics, clock: Clock, redact: Redact
+    ) -> None:
+        self.desk = desk
+        self.hub = hub
+        self.metrics = metrics
+        self.clock = clock
+        self.redact = redact
+        self.reading = CapacityLimiter(READERS)
+        self.acting = CapacityLimiter(ACTORS)
+        self.watching = CapacityLimiter(WATCHERS)
+        self._judged: tuple[float, HealthModel] | None = None
+
+    async def give(self, spec: CommandSpec, who: Caller, given: Mapping[str, str]) -> Response:
+        """Gives a command in a worker thread."""
+        since = self.hub.last_id
+        limiter = self.reading if spec.effect is Effect.READS else self.acting
+
+        def run() -> CommandReply:
+            return self.desk.run(
+                who.door, who.who, spec.name, arguments=given, request_id=who.request_id
+            )
+
+        return await self.answer(run, limiter, since)
+
+    async def answer(
+        self, run: Callable[[], CommandReply], limiter: CapacityLimiter, since: str
+    ) -> Response:
+        """The reply as JSON, its status by what became of the command."""
+        try:
+            reply = await to_thread.run_sync(run, limiter=limiter)
+        except DeskSilent as error:
+            return problem(504, "desk_silent", f"{error}. Look before you give it again.")
+        body = self.redact(model_of(reply).model_dump_json())
+        return Response(
+            body,
+            status_code(reply),
+            {"x-last-event-id": since},
+            media_type="application/json",
+        )
+
+    async def health(self) -> HealthModel:
+        """The verdict, at most half a second old: it is open to everybody on this machine."""
+        now = self.clock.monotonic()
+        if self._judged is not None and now - self._judged[0] < HEALTH_KEPT_SECONDS:
+            return self._judged[1]
+        model = await to_thread.run_sync(self._judge, limiter=self.watching)
+        self._judged = (now, model)
+        return model
+
+    def _judge(self) -> HealthModel:
+        try:
+            findings = verdict(self.desk.vitals().vitals).findings
+        except DeskSilent as error:
+            reason = ReasonModel(code="desk_silent", text=str(error), is_fault=True)
+            return HealthModel(is_well=False, reasons=[reason])
+        reasons = [
+            ReasonModel(code=x.code, text=self.redact(x.text), is_fault=x.is_fault)
+            for x in findings
+        ]
+        return HealthModel(is_well=not any(x.is_fault for x in findings), reasons=reasons)
+
+
+def problem(code: int, reason: str, text: str) -> JSONResponse:
+    return JSONResponse({"reason": reason, "lines": [text]}, code)
+
+
+def application(api: Api, version: str) -> FastAPI:
+    """The whole application."""
+    app = FastAPI(
+        title=TITLE,
+        version=version,
+        description="Commands, health, metrics and events of one Bulwark daemon.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    bearer = HTTPBearer(auto_error=False, description="API_TOKEN, or data/<env>/api.token")
+    router = APIRouter(dependencies=[Depends(bearer)], responses=PROBLEMS)
+    for spec in COMMANDS:
+        _add_command(router, api, spec)
+    _add_confirmations(router, api)
+    _add_streams(router, api)
+    app.include_router(router)
+    _add_health(app, api)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(BodyTooLarge, _too_large)
+    return app
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    """What is wrong with a request, without repeating what was sent."""
+    lines = ["The request is not understood."]
+    if isinstance(error, RequestValidationError):
+        lines = [f"{'.'.join(str(y) for y in x['loc'])}: {x['msg']}" for x in error.errors()]
+    return JSONResponse({"reason": "bad_arguments", "lines": [x[:200] for x in lines[:10]]}, 422)
+
+
+async def _too_large(_: Request, __: Exception) -> Response:
+    return problem(413, "body_too_large", "The body is too large.")
+
+
+# -- commands --------------------------------------------------------------------------------------
+
+
+def _add_command(router: APIRouter, api: Api, spec: CommandSpec) -> None:
+    model = arguments_model(spec)
+    is_reading = spec.effect is Effect.READS
+    source = Query() if is_reading else Body(default_factory=model) if not _needs(spec) else Body()
+
+    async def endpoint(given: BaseModel, who: Caller) -> Response:
+        named = {key: str(x) for key, x in given.model_dump(exclude_none=True).items()}
+        return await api.give(spec, who, named)
+
+    endpoint.__signature__ = inspect.Signature(  # pyright: ignore[reportFunctionMemberAccess] (FastAPI reads the parameters from here)
+        [
+            _parameter("given", Annotated[model, source]),
+            _parameter("who", Annotated[Caller, Depends(caller)]),
+        ]
+    )
+    confirmed = " Asks for confirmation first." if spec.is_confirmed else ""
+    router.add_api_route(
+        f"/v1/{spec.name}",
+        endpoint,
+        methods=["GET" if is_reading else "POST"],
+        name=spec.name,
+        summary=spec.help,
+        description=f"{spec.help} It {spec.effect}.{confirmed}",
+        response_model=ReplyModel,
+        responses=REFUSALS,
+    )
+
+
+def _needs(spec: CommandSpec) -> bool:
+    return any(argument.is_required for argument in spec.arguments)
+
+
+def _parameter(name: str, annotation: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
+
+
+def _add_confirmations(router: APIRouter, api: Api) -> None:
+    def add(name: str, text: str, act: Callable[..., CommandReply]) -> None:
+        async def endpoint(given: TokenModel, who: Annotated[Caller, Depends(caller)]) -> Response:
+            def run() -> CommandReply:
+                return act(who.door, who.who, given.token, request_id=who.request_id)
+
+            return await api.answer(run, api.acting, api.hub.last_id)
+
+        router.add_api_route(
+            f"/v1/{name}",
+            endpoint,
+            methods=["POST"],
+            name=name,
+            summary=text,
+            response_model=ReplyModel,
+            responses=REFUSALS,
+        )
+
+    add("confirm", "Does what a reply asked to have confirmed, once.", api.desk.confirm)
+    add("dismiss", "Makes a confirmation void.", api.desk.dismiss)
+
+
+# -- health, metrics, events -----------------------------------------------------------------------
+
+
+def _add_health(app: FastAPI, api: Api) -> None:
+    async def healthz() -> Response:
+        health = await api.health()
+        return JSONResponse(health.model_dump(), 200 if health.is_well else 503)
+
+    app.add_api_route(
+        "/healthz",
+        healthz,
+        summary="Whether all is well, with reasons. Needs no token.",
+        response_model=HealthModel,
+        responses={
+            503: {"model": HealthModel, "description": "It is not."},
+            **{code: PROBLEMS[code] for code in (421, 429)},
+        },
+    )
+
+
+def _add_streams(router: APIRouter, api: Api) -> None:
+    async def metrics() -> Response:
+        text = await to_thread.run_sync(api.metrics.text, limiter=api.watching)
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def stream(
+        last_event_id: Annotated[str, Header(description="go on after this event")] = "",
+    ) -> Response:
+        if api.hub.listeners >= MOST_LISTENERS:
+            return problem(429, "too_many_listeners", f"At most {MOST_LISTENERS} may listen.")
+        return EventSourceResponse(events(api.hub, last_event_id, api.redact))
+
+    router.add_api_route(
+        "/metrics",
+        metrics,
+        summary="Prometheus metrics.",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {}}, "description": "Exposition format."}},
+    )
+    router.add_api_route(
+        "/events",
+        stream,
+        summary="Every event as it happens (server-sent); resumes after Last-Event-ID.",
+        response_class=Response,
+        responses={200: {"content": {"text/event-stream": {}}, "description": "The stream."}},
+    )

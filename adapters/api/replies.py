@@ -1,0 +1,134 @@
+"""Replies of the Desk as JSON: exact figures as texts, rows as objects under column keys."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from actors.messages.desk import CommandReply, Refusal, Status
+from domain.content import Cell, Table
+
+JsonCell = str | int | bool | None
+
+
+class ColumnModel(BaseModel):
+    """A column: `key` in the rows, `title` for people, `digits` a person needs to see."""
+
+    key: str
+    title: str
+    digits: int | None
+
+
+class TableModel(BaseModel):
+    """A table. Figures are texts of exact decimals; times are ISO 8601 in UTC."""
+
+    key: str
+    title: str
+    columns: list[ColumnModel]
+    rows: list[dict[str, JsonCell]]
+
+
+class ConfirmationModel(BaseModel):
+    """What has to be confirmed: POST the token to /v1/confirm before it expires."""
+
+    token: str
+    effect: str
+    expires_at: datetime
+
+
+class ReplyModel(BaseModel):
+    """What became of a command. `reason` is a stable word when it was refused."""
+
+    model_config = ConfigDict(use_enum_values=True)
+
+    request_id: str
+    command: str
+    status: Status
+    reason: str
+    lines: list[str]
+    tables: list[TableModel]
+    confirmation: ConfirmationModel | None = None
+
+
+class ProblemModel(BaseModel):
+    """A request that did not reach the Desk."""
+
+    reason: str
+    lines: list[str]
+
+
+class TokenModel(BaseModel):
+    """The token of a confirmation."""
+
+    model_config = ConfigDict(extra="forbid")
+    token: str = Field(pattern=r"^[0-9a-z]{1,64}$")
+
+
+class ReasonModel(BaseModel):
+    """One reason of the verdict."""
+
+    code: str
+    text: str
+    is_fault: bool
+
+
+class HealthModel(BaseModel):
+    """Whether all is well, and every reason if not."""
+
+    is_well: bool
+    reasons: list[ReasonModel]
+
+
+def model_of(reply: CommandReply) -> ReplyModel:
+    """The reply for programs."""
+    asked = reply.confirmation
+    return ReplyModel(
+        request_id=reply.request_id,
+        command=reply.command,
+        status=reply.status,
+        reason=reply.reason,
+        lines=list(reply.content.lines),
+        tables=[_table(x) for x in reply.content.tables],
+        confirmation=ConfirmationModel(
+            token=asked.token, effect=asked.effect, expires_at=asked.expires_at
+        )
+        if asked
+        else None,
+    )
+
+
+def _table(table: Table) -> TableModel:
+    keys = [column.key for column in table.columns]
+    return TableModel(
+        key=table.key,
+        title=table.title,
+        columns=[ColumnModel(key=x.key, title=x.title, digits=x.digits) for x in table.columns],
+        rows=[dict(zip(keys, map(_cell, row), strict=True)) for row in table.rows],
+    )
+
+
+def _cell(cell: Cell) -> JsonCell:
+    if isinstance(cell, Decimal):
+        return f"{cell:f}"
+    return cell.isoformat() if isinstance(cell, datetime) else cell
+
+
+STATUS_CODES = {Status.DONE: 200, Status.ACCEPTED: 202, Status.NEEDS_CONFIRMATION: 200}
+REFUSAL_CODES = {
+    Refusal.NOT_ALLOWED: 403,
+    Refusal.READ_ONLY_DOOR: 403,
+    Refusal.UNKNOWN_COMMAND: 404,
+    Refusal.UNKNOWN_TRADE: 404,
+    Refusal.BAD_ARGUMENTS: 422,
+    Refusal.BUSY: 503,
+    Refusal.FAILED: 500,
+}
+"""Everything else that is refused is a conflict with the state things are in: 409."""
+
+
+def status_code(reply: CommandReply) -> int:
+    """The HTTP status of a reply."""
+    if reply.status is Status.REFUSED:
+        known = [code for refusal, code in REFUSAL_CODES.items() if refusal == reply.reason]
+        return known[0] if known else 409
+    return STATUS_CODES[reply.status]
