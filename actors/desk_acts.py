@@ -36,7 +36,7 @@ def kill(sources: Sources, followers: Followers, call: Call) -> Outcome:
     disk = "The kill is on disk." if is_durable else "The kill is in force but NOT ON DISK yet."
     return accepted(
         "KILL: no entries any more; everything is being closed.",
-        *_what_will_go(sources),
+        *_what_will_go(sources, sources.trades() if is_durable else None),
         disk,
         "Verified flat, or what is not, follows.",
         effect="entries locked, everything closed at market, kill "
@@ -44,16 +44,28 @@ def kill(sources: Sources, followers: Followers, call: Call) -> Outcome:
     )
 
 
-def _what_will_go(sources: Sources) -> tuple[str, ...]:
+def _what_will_go(sources: Sources, trades: tuple[Trade, ...] | None) -> tuple[str, ...]:
+    """What is known now: our trades to the moment, the account as of the last look."""
+    lines: list[str] = []
+    if trades is not None:
+        ours = [_one(x) for x in trades]
+        lines.append(f"Open trades: {', '.join(ours) or 'none'}.")
     look = sources.look
     if look is None:
-        return ("The account was not read yet: whatever is found will be closed.",)
+        return (*lines, "The account was not read yet: whatever is found will be closed.")
     age = (sources.clock.now() - look.at).total_seconds()
     held = [f"{x.instrument_name} {x.contracts:+d} contracts" for x in look.positions]
     return (
-        f"Positions to close: {', '.join(held) or 'none'} (seen {age:.0f} s ago).",
-        f"Orders resting: {len(look.orders)}; ours are cancelled, stops last.",
+        *lines,
+        (
+            f"At the venue {age:.0f} s ago: {', '.join(held) or 'no position'}; "
+            f"{len(look.orders)} orders. Ours are cancelled, stops last."
+        ),
     )
+
+
+def _one(trade: Trade) -> str:
+    return f"{trade.plan.instrument_name} {trade.signed_position:+d} contracts (trade {trade.id})"
 
 
 def close(sources: Sources, followers: Followers, call: Call) -> Outcome:
@@ -81,12 +93,7 @@ def close(sources: Sources, followers: Followers, call: Call) -> Outcome:
 
 def _described(trades: tuple[Trade, ...], chosen: tuple[str, ...]) -> str:
     by_id = {x.id: x for x in trades}
-    return ", ".join(
-        f"{by_id[x].plan.instrument_name} {by_id[x].signed_position:+d} contracts (trade {x})"
-        if x in by_id
-        else f"trade {x}"
-        for x in chosen
-    )
+    return ", ".join(_one(by_id[x]) if x in by_id else f"trade {x}" for x in chosen)
 
 
 def _nothing_to_close(sources: Sources, what: str) -> Outcome:
@@ -137,7 +144,8 @@ def resume(sources: Sources, _: Followers, call: Call) -> Answer:
         effects.append(f"ends the kill made by {book.kill.by} ({book.kill.reason})")
     if book.pause is not None:
         effects.append(f"ends the pause made by {book.pause.by}")
-    effect = f"Resume {' and '.join(effects)}: entries are possible again."
+    what = " and ".join(effects)
+    effect = f"{what[:1].upper()}{what[1:]}: entries are possible again."
 
     def still_holds() -> bool:
         now = sources.book()

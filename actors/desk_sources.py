@@ -174,6 +174,7 @@ class Sources:
         try:
             recorded: Recorded = self._registry.ask(command, timeout=ASK_SECONDS)
         except AskFailed:
+            self._silent_until["registry"] = self.clock.monotonic() + SILENCE_SECONDS
             return False
         return recorded.ok
 

@@ -12,14 +12,17 @@ from actors.kernel import Context, ExitCode, Supervisor, SupervisorPolicy, Syste
 from actors.kernel.runtime import ThreadRuntime
 from actors.messages.lifecycle import PreflightPassedOver, ProcessStarted
 from actors.registry import check_book
+from adapters.api.hub import EventHub
 from adapters.clock import SystemClock, SystemEntropy, ThreadTimers
 from adapters.deribit.connect import Login, connect
+from adapters.deribit.round_trips import RoundTrips
 from adapters.notify import LogNotifier
 from adapters.paper.embedded import CannotStart, EmbeddedExchange, PortTaken, answers
 from adapters.storage.book import BookTooNew, open_book
 from adapters.storage.journal import DayJournal
 from adapters.storage.lock import AlreadyRunning, InstanceLock
 from adapters.storage.pulse import Pulse
+from commands.api import serve
 from commands.common import VERSION, fail, not_started, open_log, words
 from commands.log_tail import FileTail
 from commands.plan import plan_of, script_of
@@ -31,7 +34,7 @@ from domain.strategies import ScriptLine
 
 RUN_FILE = Path(__file__).resolve().parent.parent / "run.py"
 EXCHANGE_IDLE_SECONDS = 120
-LATER = ("telegram_", "daily_report_", "heartbeat_", "api_")
+LATER = ("telegram_", "daily_report_", "heartbeat_")
 """Settings of parts that do not exist yet."""
 
 
@@ -101,7 +104,9 @@ def _run(
     system = System(
         runtime=runtime, clock=clock, timers=timers, entropy=entropy, routes=tree.routes()
     )
-    venue, session = connect(_login(settings), clock, system.route, settings.instruments)
+    trips = RoundTrips()
+    venue, session = connect(_login(settings), clock, system.route, settings.instruments, trips)
+    hub = EventHub(round(clock.now().timestamp() * 1000))
     book, aside = open_book(settings.data_folder / "registry.json", clock.now(), check=check_book)
     journal = DayJournal(settings.data_folder / "journal", clock)
     stack.callback(journal.close)
@@ -118,6 +123,7 @@ def _run(
         journal=journal,
         notifier=notifier,
         kept_aside=str(aside) if aside else "",
+        audience=(hub,),
         log_tail=FileTail(settings.log_dir / logs.FILE),
     )
     finished = runtime.future()
@@ -136,6 +142,7 @@ def _run(
         escalate("the supervisor itself is gone or hangs")
         os._exit(code)
 
+    stack.callback(serve(settings, system, hub, clock, trips))
     pulse = Pulse(settings.data_folder / "pulse")
     code = run(system, finished, abandon=abandon, beat=lambda: pulse.beat(clock.monotonic()))
     runtime.join(1.0)

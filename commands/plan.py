@@ -1,6 +1,5 @@
 """The plan: what the settings mean for the actors."""
 
-import os
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from actors.desk_sources import DeskFacts
 from actors.strategist import Sizing
 from adapters.deribit.channels import account_channels, ticker_channel
 from commands.common import VERSION
+from commands.supervised import is_supervised
 from config.kinds import Env
 from config.script import read_script
 from config.settings import Settings, describe
@@ -104,5 +104,5 @@ def _desk_facts(settings: Settings) -> DeskFacts:
         poll_seconds=settings.position_poll_seconds,
         settings=tuple((row.key, row.value) for row in describe(settings)),
         telegram_users=frozenset(str(x) for x in settings.telegram_user_ids),
-        is_supervised="SUPERVISOR_ENABLED" in os.environ,
+        is_supervised=is_supervised(),
     )

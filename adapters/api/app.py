@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 from sse_starlette import EventSourceResponse
+from starlette.exceptions import HTTPException
 
 from actors.messages.desk import CommandReply
 from actors.ports import Clock, Desk, DeskSilent
@@ -28,6 +29,7 @@ from adapters.api.replies import (
     HealthModel,
     ProblemModel,
     ReasonModel,
+    Redact,
     ReplyModel,
     TokenModel,
     model_of,
@@ -43,8 +45,6 @@ READERS, ACTORS, WATCHERS = 3, 4, 2
 HEALTH_KEPT_SECONDS = 0.5
 _DOORS = {"api": Door.API, "cli": Door.CLI, "dashboard": Door.DASHBOARD}
 _WHO = re.compile(r"[A-Za-z0-9._@-]{1,32}")
-
-Redact = Callable[[str], str]
 
 
 class Caller(BaseModel):
@@ -67,15 +67,15 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     )
 }
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    code: {"model": ReplyModel, "description": text}
-    for code, text in (
-        (202, "Accepted; how it goes on comes as `command_reported` on /events."),
-        (403, "This door may not."),
-        (404, "There is no such trade."),
-        (409, "Refused as things stand; `reason` says why."),
-        (422, "The arguments are not understood."),
-        (500, "A mistake of the daemon; its log says more."),
-        (503, "A part of the daemon does not answer."),
+    code: {"model": model, "description": text}
+    for code, model, text in (
+        (202, ReplyModel, "Accepted; how it goes on comes as `command_reported` on /events."),
+        (403, ReplyModel, "This door may not."),
+        (404, ReplyModel, "There is no such trade."),
+        (409, ReplyModel, "Refused as things stand; `reason` says why."),
+        (422, ReplyModel | ProblemModel, "The arguments are not understood."),
+        (500, ReplyModel, "A mistake of the daemon; its log says more."),
+        (503, ReplyModel, "A part of the daemon does not answer."),
     )
 }
 
@@ -127,7 +127,7 @@ class Api:
             reply = await to_thread.run_sync(run, limiter=limiter)
         except DeskSilent as error:
             return problem(504, "desk_silent", f"{error}. Look before you give it again.")
-        body = self.redact(model_of(reply).model_dump_json())
+        body = model_of(reply, self.redact).model_dump_json()
         return Response(
             body,
             status_code(reply),
@@ -180,6 +180,7 @@ def application(api: Api, version: str) -> FastAPI:
     _add_health(app, api)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(BodyTooLarge, _too_large)
+    app.add_exception_handler(HTTPException, _not_there)
     return app
 
 
@@ -189,6 +190,15 @@ async def _invalid(_: Request, error: Exception) -> Response:
     if isinstance(error, RequestValidationError):
         lines = [f"{'.'.join(str(y) for y in x['loc'])}: {x['msg']}" for x in error.errors()]
     return JSONResponse({"reason": "bad_arguments", "lines": [x[:200] for x in lines[:10]]}, 422)
+
+
+async def _not_there(_: Request, error: Exception) -> Response:
+    """No such path, or not with this method."""
+    code = error.status_code if isinstance(error, HTTPException) else 500
+    detail = error.detail if isinstance(error, HTTPException) else "Failed."
+    answer = problem(code, detail.lower().replace(" ", "_")[:64], f"{detail}.")
+    answer.headers.update(getattr(error, "headers", None) or {})
+    return answer
 
 
 async def _too_large(_: Request, __: Exception) -> Response:

@@ -7,10 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from domain.arguments import Argument, Kind
 from domain.commands import CommandSpec
 
+_POSITIVE = r"([1-9][0-9]{0,11}(\.[0-9]{1,15})?|0\.[0-9]{0,7}[1-9][0-9]{0,7})"
 _PATTERNS = {
     Kind.INSTRUMENT: r"^[A-Z0-9]{1,16}(_[A-Z]{3,5})?-PERPETUAL$",
-    Kind.QUANTITY: r"^[0-9]{1,15}(\.[0-9]{1,15})?(coin|usd|contracts)?$",
-    Kind.PRICE: r"^[0-9]{1,15}(\.[0-9]{1,15})?$",
+    Kind.QUANTITY: rf"^{_POSITIVE}(coin|usd|contracts)?$",
+    Kind.PRICE: rf"^{_POSITIVE}$",
     Kind.TRADE_ID: r"^[a-z0-9-]{1,40}$",
     Kind.TARGET: r"^([a-z0-9-]{1,40}|[A-Z0-9]{1,16}(_[A-Z]{3,5})?-PERPETUAL)$",
     Kind.SIDE: r"^(buy|sell)$",

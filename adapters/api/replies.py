@@ -1,5 +1,6 @@
 """Replies of the Desk as JSON: exact figures as texts, rows as objects under column keys."""
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 
@@ -9,6 +10,7 @@ from actors.messages.desk import CommandReply, Refusal, Status
 from domain.content import Cell, Table
 
 JsonCell = str | int | bool | None
+Redact = Callable[[str], str]
 
 
 class ColumnModel(BaseModel):
@@ -79,37 +81,39 @@ class HealthModel(BaseModel):
     reasons: list[ReasonModel]
 
 
-def model_of(reply: CommandReply) -> ReplyModel:
-    """The reply for programs."""
+def model_of(reply: CommandReply, redact: Redact) -> ReplyModel:
+    """The reply for programs; every text that came from elsewhere has passed ``redact``."""
     asked = reply.confirmation
     return ReplyModel(
         request_id=reply.request_id,
         command=reply.command,
         status=reply.status,
         reason=reply.reason,
-        lines=list(reply.content.lines),
-        tables=[_table(x) for x in reply.content.tables],
+        lines=[redact(x) for x in reply.content.lines],
+        tables=[_table(x, redact) for x in reply.content.tables],
         confirmation=ConfirmationModel(
-            token=asked.token, effect=asked.effect, expires_at=asked.expires_at
+            token=asked.token, effect=redact(asked.effect), expires_at=asked.expires_at
         )
         if asked
         else None,
     )
 
 
-def _table(table: Table) -> TableModel:
+def _table(table: Table, redact: Redact) -> TableModel:
     keys = [column.key for column in table.columns]
     return TableModel(
         key=table.key,
         title=table.title,
         columns=[ColumnModel(key=x.key, title=x.title, digits=x.digits) for x in table.columns],
-        rows=[dict(zip(keys, map(_cell, row), strict=True)) for row in table.rows],
+        rows=[dict(zip(keys, (_cell(x, redact) for x in row), strict=True)) for row in table.rows],
     )
 
 
-def _cell(cell: Cell) -> JsonCell:
+def _cell(cell: Cell, redact: Redact) -> JsonCell:
     if isinstance(cell, Decimal):
         return f"{cell:f}"
+    if isinstance(cell, str):
+        return redact(cell)
     return cell.isoformat() if isinstance(cell, datetime) else cell
 
 

@@ -9,6 +9,7 @@ from adapters.deribit.catalogue import Catalogue
 from adapters.deribit.channels import Channels
 from adapters.deribit.http import HttpRpc
 from adapters.deribit.limits import Limiter
+from adapters.deribit.round_trips import RoundTrips
 from adapters.deribit.server_clock import ServerClock
 from adapters.deribit.session import DeribitSession
 from adapters.deribit.venue import DeribitVenue
@@ -27,7 +28,11 @@ class Login:
 
 
 def connect(
-    login: Login, clock: Clock, publish: Callable[[Report], None], instruments: Collection[str]
+    login: Login,
+    clock: Clock,
+    publish: Callable[[Report], None],
+    instruments: Collection[str],
+    round_trips: RoundTrips | None = None,
 ) -> tuple[DeribitVenue, DeribitSession]:
     """A venue and its session; nothing is sent before the session is opened.
 
@@ -42,7 +47,15 @@ def connect(
         on_lost=channels.on_lost,
     )
     plain = HttpRpc(login.http_url)
-    venue = DeribitVenue(stream, plain, catalogue, clock, Limiter(clock), server_clock=server_clock)
+    venue = DeribitVenue(
+        stream,
+        plain,
+        catalogue,
+        clock,
+        Limiter(clock),
+        server_clock=server_clock,
+        round_trips=round_trips,
+    )
     session = DeribitSession(
         stream,
         plain,

@@ -17,6 +17,7 @@ from actors.ports import Clock, NotSent, OutcomeUnknown, Rejected
 from adapters.deribit.errors import Throttled
 from adapters.deribit.gate import EntryGate
 from adapters.deribit.limits import Limiter
+from adapters.deribit.round_trips import RoundTrips
 from adapters.deribit.rpc import GatedRpc, Rpc
 from domain.venue_codes import TOO_BUSY
 
@@ -79,6 +80,7 @@ class Router:
         pause: float = 0.25,
         hurry: _Hurry | None = None,
         doubt: _Doubt | None = None,
+        round_trips: RoundTrips | None = None,
     ) -> None:
         self._stream = _gated(stream)
         self._fallback = _gated(fallback)
@@ -87,6 +89,7 @@ class Router:
         self._timeout = timeout
         self._attempts = attempts
         self._pause = pause
+        self._round_trips = round_trips or RoundTrips()
         self._doubt = doubt or _Doubt()
         self._hurry = hurry or _Hurry(math.inf, math.inf)
 
@@ -102,6 +105,7 @@ class Router:
             pause=self._pause,
             hurry=_Hurry(self._clock.monotonic() + seconds, seconds / TRIES_IN_A_HURRY),
             doubt=self._doubt,
+            round_trips=self._round_trips,
         )
 
     def once(self, method: str, params: Params, gate: EntryGate | None = None) -> Any:
@@ -159,16 +163,24 @@ class Router:
         gate: EntryGate | None = None,
         most: float = math.inf,
     ) -> Any:
-        timeout = min(self._timeout, most, self._hurry.until - self._clock.monotonic())
+        began = self._clock.monotonic()
+        timeout = min(self._timeout, most, self._hurry.until - began)
         if timeout <= 0:
             raise NotSent(f"{method}: no time left for it")
         try:
             if gate is None:
-                return rpc.call(method, params, timeout=timeout)
-            return rpc.call_through(gate, method, params, timeout=timeout)
-        except Throttled:
-            self._limiter.drain()
+                reply = rpc.call(method, params, timeout=timeout)
+            else:
+                reply = rpc.call_through(gate, method, params, timeout=timeout)
+        except NotSent:
             raise
+        except Exception as error:
+            self._round_trips.note(method, self._clock.monotonic() - began)
+            if isinstance(error, Throttled):
+                self._limiter.drain()
+            raise
+        self._round_trips.note(method, self._clock.monotonic() - began)
+        return reply
 
     def _may_pass(self, error: BaseException) -> bool:
         """Whether the same read or cancel may succeed in a moment, and there is time for it."""

@@ -10,6 +10,7 @@ from adapters.deribit.errors import Unreadable
 from adapters.deribit.gate import EntryGate
 from adapters.deribit.limits import Limiter
 from adapters.deribit.reads import VenueReads
+from adapters.deribit.round_trips import RoundTrips
 from adapters.deribit.router import Router
 from adapters.deribit.rpc import Rpc
 from adapters.deribit.server_clock import ServerClock
@@ -36,9 +37,10 @@ class DeribitVenue(VenueReads):
         *,
         server_clock: ServerClock | None = None,
         timeout: float = 2.0,
+        round_trips: RoundTrips | None = None,
     ) -> None:
         server_clock = server_clock or ServerClock(clock)
-        router = Router(stream, fallback, clock, limiter, timeout=timeout)
+        router = Router(stream, fallback, clock, limiter, timeout=timeout, round_trips=round_trips)
         super().__init__(router, catalogue, clock, server_clock, limiter)
         self._gate = EntryGate()
 

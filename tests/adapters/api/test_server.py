@@ -1,0 +1,253 @@
+"""The API over real sockets: who gets in, what commands become, health, metrics, events."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import requests
+
+from actors.messages.trading import FlatVerified, Ready
+from domain.commands import COMMANDS, Door, Effect
+from domain.health import Uncovered
+from tests.adapters.api.fakes import CANARY, NOON, TOKEN, WELL, FakeDesk, Running
+
+
+@pytest.fixture
+def api() -> Iterator[Running]:
+    running = Running(FakeDesk())
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Running]:
+    """For tests that change nothing."""
+    running = Running(FakeDesk())
+    yield running
+    running.close()
+
+
+@pytest.mark.parametrize(
+    "authorization", ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"bearer x{TOKEN}", TOKEN]
+)
+def test_without_the_token_nothing_is_told(shared: Running, authorization: str) -> None:
+    """Neither what exists nor what does not."""
+    for path in ("/v1/positions", "/metrics", "/events", "/openapi.json", "/nowhere"):
+        answer = shared.get(path, headers={"Authorization": authorization})
+        assert answer.status_code in {401, 429}
+        assert TOKEN not in answer.text
+
+
+def test_a_page_that_points_its_own_name_here_gets_nothing(shared: Running) -> None:
+    """The Host header must name this machine; also for health."""
+    for host in ("evil.example", "evil.example:8580", "127.0.0.1.evil.example", ""):
+        answer = shared.get("/healthz", headers={"Host": host})
+        assert answer.status_code in {400, 421}
+    assert shared.get("/v1/ping", headers={"Host": "localhost:1"}).status_code == 200
+
+
+def test_every_command_of_the_table_has_its_route(shared: Running) -> None:
+    """Reading by GET, acting by POST, and not the other way round."""
+    given = {
+        "trade": {"id": "abc"},
+        "close": {"what": "BTC-PERPETUAL"},
+        "open": {"instrument": "BTC-PERPETUAL", "side": "buy", "qty": "0.05", "sl": "1"},
+    }
+    for spec in COMMANDS:
+        arguments = given.get(spec.name, {})
+        if spec.effect is Effect.READS:
+            answer = shared.get(f"/v1/{spec.name}", params=arguments)
+            assert shared.post(f"/v1/{spec.name}", json=arguments).status_code == 405
+        else:
+            answer = shared.post(f"/v1/{spec.name}", json=arguments)
+            assert shared.get(f"/v1/{spec.name}", params=arguments).status_code == 405
+        assert answer.status_code == (202 if spec.is_urgent else 200), (spec.name, answer.text)
+        assert shared.desk.calls[-1][2] == spec.name
+
+
+def test_figures_are_exact_texts_and_rows_are_objects(shared: Running) -> None:
+    """No figure passes a binary double."""
+    body = shared.get("/v1/positions").json()
+    assert body["tables"][0]["rows"] == [{"price": "1.10", "n": 3}, {"price": None, "n": 0}]
+    assert body["tables"][0]["columns"][0] == {"key": "price", "title": "price", "digits": 2}
+
+
+def test_headers_say_who_asks_by_which_door(shared: Running) -> None:
+    """For the audit; what is odd is the plain operator."""
+    headers = {"X-Bulwark-Door": "cli", "X-Bulwark-Who": "alice", "Idempotency-Key": "k-1"}
+    shared.post("/v1/pause", headers=headers)
+    assert shared.desk.calls[-1] == (Door.CLI, "alice", "pause", {}, "k-1")
+    shared.get("/v1/ping", headers={"X-Bulwark-Door": "telegram", "X-Bulwark-Who": "a b\t"})
+    assert shared.desk.calls[-1] == (Door.API, "operator", "ping", {}, "")
+
+
+def test_a_confirmation_goes_there_and_back(shared: Running) -> None:
+    """The token of the reply, once shown, confirms."""
+    asked = shared.post("/v1/restart").json()
+    assert asked["status"] == "needs_confirmation"
+    token = asked["confirmation"]["token"]
+    assert shared.post("/v1/confirm", json={"token": token}).status_code == 202
+    assert shared.post("/v1/confirm", json={"token": "other"}).status_code == 409
+    assert shared.post("/v1/dismiss", json={"token": token}).json()["status"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/open", b"{"),
+        ("/v1/open", b"[]"),
+        ("/v1/open", b'{"instrument": "BTC-PERPETUAL"}'),
+        ("/v1/open", b'{"instrument":"X","side":"buy","qty":"1","sl":"1"}'),
+        ("/v1/close", b'{"what":"BTC-PERPETUAL","more":1}'),
+        ("/v1/kill", b'{"now":true}'),
+        ("/v1/confirm", b'{"token":"../../x"}'),
+    ],
+)
+def test_what_cannot_be_meant_never_reaches_the_desk(
+    shared: Running, path: str, body: bytes
+) -> None:
+    """Refused with what is wrong."""
+    calls = len(shared.desk.calls)
+    answer = shared.post(path, data=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert answer.json()["lines"]
+    assert len(shared.desk.calls) == calls
+
+
+def test_a_body_has_a_limit_with_and_without_a_length(shared: Running) -> None:
+    """Nobody fills the memory."""
+    big = b'{"what":"' + b"x" * 20_000 + b'"}'
+    assert shared.post("/v1/close", data=big).status_code == 413
+
+    def pieces() -> Iterator[bytes]:
+        yield from (big[:10_000], big[10_000:])
+
+    kind = {"Content-Type": "application/json"}
+    assert shared.post("/v1/close", data=pieces(), headers=kind).status_code in {400, 413}
+
+
+def test_wrong_tokens_are_slowed_down_and_shut_nobody_out(api: Running) -> None:
+    """The holder of the token still gets in while somebody guesses."""
+    wrong = {"Authorization": "Bearer guess"}
+    codes = [api.get("/v1/ping", headers=wrong).status_code for _ in range(40)]
+    assert codes[0] == 401
+    assert codes[-1] == 429
+    assert api.post("/v1/kill").status_code == 202
+
+
+def test_a_kill_does_not_wait_behind_reading(api: Running) -> None:
+    """Every reading worker is stuck; the kill has its own."""
+    api.desk.gate = threading.Event()
+    readers = [threading.Thread(target=api.get, args=("/v1/trades",)) for _ in range(6)]
+    for reader in readers:
+        reader.start()
+    while len(api.desk.calls) < 3:
+        pass
+    assert api.post("/v1/kill").status_code == 202
+    api.desk.gate.set()
+    for reader in readers:
+        reader.join()
+
+
+def test_a_silent_desk_is_said_to_be_silent(api: Running) -> None:
+    """And health is not well."""
+    api.desk.is_silent = True
+    answer = api.post("/v1/pause")
+    assert (answer.status_code, answer.json()["reason"]) == (504, "desk_silent")
+    health = api.get("/healthz", headers={"Authorization": ""})
+    assert health.status_code == 503
+    assert health.json()["reasons"][0]["code"] == "desk_silent"
+    assert "bulwark_desk_up 0.0" in api.get("/metrics").text
+
+
+def test_health_needs_no_token_and_gives_its_reasons(api: Running) -> None:
+    """200 when well; 503 with every reason when not."""
+    assert requests.get(f"{api.address}/healthz", timeout=20).json() == {
+        "is_well": True,
+        "reasons": [],
+    }
+    naked = Uncovered(instrument="BTC-PERPETUAL", missing=500, foreign=0, seconds=2.0)
+    other = Running(FakeDesk(vital=replace(WELL, uncovered=(naked,), paused_by=f"x {CANARY}")))
+    answer = requests.get(f"{other.address}/healthz", timeout=20)
+    other.close()
+    assert answer.status_code == 503
+    assert [x["code"] for x in answer.json()["reasons"]] == ["unprotected", "paused"]
+    assert CANARY not in answer.text
+
+
+def test_metrics_count_events_from_the_first_on(api: Running) -> None:
+    """Also those that came before anybody asked; and states at the moment of asking."""
+    api.hub.hear(FlatVerified(at=NOON, seconds=1.0))
+    text = api.get("/metrics").text
+    assert 'bulwark_events_total{event="flat_verified"} 1.0' in text
+    for line in (
+        "bulwark_healthy 1.0",
+        "bulwark_equity_usd 1000.5",
+        "bulwark_loss_left_usd 14.75",
+        "bulwark_requests_left 17.0",
+        "bulwark_open_trades_left 2.0",
+        'bulwark_mailbox_depth{actor="execution"} 0.0',
+    ):
+        assert line in text
+
+
+def test_no_secret_is_in_a_reply(api: Running) -> None:
+    """Whatever text comes along is redacted on the way out."""
+    api.desk.lines = (f"the venue said {CANARY}",)
+    assert CANARY not in api.get("/v1/logs").text
+
+
+class Listening:
+    """A client of /events."""
+
+    def __init__(self, api: Running, last_id: str = "") -> None:
+        self._answer = api.get("/events", headers={"Last-Event-ID": last_id}, stream=True)
+        self._lines = self._answer.iter_lines(decode_unicode=True)
+
+    def next(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for line in self._lines:
+            if not line and found:
+                return found
+            if line and not line.startswith(":"):
+                name, _, value = line.partition(": ")
+                found[name] = value
+        raise AssertionError("the stream ended")
+
+    def close(self) -> None:
+        self._answer.close()
+
+
+def test_events_are_resumed_where_they_were_left(api: Running) -> None:
+    """Nothing twice, nothing lost; what is lost is said to be."""
+    for seconds in (1.0, 2.0, 3.0):
+        api.hub.hear(FlatVerified(at=NOON, seconds=seconds))
+    first = Listening(api, "1-1")
+    got = [first.next(), first.next()]
+    first.close()
+    assert [json.loads(x["data"])["seconds"] for x in got] == [2.0, 3.0]
+    assert got[-1]["id"] == api.hub.last_id == "1-3"
+    again = Listening(api, got[0]["id"])
+    assert json.loads(again.next()["data"])["seconds"] == 3.0
+    api.hub.hear(Ready(at=NOON, trades=0, seconds=0.1, mode=f"x {CANARY}"))
+    live = again.next()
+    assert (live["event"], live["id"]) == ("ready", "1-4")
+    assert CANARY not in live["data"]
+    again.close()
+    restarted = Listening(api, "999-7")
+    assert restarted.next()["event"] == "events_missed"
+    assert json.loads(restarted.next()["data"])["seconds"] == 1.0
+    restarted.close()
+
+
+def test_a_taken_port_is_said_and_nothing_else_happens() -> None:
+    """The daemon trades on without its API."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        running = Running(FakeDesk(), port=port)
+        assert running.address == ""
+        assert running.failures == [f"127.0.0.1:{port}: Address already in use"]
+        running.close()
