@@ -90,6 +90,16 @@ app.command(epilog="Example: python run.py preflight")(preflight)
 app.command(epilog="Example: python run.py backup --to /mnt/elsewhere")(backup)
 
 
+def healthcheck() -> None:
+    """Asks the running bot how it is; exit 1 unless it says it is well. For containers."""
+    from commands.health_probe import healthcheck as check  # noqa: PLC0415 (only this needs it)
+
+    raise typer.Exit(check())
+
+
+app.command(epilog="Example: HEALTHCHECK CMD python run.py healthcheck", hidden=True)(healthcheck)
+
+
 def watchdog() -> None:
     """Watches the bot under supervisord, and tells Telegram itself. Started by supervisord."""
     from commands.watchdog import run_watchdog  # noqa: PLC0415 (it alone needs supervisor's client)

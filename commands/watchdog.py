@@ -11,7 +11,6 @@ import xmlrpc.client
 from collections.abc import Mapping
 from typing import Any, cast
 
-import requests
 import structlog
 from supervisor import childutils  # pyright: ignore[reportMissingTypeStubs]
 
@@ -20,6 +19,7 @@ from actors.ports import Clock
 from adapters.clock import SystemClock
 from adapters.storage.pulse import last_beat
 from commands.common import fail, open_log, read_settings
+from commands.health_probe import ask
 from commands.watchdog_judge import Act, Change, Judge, Look, Notice
 from commands.watchdog_phone import Phone
 from config.kinds import WatchdogAction
@@ -47,15 +47,13 @@ class Watchdog:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._clock = clock
         self._pulse = settings.data_folder / "pulse"
-        self._health_url = f"http://{settings.api_host}:{settings.api_port}/healthz"
+        self._settings = settings
         self._phone = _phone(settings)
         self._judge = Judge(
             limit=settings.watchdog_limit_seconds,
             may_restart=settings.watchdog_action is WatchdogAction.RESTART,
         )
         self._supervisord: Any = _childutils.getRPCInterface(os.environ)
-        self._web = requests.Session()
-        self._web.trust_env = False
 
     def run(self) -> None:
         """Until supervisord is gone."""
@@ -104,21 +102,9 @@ class Watchdog:
         return int(info["exitstatus"]) if info["statename"] == "EXITED" else None
 
     def _look(self) -> Look:
-        answers, trouble = self._health()
-        return Look(beat=last_beat(self._pulse), answers=answers, trouble=trouble)
-
-    def _health(self) -> tuple[bool, str]:
-        """Whether the bot says it is well; and if it says it is not, why."""
-        try:
-            reply = self._web.get(self._health_url, timeout=HEALTH_TIMEOUT)
-        except requests.RequestException:
-            return False, ""  # the pulse decides
-        if reply.status_code != requests.codes.service_unavailable:
-            return reply.status_code == requests.codes.ok, ""
-        try:
-            return False, ", ".join(str(each) for each in reply.json()["reasons"])
-        except (ValueError, KeyError, TypeError):
-            return False, "it does not say why"
+        health = ask(self._settings, HEALTH_TIMEOUT)  # where it does not answer the pulse decides
+        trouble = "" if health.is_well or not health.answers else health.faults or "no reason given"
+        return Look(beat=last_beat(self._pulse), answers=health.is_well, trouble=trouble)
 
     def _tell(self, notice: Notice) -> None:
         level = _log.critical if notice.is_critical else _log.warning
