@@ -13,6 +13,8 @@ from domain.instruments import Instrument
 from domain.orders import ZERO, Side
 from domain.pnl import Holding, apply_fill
 
+CANCEL_MAKER, REJECT_TAKER = "cancel_maker", "reject_taker"
+
 
 @dataclass(slots=True, kw_only=True)
 class Stake:
@@ -35,7 +37,8 @@ class Stake:
 class Account:
     """Balances and stakes. Contracts are signed, money is in settlement currencies.
 
-    ``liquidated_ms`` has the currencies under liquidation, with the time of the last slice.
+    ``liquidated_ms`` has the currencies under liquidation, with the time of the last slice;
+    ``self_trading`` what happens to an order that would meet one of our own.
     """
 
     def __init__(self, balances: Mapping[str, Decimal]) -> None:
@@ -43,6 +46,7 @@ class Account:
         self.stakes = {name: Stake() for name in INSTRUMENTS}
         self.cancel_on_disconnect = False
         self.liquidated_ms: dict[str, int] = {}
+        self.self_trading = CANCEL_MAKER
 
     def contracts(self, name: str) -> int:
         """The signed position."""

@@ -7,7 +7,7 @@ from adapters.paper import matching, placing, reduce_only, risk, triggers
 from adapters.paper.engine import Engine
 from adapters.paper.errors import VenueError, invalid, refusal
 from adapters.paper.records import OrderRecord, TradeRecord
-from domain.orders import OrderState, OrderType
+from domain.orders import ZERO, OrderState, OrderType
 
 POST_ONLY_REJECT = 11054
 
@@ -123,6 +123,8 @@ def _edit_resting(
         price = placing.within_band(engine, order.instrument, order.side, change.price)
         wanted.price = _passive(engine, order, wanted, price)
     _check_size(engine, order, wanted)
+    price = wanted.price or ZERO
+    matching.check_self_trade(engine, order.instrument_name, order.side, price, wanted.remaining)
     _show(wanted, change)
     if wanted.price != order.price or wanted.contracts > order.contracts:
         wanted.rank = engine.ids.rank()

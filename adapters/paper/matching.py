@@ -3,7 +3,9 @@
 from decimal import Decimal
 
 from adapters.paper import booking, oco, reduce_only
+from adapters.paper.account import REJECT_TAKER
 from adapters.paper.engine import Engine
+from adapters.paper.errors import refusal
 from adapters.paper.market import Level, PublicTrade
 from adapters.paper.records import OrderRecord, TradeRecord
 from domain.orders import ZERO, OrderState, Side, TimeInForce
@@ -53,6 +55,26 @@ def _step_aside(engine: Engine, taker: OrderRecord, limit: Decimal) -> None:
         in_front = best == ZERO or sign * (best - price) >= 0
         if order.side is not taker.side and sign * (limit - price) >= 0 and in_front:
             engine.cancel(order, reason=None)
+
+
+def check_self_trade(
+    engine: Engine, instrument_name: str, side: Side, limit: Decimal, contracts: int
+) -> None:
+    """Refuses a taker that would come to an order of our own, if the account wants it so.
+
+    Raises:
+        VenueError: 10003.
+    """
+    if engine.account.self_trading != REJECT_TAKER:
+        return
+    levels = engine.markets[instrument_name].levels(side.opposite)
+    for order in engine.ledger.resting(instrument_name):
+        price = order.price or ZERO
+        if order.side is side or side.sign * (limit - price) < 0:
+            continue
+        before = sum(each.contracts for each in levels if side.sign * (price - each.price) > 0)
+        if before < contracts:
+            raise refusal(10003)
 
 
 def fill_resting(engine: Engine, instrument_name: str) -> None:

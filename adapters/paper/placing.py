@@ -49,6 +49,7 @@ def check(engine: Engine, draft: Draft) -> tuple[Decimal, int]:
         contracts = reduce_only.admitted(engine, instrument.name, draft.side, contracts)
     else:
         risk.check_funds(engine, instrument, draft.side, contracts)
+    matching.check_self_trade(engine, instrument.name, draft.side, price, contracts)
     return price, contracts
 
 

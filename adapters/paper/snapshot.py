@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from adapters.paper.account import Stake
+from adapters.paper.account import CANCEL_MAKER, Stake
 from adapters.paper.candles import Candle
 from adapters.paper.codec import unpack
 from adapters.paper.engine import Engine
@@ -80,6 +80,7 @@ def figures(engine: Engine) -> dict[str, Any]:
         "balances": account.balances,
         "cancel_on_disconnect": account.cancel_on_disconnect,
         "liquidated_ms": account.liquidated_ms,
+        "self_trading": account.self_trading,
     }
 
 
@@ -141,6 +142,7 @@ def _load_account(engine: Engine, kept: Mapping[str, Any]) -> None:
     account.balances = {name: Decimal(text) for name, text in kept["balances"].items()}
     account.cancel_on_disconnect = kept["cancel_on_disconnect"]
     account.liquidated_ms = dict(kept.get("liquidated_ms", {}))
+    account.self_trading = kept.get("self_trading", CANCEL_MAKER)
     for name, packed in kept["stakes"].items():
         # Before there were settlements a position was valued since its entry alone.
         account.stakes[name] = unpack(Stake, {"session": packed["holding"], **packed})

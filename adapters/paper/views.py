@@ -122,7 +122,7 @@ def limits() -> Json:
     }
 
 
-def owner() -> Json:
+def owner(engine: Engine) -> Json:
     """What an extended summary says of the account itself."""
     return {
         "id": wire.USER_ID,
@@ -136,7 +136,7 @@ def owner() -> Json:
         "login_enabled": True,
         "receive_notifications": False,
         "interuser_transfers_enabled": False,
-        "self_trading_reject_mode": "cancel_maker",
+        "self_trading_reject_mode": engine.account.self_trading,
         "self_trading_extended_to_subaccounts": False,
         "referrer_id": None,
     }

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from adapters.paper import views, wire, wire_log
-from adapters.paper.account import Stake
+from adapters.paper.account import CANCEL_MAKER, REJECT_TAKER, Stake
 from adapters.paper.catalogue import CURRENCIES, INSTRUMENTS
 from adapters.paper.errors import invalid
 from adapters.paper.limits import Bucket
@@ -44,14 +44,14 @@ def _is_listed(call: Call, stake: Stake) -> bool:
 
 def _account(call: Call) -> Json:
     summary = views.summary(call.engine, _one_currency(call)) | {"limits": views.limits()}
-    return summary | views.owner() if call.params.flag("extended") else summary
+    return summary | views.owner(call.engine) if call.params.flag("extended") else summary
 
 
 def _accounts(call: Call) -> Json:
     rows = [
         views.summary(call.engine, currency) | {"limits": views.limits()} for currency in CURRENCIES
     ]
-    owner = views.owner() if call.params.flag("extended") else {"id": wire.USER_ID}
+    owner = views.owner(call.engine) if call.params.flag("extended") else {"id": wire.USER_ID}
     return owner | {"summaries": rows}
 
 
@@ -79,7 +79,7 @@ _PORTFOLIO = (
 
 
 def _subaccounts(call: Call) -> list[Json]:
-    owner = views.owner()
+    owner = views.owner(call.engine)
     account = {name: owner[name] for name in _IDENTITY}
     account |= {"is_password": True, "margin_model": "segregated_sm"}
     if call.params.flag("with_portfolio"):
@@ -145,6 +145,17 @@ def _transaction_log(call: Call) -> Json:
     return {"logs": [wire_log.log_row(row) for row in found[:count]], "continuation": following}
 
 
+def _set_self_trading(call: Call) -> str:
+    """What to do with an order that would meet one of our own; there are no subaccounts."""
+    mode = call.params.one_of("mode", frozenset({CANCEL_MAKER, REJECT_TAKER}))
+    if "extended_to_subaccounts" not in call.params:
+        raise invalid("extended_to_subaccounts", "value is required")
+    call.params.flag("extended_to_subaccounts")
+    call.engine.account.self_trading = mode
+    call.engine.revision += 1
+    return "ok"
+
+
 def _read(run: Callable[[Call], Any], needs: str = "account:read") -> Method:
     return Method(run=run, needs=needs)
 
@@ -160,6 +171,7 @@ METHODS = {
     "private/get_withdrawals": _read(_no_transfers, "wallet:read"),
     "private/get_transfers": _read(_no_transfers, "wallet:read"),
     "private/get_user_locks": _read(_locks),
+    "private/set_self_trading_config": _read(_set_self_trading, "account:read_write"),
     "private/get_transaction_log": Method(
         run=_transaction_log, needs="account:read", bucket=Bucket.TRANSACTION_LOG
     ),

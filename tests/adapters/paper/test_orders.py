@@ -230,3 +230,30 @@ def test_our_own_resting_order_steps_aside() -> None:
     assert bench.state(resting["order_id"])["order_state"] == "cancelled"
     assert sum(trade["amount"] for trade in placed["trades"]) == 100
     assert bench.position()["size"] == 100
+
+
+def test_an_account_may_refuse_to_meet_its_own_orders() -> None:
+    """With ``reject_taker`` the order that comes is refused and the one that rests stays."""
+    bench = Bench()
+    bench.bid_at(100_000)
+    resting = bench.buy(100, price=100_000, post_only=True)["order"]["order_id"]
+    config = {"mode": "reject_taker", "extended_to_subaccounts": False}
+    assert bench.call("set_self_trading_config", **config) == "ok"
+    assert (
+        bench.call("get_account_summary", currency="BTC", extended=True)["self_trading_reject_mode"]
+        == "reject_taker"
+    )
+    terms = {"instrument_name": INVERSE, "amount": 100}
+    assert bench.refused("sell", **terms, type="market").code == 10003
+    assert bench.state(resting)["order_state"] == "open"
+    away = bench.sell(100, price=100_500)["order"]["order_id"]
+    assert bench.refused("edit", order_id=away, amount=100, price=99_999).code == 10003
+    assert bench.state(away)["price"] == 100_500
+    bench.restart()
+    assert bench.refused("sell", **terms, type="market").code == 10003
+    bench.call("set_self_trading_config", mode="cancel_maker", extended_to_subaccounts=False)
+    assert bench.sell(100)["order"]["order_state"] == "filled"
+    assert bench.state(resting)["order_state"] == "cancelled"
+    assert bench.refused("set_self_trading_config", mode="x").data["param"] == "mode"
+    error = bench.refused("set_self_trading_config", mode="cancel_maker")
+    assert error.data["param"] == "extended_to_subaccounts"

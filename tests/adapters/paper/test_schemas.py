@@ -1,5 +1,8 @@
 """The check that everything is as the venue describes it, checked itself."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from adapters.paper.methods import METHODS
@@ -31,6 +34,13 @@ def test_a_value_is_held_against_its_schema(kind: object, right: object, wrong: 
 def test_every_method_has_a_schema() -> None:
     """And the tables describe no method that does not exist."""
     assert set(schema.REPLIES) == set(METHODS) - {"private/logout"}
+
+
+def test_the_documentation_lists_the_methods_there_are() -> None:
+    """All of them, and no other."""
+    text = (Path(__file__).parents[3] / "docs/paper-exchange.md").read_text("utf-8")
+    table = text.partition("### Methods")[2].partition("###")[0]
+    assert set(re.findall(r"`((?:public|private)/\w+)`", table)) == set(METHODS)
 
 
 def test_every_channel_has_a_schema() -> None:
