@@ -54,7 +54,7 @@ class Auth(Actor):
         self._failures = 0
         self._refusals = 0
         self._was_open = False
-        self._opened_at = float("-inf")
+        self._tried_at = float("-inf")
 
     def recover(self) -> None:
         # A predecessor's connection may still be up; its channels and tokens die with it.
@@ -75,9 +75,13 @@ class Auth(Actor):
         self._retry_later(message.reason)
 
     def on_renew_session(self, message: RenewSession) -> bool:
-        """Logs in afresh, unless that has just been done for somebody else."""
-        is_recent = self.clock.monotonic() - self._opened_at < RENEWED_JUST_NOW
-        if self._credentials is not None and not is_recent:
+        """Logs in afresh, unless that has just been tried for somebody else.
+
+        Without a session too: the token of the fallback may be what was refused, and a position
+        must not wait for its stop as long as the pauses between two tries have become.
+        """
+        is_recent = self.clock.monotonic() - self._tried_at < RENEWED_JUST_NOW
+        if not is_recent and not self._refusals:
             self.log.warning("session_renewed", reason=message.reason)
             self._credentials = None
             self._session.close()
@@ -100,6 +104,10 @@ class Auth(Actor):
             self._connect()
 
     def _connect(self) -> None:
+        self._try_to_connect()
+        self._tried_at = self.clock.monotonic()
+
+    def _try_to_connect(self) -> None:
         try:
             credentials = self._session.open(self._channels)
             self._ensure_orders_survive()
@@ -120,7 +128,6 @@ class Auth(Actor):
             return
         self._failures = self._refusals = 0
         self._was_open = True
-        self._opened_at = self.clock.monotonic()
         self._adopt(credentials, "")
         self.emit(
             SessionOpened,

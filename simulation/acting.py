@@ -1,6 +1,7 @@
 """What the entries of a script do, when their moment comes."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, cast
@@ -9,6 +10,7 @@ from actors.kernel import AskFailed
 from actors.messages.lifecycle import StopAll
 from actors.messages.trading import CloseTrade, Flatten, OpenTrade, Resume, TradeAccepted
 from actors.tree import SUPERVISOR
+from adapters.paper.errors import VenueError
 from adapters.paper.faults.plan import AnyFault, FaultPlan
 from simulation import happenings as happen
 from simulation.daemon import VirtualDaemon
@@ -36,6 +38,8 @@ class Actions:
             happen.Partition: self._partition,
             happen.Deafness: self._deaf,
             happen.PhoneOff: self._phone,
+            happen.Garbles: self._garble,
+            happen.Strays: self._stray,
             happen.SecondInstance: self._second,
         }
 
@@ -192,6 +196,32 @@ class Actions:
             phone.is_off = False
 
         self._stage.later(mishap.lasts, back)
+
+    def _garble(self, mishap: happen.Garbles) -> None:
+        market = self._stage.market
+
+        def garble(params: dict[str, Any]) -> dict[str, Any]:
+            if ".sl." not in str(params.get("label", "")):
+                return params
+            market.garble = None
+            self._stage.struck(f"{mishap.field} is dropped from {params['label']}")
+            return {name: value for name, value in params.items() if name != mishap.field}
+
+        market.garble = garble
+
+    def _stray(self, mishap: happen.Strays) -> None:
+        stage = self._stage
+        market = stage.market.exchange.engine.markets[mishap.instrument]
+        stage.strays += 1
+        with suppress(VenueError):
+            stage.market.ask(
+                "private/buy",
+                instrument_name=mishap.instrument,
+                amount=market.instrument.amount(10),
+                type="limit",
+                price=market.instrument.floor_price(market.mark * Decimal("0.98")),
+                label=f"bw.stray{stage.strays}.tp.1",
+            )
 
     def _second(self, _: happen.SecondInstance) -> None:
         stage = self._stage

@@ -224,6 +224,8 @@ FAULTS: Mapping[str, tuple[float, Maker]] = {
     "partition": (0.5, lambda d: happen.Partition(lasts=d.choice((1.0, 5.0, 30.0, 150.0)))),
     "deaf": (0.7, lambda d: happen.Deafness(lasts=d.choice((0.5, 5.0, 60.0)))),
     "notifier": (0.5, lambda d: happen.PhoneOff(lasts=d.choice((1.0, 60.0, 600.0)))),
+    "garble": (0.5, lambda _: happen.Garbles(field="reduce_only")),
+    "stray": (0.3, lambda d: happen.Strays(instrument=d.choice(INSTRUMENTS))),
     "second": (0.2, lambda _: happen.SecondInstance()),
 }
 """Every kind of fault: how often an hour, and how one of it is drawn."""

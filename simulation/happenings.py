@@ -124,6 +124,22 @@ class PhoneOff:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Garbles:
+    """Something on the way drops ``field`` from the next stop that is sent (race 44)."""
+
+    kind: ClassVar[str] = "garble"
+    field: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strays:
+    """An order of an earlier life turns up: a label of ours, of a trade that no book knows."""
+
+    kind: ClassVar[str] = "stray"
+    instrument: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SecondInstance:
     """Somebody starts the bot a second time on the same folder."""
 
@@ -141,5 +157,7 @@ Mishap = (
     | Partition
     | Deafness
     | PhoneOff
+    | Garbles
+    | Strays
     | SecondInstance
 )

@@ -126,6 +126,7 @@ class Court:
         self._sweeps: list[float] = []
         self._stuck: dict[str, float] = {}
         self._stopped: set[str] = set()
+        self._spent: set[str] = set()
         self._agreed_at = -1
         self._unequal_since: float | None = None
         self._hears: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
@@ -133,6 +134,7 @@ class Court:
             "private/sell": self._order_sent,
             "private/cancel": self._cancel_sent,
             "private/get_open_orders": self._orders_read,
+            "public/auth": self._logs_in,
         }
 
     def accuse(self, invariant: str, text: str) -> None:
@@ -142,6 +144,8 @@ class Court:
 
     def booted(self, *, kills_in_force: bool) -> None:
         """A process is about to start: what was acknowledged must be on the disk it finds."""
+        if not self._storage.is_readable():
+            self.accuse("I7", "the book cannot be read after what happened")
         book = self._storage.book()
         lost = self.acknowledged - set(book.get("trades", {}))
         if lost:
@@ -242,6 +246,12 @@ class Court:
         looks = sum(each > (since or 0.0) for each in self._sweeps)
         if since is None or looks < 2:
             self.accuse("I2", f"{order.label} was reaped after {looks if since else 0} sightings")
+
+    def _logs_in(self, params: Mapping[str, Any]) -> None:
+        token = str(params.get("refresh_token", ""))
+        if token and token in self._spent:
+            self.accuse("I3", "a refresh token was spent twice: the second kills the session")
+        self._spent.add(token)
 
     def _orders_read(self, params: Mapping[str, Any]) -> None:
         del params

@@ -5,7 +5,7 @@ from decimal import Decimal
 from actors.messages.trading import GetExecution
 from simulation.acting import Actions
 from simulation.script import HOUR, Script
-from simulation.stage import Derive, Outcome, Stage, silence
+from simulation.stage import Outcome, Stage, silence
 
 CALM_SECONDS = 110.0
 """Longer than any bound of the court but that of a trade which is stuck."""
@@ -13,10 +13,10 @@ KILL_SECONDS = 65.0
 TOLERANCE = Decimal("1e-9")
 
 
-def play(script: Script, *, keeps_trace: bool = False, mutate: Derive = lambda x: x) -> Outcome:
-    """Runs a script to its end and says what was wrong."""
+def play(script: Script, *, keeps_trace: bool = False, stops_early: bool = False) -> Outcome:
+    """Runs a script to its end, or to the first violation, and says what was wrong."""
     silence()
-    stage = Stage(script, keeps_trace=keeps_trace, mutate=mutate)
+    stage = Stage(script, keeps_trace=keeps_trace, stops_early=stops_early)
     try:
         _play(stage)
     finally:
@@ -42,8 +42,12 @@ def _play(stage: Stage) -> None:
     stage.watch()
     actions.schedule()
     stage.run_for(stage.script.hours * HOUR)
+    if stage.is_over:
+        return
     _be_kind(stage)
     stage.run_for(CALM_SECONDS)
+    if stage.is_over:
+        return
     if not stage.is_ready:
         stage.court.accuse("L4", "not ready in a kind world")
     actions.kill()
@@ -62,6 +66,7 @@ def _be_kind(stage: Stage) -> None:
     disk, market = stage.storage.disk, stage.market
     disk.is_full = disk.fails = False
     disk.seconds = 0.0
+    market.garble = None
     market.is_partitioned = market.lost_notifications = stage.phone.is_off = False
     if stage.daemon is None:
         stage.later(0.5, stage.boot)
@@ -72,6 +77,8 @@ def _be_kind(stage: Stage) -> None:
 def _judge(stage: Stage) -> None:
     """What must be true once all is quiet and killed."""
     court = stage.court
+    if stage.kills_in_force and "kill" not in stage.storage.durable_book().get("state", {}):
+        court.accuse("I6", "an accepted kill is not on disk")
     left = court.left_after(stage.now() - KILL_SECONDS)
     if left:
         court.accuse("I6", f"a kill in a kind world left {left}")

@@ -14,7 +14,6 @@ from typing import Any
 import structlog
 from greenlet import getcurrent
 
-from actors.kernel import Actor
 from actors.messages.base import Message
 from actors.messages.trading import Ready
 from actors.tree import Plan
@@ -37,7 +36,6 @@ WATCH_SECONDS = 1.0
 BACK = 0.0005
 """How fast prices come back to where they began: a share of the distance, each second."""
 PRICES = {"btc_usd": 100_000.0, "eth_usd": 3_200.0}
-Derive = Callable[[type[Actor]], type[Actor]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +65,7 @@ class Stage:
     """A run in progress. ``trouble_until`` is when the world is kind again, as far as is known."""
 
     def __init__(
-        self, script: Script, *, keeps_trace: bool = False, mutate: Derive = lambda x: x
+        self, script: Script, *, keeps_trace: bool = False, stops_early: bool = False
     ) -> None:
         self.script = script
         midnight = EPOCH.replace(hour=0)
@@ -92,6 +90,7 @@ class Stage:
         self.daemon: VirtualDaemon | None = None
         self.processes = 0
         self.faults = 0
+        self.strays = 0
         self.trouble_until = 0.0
         self.mishaps: list[float] = []
         self.prices = dict(PRICES)
@@ -100,7 +99,7 @@ class Stage:
         self.kills_in_force = False
         self.owed_alerts: dict[int, str] = {}
         self.ends: list[str] = []
-        self._mutate = mutate
+        self._stops_early = stops_early
         self._incarnations = 0
         self._up_since = 0.0
         self._dice = random.Random(f"{script.seed}.prices")  # noqa: S311 (reproducible on purpose)
@@ -164,7 +163,7 @@ class Stage:
                 self.storage,
                 plan=plan_for_all(),
                 phone=self.phone,
-                derive=lambda actor: self.cast.derive(self._mutate(actor)),
+                derive=self.cast.derive,
             )
         except OSError as error:
             self.trace.note("*", f"does not start: {error}")
@@ -233,11 +232,20 @@ class Stage:
         while not self.world.run_until(self._must_crash, end - self.now()):
             if self.now() >= end:
                 return
+        if self.is_over:
+            return
         self.crash_at_step = None
         self.after_crash()
         self.run_for(end - self.now())
 
+    @property
+    def is_over(self) -> bool:
+        """Whether enough was seen."""
+        return self._stops_early and bool(self.court.violations)
+
     def _must_crash(self) -> bool:
+        if self._stops_early and self.court.violations:
+            return True
         return self.crash_at_step is not None and self.world.steps >= self.crash_at_step
 
     def tick(self) -> None:

@@ -68,6 +68,14 @@ class FileStorage:
         inode = self.disk.folder(FOLDER).names.get(BOOK)
         return _tables(inode.data) if inode else {}
 
+    def is_readable(self) -> bool:
+        """Whether the book, if there is one, is a whole JSON text."""
+        inode = self.disk.folder(FOLDER).names.get(BOOK)
+        try:
+            return inode is None or bool(orjson.loads(inode.data))
+        except ValueError:
+            return False
+
     def entries(self) -> list[dict[str, Any]]:
         """The journal, oldest first."""
         return list(read(cast("Path", self.disk.path(JOURNAL))))

@@ -127,6 +127,7 @@ class EngineRpc:
         never = not spoilt.is_run and spoilt.answer is Answer.NOTHING
         if fate is not Fate.REQUEST_LOST and not market.is_partitioned and not never:
             sent = codec.decode(codec.encode(1, method, params))["params"]
+            sent = market.garble(sent) if market.garble else sent
             market.world.at(
                 market.world.monotonic() + market.latency() + spoilt.out_ms / 1000,
                 lambda: self._arrive(method, sent, fate, spoilt, reply),
@@ -231,8 +232,8 @@ class VirtualMarket:
     half a round trip. Prices stand still until `move`. While ``is_partitioned``, requests of the
     stream are swallowed and nothing else gets through. ``onlookers`` are called whenever the engine
     may have changed, ``hearers`` when a request leaves, ``arrivals`` when one was carried out;
-    ``weather`` is the fault plan in force, and ``struck`` is told what it does. ``secret`` is what
-    the next `client` logs in with.
+    ``weather`` is the fault plan in force, ``struck`` is told what it does, and ``garble`` changes
+    what is on its way. ``secret`` is what the next `client` logs in with.
     """
 
     def __init__(
@@ -264,6 +265,7 @@ class VirtualMarket:
         self.onlookers: list[Callable[[], None]] = []
         self.hearers: list[Sent] = []
         self.arrivals: list[Sent] = []
+        self.garble: Callable[[dict[str, Any]], dict[str, Any]] | None = None
         self.keeps_calls = True
         self.weather: Weather | None = None
         self.struck: Callable[[str, float], None] = _unnoted

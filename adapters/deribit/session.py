@@ -106,6 +106,8 @@ class DeribitSession:
         return renewed
 
     def close(self) -> None:
+        """Lets go of both transports; whatever token there was is not believed in any more."""
+        self._renew_at_ms = None
         self._stream.close()
         self._http.close()
 

@@ -342,3 +342,19 @@ def test_a_start_without_the_stream_protects_over_http(stage: Stage) -> None:
     scene.market.weather = Weather(scene.market.exchange, refused, seed=1, now_ms=now_ms)
     scene.boot()
     scene.until(lambda: scene.cover(BTC) >= abs(scene.position()) > 0, limit=15)
+
+
+def test_tokens_that_died_while_the_stream_is_down_are_renewed_at_once(stage: Stage) -> None:
+    """However long the pauses between two tries to connect have become. (Found by the simulation:
+    a position waited for its stop until the stream was back.)"""
+    scene = stage().ready()
+    trade_id = scene.bracket()
+    refused = FaultPlan(fault=(ConnectionRefused(),))
+    now_ms = scene.world.now_ms()
+    scene.market.weather = Weather(scene.market.exchange, refused, seed=1, now_ms=now_ms)
+    scene.market.hang_up()
+    scene.run(65)
+    scene.market.exchange.sessions.revoke_all()
+    (stop,) = scene.stops(trade_id)
+    scene.market.ask("private/cancel", order_id=stop.order_id)
+    scene.until(lambda: scene.cover(BTC) >= abs(scene.position()) > 0, limit=6)
