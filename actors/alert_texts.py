@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from actors.messages import alerts, book, desk, lifecycle, risk, session, trading, watch
+from actors.messages import (
+    alerts,
+    book,
+    desk,
+    lifecycle,
+    risk,
+    session,
+    telegram,
+    trading,
+    watch,
+)
 from actors.messages.base import Event, event_name
 
 
@@ -241,6 +251,22 @@ ALERTS: Mapping[type[Event], Kind] = {
     desk.StrangerRefused: Kind(
         lambda e: f"A stranger tried to give a command\n{e.command!r} by {e.door} ({e.who})",
         every=60,
+    ),
+    telegram.CommandsDropped: Kind(
+        lambda e: (
+            f"Not done, {e.why}: {e.number} command{'' if e.number == 1 else 's'}\n"
+            f"{', '.join(e.commands)}\nGive it again if you still want it."
+        )
+    ),
+    telegram.PollingConflicted: Kind(
+        lambda _: (
+            "Another program uses this bot's token: commands may not reach me\n"
+            "Alerts still arrive. Stop the other one, or give each its own bot."
+        ),
+        every=3600,
+    ),
+    telegram.PollingResumed: Kind(
+        lambda e: f"Commands reach me again, after {e.seconds:.0f} s", every=60
     ),
     alerts.AlertDropped: Kind(
         lambda e: f"An ordinary alert was not delivered: {e.alert}\n{e.reason}; the journal has it",

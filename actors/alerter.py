@@ -15,7 +15,7 @@ from typing import ClassVar
 from actors.alert_missed import look_back
 from actors.alert_outbox import AlertOutbox
 from actors.alert_texts import ALERTS, Kind, words_for
-from actors.kernel import Actor, AskFailed, Context, HandlerTable
+from actors.kernel import Actor, AskFailed, Context, Future, HandlerTable, Timeout
 from actors.messages.alerts import (
     AcknowledgeAlerts,
     AlertDelayed,
@@ -37,6 +37,7 @@ from domain.commands import Door
 
 ASK_SECONDS = 2.0
 RETRY_FIRST, RETRY_CAP = 1.0, 60.0
+FINISH_SECONDS = 3.0
 SILENCE_SECONDS = 120.0
 """A delivery of which nothing is heard for so long is given again."""
 LATE_SECONDS = 60.0
@@ -82,6 +83,7 @@ class Alerter(Actor):
         self._told_at: dict[_Subject, float] = {}
         self._held_back: dict[_Subject, _HeldBack] = {}
         self._in_flight: int | None = None
+        self._promise: Future[DeliveryReport] | None = None
         self._failures = 0
         self._quiet_until = 0.0
 
@@ -164,8 +166,20 @@ class Alerter(Actor):
                 self._raise(ALERTS[subject[0]], held.event, held.text + more)
 
     def finish(self) -> None:
-        """What limits hold back goes into the outbox: the next process delivers it."""
+        """What limits hold back goes into the outbox, and what waits gets a last moment to arrive;
+        the rest is delivered by the next process.
+        """
         self._flush(float("inf"))
+        until = self.clock.monotonic() + FINISH_SECONDS
+        while self._promise is not None:
+            try:
+                report = self._promise.get(timeout=max(0.0, until - self.clock.monotonic()))
+            except Timeout:
+                return
+            self._promise = None
+            self.on_delivery_report(report)
+            if not report.error:
+                self._deliver()
 
     def _raise(self, kind: Kind, event: Event, text: str, *, is_doubtful: bool = False) -> None:
         alert = OutboxAlert(
@@ -196,7 +210,7 @@ class Alerter(Actor):
 
     def _give_up(self, alert: OutboxAlert, reason: str) -> None:
         if alert.number == self._in_flight:
-            self._in_flight = None
+            self._in_flight = self._promise = None
         self.to("registry").tell(DropAlert(at=self.clock.now(), number=alert.number))
         self.emit(
             AlertDropped,
@@ -222,8 +236,15 @@ class Alerter(Actor):
             return
         self._in_flight = alert.number
         self.after(SILENCE_SECONDS, SilenceDue)
+        self._promise = promise = self.system.runtime.future()
+        address = self.to(self.name)
+
+        def done(report: DeliveryReport) -> None:
+            promise.set(report)
+            address.tell(report)
+
         try:
-            self._notifier.send(self._notice(alert), self.to(self.name).tell)
+            self._notifier.send(self._notice(alert), done)
         except OSError as error:
             self._failed(DeliveryReport(at=self.clock.now(), number=alert.number, error=str(error)))
 
@@ -245,6 +266,8 @@ class Alerter(Actor):
         return f"{moment.astimezone(self._timezone):%H:%M:%S %Z}"
 
     def on_delivery_report(self, message: DeliveryReport) -> None:
+        if message.number == self._in_flight:
+            self._promise = None
         if not message.error:
             self._delivered(message)
         elif message.number == self._in_flight:
@@ -291,7 +314,7 @@ class Alerter(Actor):
         self._arm_repeat()
 
     def _failed(self, report: DeliveryReport) -> None:
-        self._in_flight = None
+        self._in_flight = self._promise = None
         self.disarm(SilenceDue)
         alert = self._outbox.get(report.number)
         if alert is None:

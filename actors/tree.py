@@ -21,7 +21,7 @@ from actors.guardian import Guardian
 from actors.historian import Historian
 from actors.kernel import ChildSpec, Family
 from actors.kernel.system import Routes
-from actors.messages import book, desk, session, trading, venue, watch
+from actors.messages import alerts, book, desk, session, trading, venue, watch
 from actors.messages.base import Message
 from actors.messages.risk import KillRequested
 from actors.ports import Audience, Book, Journal, LogTail, Notifier, Session, Venue
@@ -237,6 +237,7 @@ def routes() -> Routes:
         trading.NotFlatYet: ("hotline",),
     }
     table[desk.CommandHandled] = ("alerter",)
+    table[alerts.AcknowledgeAlerts] = ("alerter",)
     for alert in ALERTS:
         table[alert] = (*table.get(alert, ()), "alerter")
     return Routes(by_type=table, every_event=("historian", "desk"))

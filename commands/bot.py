@@ -16,7 +16,6 @@ from adapters.api.hub import EventHub
 from adapters.clock import SystemClock, SystemEntropy, ThreadTimers
 from adapters.deribit.connect import Login, connect
 from adapters.deribit.round_trips import RoundTrips
-from adapters.notify import LogNotifier
 from adapters.paper.embedded import CannotStart, EmbeddedExchange, PortTaken, answers
 from adapters.storage.book import BookTooNew, open_book
 from adapters.storage.journal import DayJournal
@@ -25,6 +24,7 @@ from adapters.storage.pulse import Pulse
 from commands.api import serve
 from commands.common import VERSION, fail, not_started, open_log, words
 from commands.log_tail import FileTail
+from commands.phone import notifier_of
 from commands.plan import plan_of, script_of
 from commands.preflight.record import Clearance, clearance
 from config import logs
@@ -34,7 +34,7 @@ from domain.strategies import ScriptLine
 
 RUN_FILE = Path(__file__).resolve().parent.parent / "run.py"
 EXCHANGE_IDLE_SECONDS = 120
-LATER = ("telegram_", "daily_report_", "heartbeat_")
+LATER = ("daily_report_", "heartbeat_")
 """Settings of parts that do not exist yet."""
 
 
@@ -110,7 +110,7 @@ def _run(
     book, aside = open_book(settings.data_folder / "registry.json", clock.now(), check=check_book)
     journal = DayJournal(settings.data_folder / "journal", clock)
     stack.callback(journal.close)
-    notifier = LogNotifier(clock)
+    notifier = notifier_of(settings, system, stack)
 
     def escalate(reason: str) -> None:
         venue.lock_entries(reason)

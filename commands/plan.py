@@ -93,7 +93,14 @@ def plan_of(settings: Settings, script: tuple[ScriptLine, ...]) -> tree.Plan:
         foreign_positions=settings.foreign_positions.value,
         foreign_stop_pct=settings.foreign_stop_pct,
         desk=_desk_facts(settings),
+        alert_repeat=_alert_repeat(settings),
     )
+
+
+def _alert_repeat(settings: Settings) -> float:
+    """Seconds; 0 where nobody could acknowledge an alert."""
+    can_be_acknowledged = settings.telegram_bot_token and settings.telegram_user_ids
+    return settings.alert_repeat_minutes * 60.0 if can_be_acknowledged else 0.0
 
 
 def _desk_facts(settings: Settings) -> DeskFacts:

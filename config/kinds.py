@@ -86,6 +86,7 @@ Symbols = Annotated[tuple[str, ...], NoDecode, _split, AfterValidator(values.sym
 Strategies = Annotated[tuple[str, ...], NoDecode, _split, AfterValidator(values.strategies)]
 Ids = Annotated[tuple[int, ...], NoDecode, _split]
 
+Minutes = Annotated[int, Field(ge=0, le=1440)]
 Count = Annotated[int, Field(ge=1, le=100)]
 Money = Annotated[Decimal, Field(gt=0, le=10**9)]
 Fraction = Annotated[Decimal, Field(gt=0, le=Decimal("0.5"))]
@@ -98,6 +99,7 @@ Feed = Annotated[str, AfterValidator(values.feed)]
 TimeOfDay = Annotated[time, BeforeValidator(values.clock_time)]
 
 FRACTION = "a fraction above 0 and at most 0.5 (0.02 means 2 %)"
+MINUTES = "a whole number from 0 to 1440"
 COUNT = "a whole number from 1 to 100"
 PORT = "a whole number from 1 to 65535"
 MONEY = "USD, above 0 and at most a billion; digits and a point only"

@@ -127,6 +127,11 @@ class Settings(BaseSettings):
     telegram_api_url: kinds.HttpUrl = _setting(
         "https://api.telegram.org", "the root of the Bot API", kinds.HTTP
     )
+    alert_repeat_minutes: kinds.Minutes = _setting(
+        15,
+        "how often a critical alert is repeated until somebody has acknowledged it; 0: never",
+        kinds.MINUTES,
+    )
     daily_report_at: kinds.TimeOfDay = _setting(
         time(23, 50), "when the day's report is sent", "hours and minutes, such as 23:50"
     )

@@ -10,6 +10,7 @@ from actors.kernel.address import Address, AskFailed
 from actors.kernel.children import ChildSpec, Family
 from actors.kernel.policy import SupervisorPolicy
 from actors.kernel.process import ExitCode, run
+from actors.kernel.runtime import Future, Timeout
 from actors.kernel.supervisor import Supervisor
 from actors.kernel.system import Context, System
 
@@ -21,9 +22,11 @@ __all__ = [
     "Context",
     "ExitCode",
     "Family",
+    "Future",
     "HandlerTable",
     "Supervisor",
     "SupervisorPolicy",
     "System",
+    "Timeout",
     "run",
 ]

@@ -25,7 +25,6 @@ SENDERS = ("emit", "_emit", "after", "every")
 """Methods that take a message class and make the message."""
 
 ONE_ENDED = {
-    "AcknowledgeAlerts": "told by Telegram, which comes next",
     "MarketTradesReport": "pushed by the venue adapter to whoever routes it",
 }
 """Messages with only one end inside the actors, and why they exist all the same."""
