@@ -171,6 +171,7 @@ class Alerter(Actor):
         """
         self._flush(float("inf"))
         until = self.clock.monotonic() + FINISH_SECONDS
+        self._deliver()
         while self._promise is not None:
             try:
                 report = self._promise.get(timeout=max(0.0, until - self.clock.monotonic()))

@@ -4,12 +4,14 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from telegram.ext import AIORateLimiter, ExtBot
 from telegram.request import HTTPXRequest
 
 ANSWER_SECONDS = 20.0
 CONNECT_SECONDS = 10.0
+_HERE = frozenset({"127.0.0.1", "localhost", "::1"})
 _CHATTY = ("httpx", "httpcore", "telegram.request.BaseRequest", "telegram.ext.AIORateLimiter")
 """Loggers that print addresses (the token is in them), replies, or what we report ourselves."""
 
@@ -28,6 +30,8 @@ async def open_bot(token: str, root: str) -> AsyncGenerator[ExtBot[Any]]:
             write_timeout=ANSWER_SECONDS,
             connect_timeout=CONNECT_SECONDS,
             pool_timeout=ANSWER_SECONDS,
+            # A proxy of the environment is for the world outside, not for this machine.
+            httpx_kwargs={"trust_env": urlsplit(root).hostname not in _HERE},
         )
         for size in (8, 1)
     ]

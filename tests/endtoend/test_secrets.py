@@ -4,7 +4,7 @@ import json
 import signal
 from pathlib import Path
 
-from tests.endtoend.bulwark import Bot, Exchange, free_port
+from tests.endtoend.bulwark import NOWHERE, Bot, Exchange, free_port
 from tests.endtoend.scripts import WIDE, script
 
 KEY = "canary-key-4711"
@@ -27,7 +27,12 @@ def test_no_secret_is_written_anywhere(tmp_path: Path) -> None:
     """A trade, a dump of all threads, an ordered stop, then a part that fails at every start."""
     port, registry = free_port(), tmp_path / "data/paper/registry.json"
     lines = [f"{name}={value}" for name, value in CANARIES.items()]
-    lines += [f"DERIBIT_CLIENT_ID={KEY}", "TELEGRAM_CHAT_ID=1", "LOG_LEVEL=DEBUG"]
+    lines += [
+        f"DERIBIT_CLIENT_ID={KEY}",
+        "TELEGRAM_CHAT_ID=1",
+        f"TELEGRAM_API_URL={NOWHERE}",
+        "LOG_LEVEL=DEBUG",
+    ]
     lines += [f"PAPER_PORT={port}", f"STRATEGIES={script(tmp_path, WIDE)}"]
     (tmp_path / ".env").write_text("\n".join(lines), "utf-8")
     login = ("--client-id", KEY, "--client-secret", CANARIES["DERIBIT_CLIENT_SECRET"])
