@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from adapters.clock import SystemClock
+from commands.archive import archive
 from commands.backup import backup
 from commands.bot import run_bot
 from commands.collect import collect
@@ -69,6 +70,7 @@ app.command(epilog="Example: python run.py exchange --speed 10 --balance BTC=1")
 app.command(epilog="Example: python run.py logs -f --level warning")(logs)
 app.add_typer(journal, name="journal")
 app.command(epilog="Example: python run.py collect --symbol BTCUSDT --symbol spot:BTCUSDT")(collect)
+app.add_typer(archive, name="archive")
 app.command(epilog="Example: python run.py simulate --seeds 100 --hours 6")(simulate)
 
 

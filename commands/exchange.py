@@ -3,6 +3,7 @@
 import sys
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,16 +14,20 @@ from adapters.paper.faults.plan import FaultPlan
 from adapters.paper.faults.reading import PlanInvalid, read_plan
 from adapters.paper.server import PaperSettings, serve
 from commands.common import fail, not_started, number, open_log, out, read_settings, words
+from commands.recorded import recorded
 from config.logs import register_secret
 from config.model import PAPER_LOGIN
 from config.settings import Settings
+from domain.moments import REPLAY_FORM
 
 
 def exchange(  # noqa: PLR0917 (Typer reads the options from the signature)
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes any.")
     ] = None,
-    feed: Annotated[str, typer.Option(help="synthetic, or replay:<file>.")] = "",
+    feed: Annotated[
+        str, typer.Option(help=f"synthetic, replay:<file>, or replay:{REPLAY_FORM}.")
+    ] = "",
     speed: Annotated[str, typer.Option(help="Market time over wall time.")] = "",
     seed: Annotated[int | None, typer.Option(help="Seed of synthetic prices.")] = None,
     balance: Annotated[
@@ -67,6 +72,7 @@ def exchange(  # noqa: PLR0917 (Typer reads the options from the signature)
             reset=reset,
             status=sys.stderr.isatty(),
             faults=_plan(faults or settings.paper_faults),
+            archive=partial(recorded, settings.data_dir / "raw"),
         )
         paper = replace(paper, balances=_balances(balance)) if balance else paper
     except (ValueError, PlanInvalid) as error:

@@ -183,7 +183,7 @@ class Settings(BaseSettings):
     paper_feed: kinds.Feed = _setting(
         "synthetic",
         "where the paper exchange's prices come from",
-        "synthetic, or replay:<file>",
+        "synthetic, replay:<file>, or replay:archive:BTCUSDT@2026-11-19T08:00/2h",
         "Paper exchange",
     )
     paper_seed: int = _setting(1, "the seed of synthetic prices", "a whole number")

@@ -7,6 +7,8 @@ from datetime import time
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from domain.moments import parse_stretch
+
 _PERPETUAL = re.compile(r"[A-Z0-9]{2,12}(_[A-Z]{3,5})?-PERPETUAL")
 _SYMBOL = re.compile(r"(spot:)?[A-Z0-9]{4,20}")
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
@@ -124,8 +126,11 @@ def one_word(value: str) -> str:
 
 
 def feed(value: str) -> str:
-    """``synthetic``, or ``replay:`` and a file that is there."""
+    """``synthetic``, or ``replay:`` and a file that is there or a stretch of the archive."""
     if value == "synthetic":
+        return value
+    if value.startswith("replay:archive:"):
+        parse_stretch(value.removeprefix("replay:"))
         return value
     return _with_file(value, "replay", "synthetic, or replay:<file>")
 

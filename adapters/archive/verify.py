@@ -4,6 +4,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import duckdb
 
@@ -19,7 +20,7 @@ class Findings:
     rows: int = 0
     size: int = 0
     damaged: dict[str, str] = field(default_factory=dict[str, str])
-    bad: list[Segment] = field(default_factory=list[Segment])
+    damaged_paths: list[Path] = field(default_factory=list[Path])
 
 
 def damage(segment: Segment) -> str | None:
@@ -45,7 +46,7 @@ def verify(
         findings.segments += 1
         if wrong:
             findings.damaged[segment.path.name] = wrong
-            findings.bad.append(segment)
+            findings.damaged_paths.append(segment.path)
         else:
             findings.rows += segment.rows
             findings.size += segment.size

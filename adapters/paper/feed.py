@@ -6,7 +6,7 @@ that hold then. Prices are USD per coin.
 
 import gzip
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -123,6 +123,29 @@ class _Window:
         self.path.append(price)
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Ticks of one symbol out of an archive: times (Unix milliseconds) and prices, in order.
+
+    They are drawn as they are needed, so that a day of them is never in memory.
+    """
+
+    name: str
+    symbol: str
+    prices: Iterable[tuple[int, Decimal]]
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for a symbol that moves no price of this exchange."""
+        object.__setattr__(self, "symbol", self.symbol.lower().removeprefix("spot:"))
+        if self.symbol not in _INDEX_OF_SYMBOL:
+            known = ", ".join(_INDEX_OF_SYMBOL).upper()
+            raise ValueError(f"{self.name}: only {known} move prices here")
+
+
+OpenArchive = Callable[[str], Recorded]
+"""Opens what ``replay:`` names in an archive, as in ``archive:BTCUSDT@2026-11-19T08:00/2h``."""
+
+
 class ReplayFeed:
     """A recording: lines of ``<local ns> <raw JSON frame>``, gzip or plain.
 
@@ -132,7 +155,9 @@ class ReplayFeed:
     skipped. After the end the prices stay.
     """
 
-    def __init__(self, path: Path, others: SyntheticFeed, window_ms: int = 100) -> None:
+    def __init__(
+        self, source: "Path | Recorded", others: SyntheticFeed, window_ms: int = 100
+    ) -> None:
         """Opens the recording and reads its first price.
 
         Raises:
@@ -141,7 +166,8 @@ class ReplayFeed:
         self._others = others
         self._window_ms = window_ms
         self._counts = _Counts()
-        self._prints = self._read(path)
+        path = source.name if isinstance(source, Recorded) else source
+        self._prints = self._take(source) if isinstance(source, Recorded) else self._read(source)
         self._ready: list[Tick] = []
         self._prices: dict[str, Decimal] = {}
         self._at_ms: int | None = None
@@ -195,6 +221,13 @@ class ReplayFeed:
                 for index, window in windows.items()
             }
             self._ready.append(Tick(0 if step else wait_ms, prices))
+
+    def _take(self, source: "Recorded") -> Iterator[_Print]:
+        index = _INDEX_OF_SYMBOL[source.symbol]
+        for at_ms, price in source.prices:
+            self._counts.lines += 1
+            self._counts.used += 1
+            yield _Print(at_ms, index, price.quantize(CENT))
 
     def _read(self, path: Path) -> Iterator[_Print]:
         with path.open("rb") as plain:
@@ -252,9 +285,18 @@ def _price(stream: str, data: Mapping[str, Any]) -> Decimal:
 
 
 def open_feed(
-    name: str, *, seed: int, prices: Mapping[str, Decimal], count: int, window_ms: int = 100
+    name: str,
+    *,
+    seed: int,
+    prices: Mapping[str, Decimal],
+    count: int,
+    window_ms: int = 100,
+    archive: OpenArchive | None = None,
 ) -> Feed:
-    """The feed of that name: ``synthetic`` or ``replay:<path>``, going on from ``prices``.
+    """The feed of that name, going on from ``prices``.
+
+    ``synthetic``, ``replay:<path>`` of recorded frames, or, with an ``archive`` to ask,
+    ``replay:archive:<symbol>@<start>/<span>`` and ``replay:<segment>.parquet``.
 
     Raises:
         ValueError: there is no such feed, or its recording is of no use.
@@ -265,4 +307,6 @@ def open_feed(
     kind, _, path = name.partition(":")
     if kind != "replay" or not path:
         raise ValueError(f"feed {name!r} is neither 'synthetic' nor 'replay:<path>'")
+    if archive is not None and (path.startswith("archive:") or path.endswith(".parquet")):
+        return ReplayFeed(archive(path), synthetic, window_ms)
     return ReplayFeed(Path(path), synthetic, window_ms)

@@ -29,7 +29,7 @@ from adapters.paper.exchange import Exchange
 from adapters.paper.faults.courier import Courier
 from adapters.paper.faults.plan import FaultPlan
 from adapters.paper.faults.weather import Weather
-from adapters.paper.feed import Feed, Tick, open_feed
+from adapters.paper.feed import Feed, OpenArchive, Tick, open_feed
 from adapters.paper.lines import BreakableHttp
 from adapters.paper.market import BookShape
 from adapters.paper.patience import KEEP_ALIVE_SECONDS, allow_many_sockets, is_worth_logging
@@ -74,6 +74,7 @@ class PaperSettings:
     switches: Switches = field(default_factory=Switches)
     reset: bool = False
     status: bool = False
+    archive: OpenArchive | None = field(default=None, repr=False)
     faults: FaultPlan = field(default_factory=FaultPlan)
 
 
@@ -151,6 +152,7 @@ class PaperServer:
             prices=exchange.index_prices(),
             count=exchange.steps,
             window_ms=max(100, int(_WALL_WINDOW_MS * settings.speed)),
+            archive=settings.archive,
         )
 
     def run(self, on_ready: Callable[[int], None] | None = None) -> int:

@@ -172,8 +172,8 @@ def test_a_damaged_segment_is_found_set_aside_and_its_ticks_are_missing(
             victim.write_bytes(data)
         findings = verify(archive.segments(), archive.engine)
         assert list(findings.damaged) == [victim.name]
-        for segment in findings.bad:
-            archive.quarantine(segment.path)
+        for path in findings.damaged_paths:
+            archive.quarantine(path)
         archive.publish()
         assert [len(x.hole) for x in archive.holes()] == [400]
         assert len(rows(tmp_path)) == 1_600

@@ -1,0 +1,91 @@
+"""Backfill: a stretch of a symbol's past, fetched by id; what is there already is left out."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from actors.ports import Clock
+from adapters.binance.rest import BinanceRest, Unavailable
+from domain.moments import Stretch
+from domain.runs import Run
+from domain.ticks import Ticks
+
+BATCH = 20_000
+"""Ticks stored at once: so much is fetched again, at most, when the command is stopped."""
+TRIES = 8
+LONGEST_WAIT = 60.0
+
+
+class Store(Protocol):
+    """Where the ticks go."""
+
+    def runs(self, symbol: str) -> Sequence[Run]: ...
+    def add(self, batches: Iterable[Ticks]) -> Mapping[str, int]: ...
+    def publish(self) -> None: ...
+    def give_up(self, symbol: str, first: int, last: int, reason: str) -> None: ...
+
+
+def fetch_stretch(
+    store: Store,
+    rest: BinanceRest,
+    stretch: Stretch,
+    clock: Clock,
+    progress: Callable[[int, int], None],
+) -> int:
+    """Stores every tick of a stretch the venue has; returns how many are new.
+
+    Raises:
+        Unavailable, Refused, Malformed: what was stored stays; the next call goes on from there.
+        OSError, duckdb.Error: the disk.
+    """
+    symbol = stretch.symbol
+    first = _patient(lambda: rest.at_time(symbol, stretch.start_ms), clock)
+    at = int(first.agg_id[0]) if first is not None else None
+    stored, pages = 0, list[Ticks]()
+    try:
+        while at is not None:
+            at, page = _page(store, rest, stretch, at, clock)
+            if page is not None:
+                pages.append(page)
+                done = int(page.timestamp_ms[-1]) - stretch.start_ms
+                progress(done, stretch.end_ms - stretch.start_ms)
+            if sum(map(len, pages)) >= BATCH:
+                stored, pages = stored + _keep(store, symbol, pages), []
+    finally:
+        stored += _keep(store, symbol, pages)
+    return stored
+
+
+def _keep(store: Store, symbol: str, pages: Sequence[Ticks]) -> int:
+    stored = store.add(pages).get(symbol, 0) if pages else 0
+    store.publish()
+    return stored
+
+
+def _page(
+    store: Store, rest: BinanceRest, stretch: Stretch, at: int, clock: Clock
+) -> tuple[int | None, Ticks | None]:
+    """The next ticks from an id on, and the id to go on with; None at the end."""
+    held = next((x for x in store.runs(stretch.symbol) if x.first <= at <= x.last), None)
+    if held is not None:
+        return (None if held.last_ms >= stretch.end_ms else held.last + 1), None
+    page = _patient(lambda: rest.from_id(stretch.symbol, at), clock)
+    if page is None:
+        return None, None
+    begins = int(page.agg_id[0])
+    if begins > at:
+        store.give_up(stretch.symbol, at, begins - 1, "the venue does not have it")
+    mine = page.take(page.timestamp_ms < stretch.end_ms)
+    is_over = len(mine) < len(page)
+    return (None if is_over else int(page.agg_id[-1]) + 1), (mine if len(mine) else None)
+
+
+def _patient(ask: Callable[[], Ticks | None], clock: Clock) -> Ticks | None:
+    """Asks again for a while when there is no answer."""
+    for tried in range(TRIES):
+        try:
+            return ask()
+        except Unavailable as error:
+            if tried == TRIES - 1:
+                raise
+            clock.sleep(max(error.wait, min(LONGEST_WAIT, 2.0**tried)))
+    return None

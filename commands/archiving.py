@@ -1,0 +1,274 @@
+"""What the archive's commands do; only they load this, and with it DuckDB and numpy."""
+
+import sys
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from actors.kernel import ExitCode
+from adapters.archive import reader
+from adapters.archive.files import read_json
+from adapters.archive.importing import NotAggTrades, import_file
+from adapters.archive.layout import NEWS
+from adapters.archive.reader import NothingThere
+from adapters.archive.segments import open_engine, read_segments
+from adapters.archive.store import Archive
+from adapters.archive.verify import Findings
+from adapters.archive.verify import verify as verify_segments
+from adapters.binance.fetch import fetch_stretch
+from adapters.binance.rest import BinanceRest, Malformed, Refused, Unavailable, market_of
+from adapters.binance.source import addresses
+from adapters.clock import SystemClock
+from adapters.storage.lock import AlreadyRunning
+from commands.common import fail, read_settings, words
+from domain.compaction import DAY_MS
+from domain.moments import Stretch
+
+FRESH_SECONDS = 30.0
+"""News older than this are those of a collector that is gone, or stuck."""
+
+
+def _root() -> Path:
+    return (read_settings().data_dir / "raw").absolute()
+
+
+@contextmanager
+def _failing_clearly() -> Generator[None]:
+    """One sentence instead of a traceback, and the exit code that belongs to it."""
+    try:
+        yield
+    except AlreadyRunning as error:
+        fail(
+            f"The archive is being written: {error}. Stop the collector, or try again later.",
+            ExitCode.ALREADY_RUNNING,
+        )
+    except (NothingThere, NotAggTrades, Refused) as error:
+        fail(f"{error}.", ExitCode.FAILED)
+    except (Unavailable, Malformed) as error:
+        fail(f"Binance: {error}. What came is stored; the same command goes on.", ExitCode.FAILED)
+    except OSError as error:
+        fail(words(error), ExitCode.FAILED)
+    except (duckdb.Error, ValueError) as error:
+        fail(str(error).splitlines()[0], ExitCode.FAILED)
+
+
+@contextmanager
+def _written() -> Generator[Archive]:
+    """The archive for writing, and a clear error when it cannot be."""
+    with _failing_clearly(), Archive(_root(), SystemClock()) as archive:
+        yield archive
+
+
+@contextmanager
+def _progress(what: str) -> Generator[Callable[[int, int], None]]:
+    """A bar on a terminal; ``told(done, total)``."""
+    columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=None)
+
+        def told(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        yield told
+
+
+# -- looking -----------------------------------------------------------------------------------
+
+
+def status(*, as_json: bool) -> int:
+    root = _root()
+    with _failing_clearly():
+        rows = reader.overview(root)
+        with reader.connect(root) as archive:
+            found = archive.execute("SELECT count(*), max(timestamp_ms) FROM positioning")
+            positioning = found.fetchone() or (0, None)
+    collector = _collector(root)
+    if as_json:
+        told = {"symbols": rows, "positioning_rows": positioning[0], "collector": collector}
+        typer.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
+        return int(ExitCode.OK)
+    console = Console(width=None if sys.stdout.isatty() else 130)
+    console.print(_status_table(root, rows))
+    last = f", the last {_when(positioning[1])}" if positioning[1] else ""
+    console.print(f"{positioning[0]} positioning rows{last}", highlight=False)
+    console.print(_collector_words(collector), highlight=False)
+    return int(ExitCode.OK)
+
+
+def _status_table(root: Path, rows: Sequence[dict[str, Any]]) -> Table:
+    table = Table(title=f"archive in {root}", title_justify="left")
+    for name in ("symbol", "first", "last", "days", "files", "ticks", "MB", "B/tick"):
+        table.add_column(name, justify="left" if name == "symbol" else "right", no_wrap=True)
+    for name in ("holes", "missing", "lost"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(
+            row["symbol"],
+            _when(row["first_ms"]),
+            _when(row["last_ms"]),
+            str(row["days"]),
+            str(row["files"]),
+            f"{row['ticks']:,}".replace(",", " "),
+            f"{row['bytes'] / 1e6:.1f}",
+            f"{row['bytes_per_tick']:.2f}",
+            *(str(row[name]) for name in ("holes", "missing", "unfillable")),
+        )
+    return table
+
+
+def _when(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _collector(root: Path) -> dict[str, Any]:
+    """What the collector last said, and whether it still does."""
+    news: dict[str, Any] = read_json(root / NEWS, {})
+    if not news:
+        return {"running": False}
+    age = SystemClock().now().timestamp() - float(news["at"])
+    return {"running": 0 <= age < FRESH_SECONDS, "age_seconds": round(age, 1), **news}
+
+
+def _collector_words(collector: dict[str, Any]) -> str:
+    if not collector["running"]:
+        return "no collector is running"
+    rate = sum(x["rate"] for x in collector["symbols"].values())
+    disk = f", DISK: {collector['disk_error']}" if collector["disk_error"] else ""
+    line = "" if collector["source"].get("connected") else ", NOT CONNECTED"
+    return f"collector {collector['pid']} is running: {rate:.0f} ticks/s{line}{disk}"
+
+
+def verify(*, repair: bool, as_json: bool) -> int:
+    if repair:
+        with _written() as archive:
+            found = _verified(archive.engine, [x.path for x in archive.segments()])
+            for path in found.damaged_paths:
+                archive.quarantine(path)
+            archive.publish()
+    else:
+        with _failing_clearly():
+            root = _root()
+            files = reader.files_of(root)
+            with open_engine(root) as engine:
+                found = _verified(engine, files)
+    _tell_findings(found, repair=repair, as_json=as_json)
+    return int(ExitCode.FAILED if found.damaged else ExitCode.OK)
+
+
+def _verified(engine: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> Findings:
+    segments, unreadable = read_segments(files, engine)
+    with _progress("reading") as told:
+        done = 0
+
+        def one_more() -> None:
+            nonlocal done
+            done += 1
+            told(done, len(segments))
+
+        found = verify_segments(segments, engine, one_more)
+    for path in unreadable:
+        found.damaged[path.name] = "it is not readable" if path.exists() else "the file is gone"
+        found.damaged_paths.append(path)
+    return found
+
+
+def _tell_findings(found: Findings, *, repair: bool, as_json: bool) -> None:
+    if as_json:
+        told = {"segments": found.segments, "rows": found.rows, "damaged": found.damaged}
+        typer.echo(orjson.dumps(told).decode())
+        return
+    typer.echo(f"{found.segments} files, {found.rows} ticks, {found.size / 1e6:.1f} MB are whole.")
+    for name, wrong in found.damaged.items():
+        typer.echo(f"DAMAGED {name}: {wrong}")
+    if found.damaged and repair:
+        typer.echo("Set aside in quarantine/; the collector, or archive fetch, fills what is gone.")
+    elif found.damaged:
+        typer.echo("Stop the collector and say: archive verify --repair")
+
+
+# -- changing ----------------------------------------------------------------------------------
+
+
+def compact(*, now: bool) -> int:
+    with _written() as archive, _progress("merging") as told:
+        groups = archive.plan(everything=True)
+        before = len(archive.segments())
+        for number, group in enumerate(groups):
+            archive.merge(group)
+            told(number + 1, len(groups))
+        archive.publish()
+        removed = archive.sweep(now=now)
+        after, size = len(archive.segments()), sum(x.size for x in archive.segments())
+    typer.echo(f"{before} files became {after}, {size / 1e6:.1f} MB. {removed} old ones removed.")
+    return int(ExitCode.OK)
+
+
+def prune(age_ms: int, *, now: bool) -> int:
+    now_ms = int(SystemClock().now().timestamp() * 1000)
+    with _written() as archive:
+        gone = archive.prune((now_ms - age_ms) // DAY_MS)
+        archive.publish()
+        archive.sweep(now=now)
+    days = len({(x.symbol, x.day) for x in gone})
+    size = sum(x.size for x in gone) / 1e6
+    typer.echo(f"{days} days, {sum(x.rows for x in gone)} ticks, {size:.1f} MB left the archive.")
+    return int(ExitCode.OK)
+
+
+def import_files(files: Sequence[Path], symbol: str | None) -> int:
+    with _written() as archive:
+        for path in files:
+            with _progress(path.name) as told:
+                name, rows, stored = import_file(archive, path, symbol, told)
+            typer.echo(f"{path.name}: {rows} ticks of {name}, {stored} of them new.")
+        for group in archive.plan(everything=True):
+            archive.merge(group)
+        archive.publish()
+    return int(ExitCode.OK)
+
+
+def fetch(stretch: Stretch) -> int:
+    settings = read_settings()
+    clock = SystemClock()
+    market = market_of(stretch.symbol)
+
+    def pause(seconds: float) -> bool:
+        clock.sleep(seconds)
+        return False
+
+    rest = BinanceRest(addresses(settings)[market], market, clock, pause)
+    with _written() as archive, _progress(stretch.symbol) as told:
+        archive.try_again(stretch.symbol)
+        stored = fetch_stretch(archive, rest, stretch, clock, told)
+    rest.close()
+    typer.echo(f"{stored} ticks of {stretch.symbol} are new.")
+    return int(ExitCode.OK)
+
+
+# -- handing on --------------------------------------------------------------------------------
+
+
+def export(stretch: Stretch, target: Path, kind: str) -> int:
+    with _failing_clearly():
+        rows = reader.export(_root(), stretch, target, kind)
+    typer.echo(f"{rows} ticks in {target}, {target.stat().st_size / 1e6:.1f} MB.")
+    return int(ExitCode.OK)
+
+
+def plot(stretch: Stretch, target: Path) -> int:
+    from adapters.archive.plot import plot as draw  # noqa: PLC0415 - half a second of matplotlib
+
+    with _failing_clearly():
+        ticks = draw(_root(), stretch, target)
+    typer.echo(f"{ticks} ticks drawn into {target}.")
+    return int(ExitCode.OK)
