@@ -145,7 +145,7 @@ class Refiller:
         begins = job.last + 1 if found is None else int(found.agg_id[0])
         if begins > job.first and not self._is_sure(Missing(job.symbol, job.first, begins - 1)):
             return
-        self._settle(job, found)
+        self._settle(job, found, page)
 
     def _failed(self, job: Missing, error: Exception) -> None:
         self._failures += 1
@@ -172,8 +172,12 @@ class Refiller:
         self._over.wait(self._back_off)
         return False
 
-    def _settle(self, job: Missing, found: Ticks | None) -> None:
-        """What a page settles is not wanted any more: found, or known to be nowhere."""
+    def _settle(self, job: Missing, found: Ticks | None, page: Ticks | None) -> None:
+        """What a page settles is not wanted any more: found, or known to be nowhere.
+
+        A page costs the same for one tick as for a thousand, so whatever else of it is wanted is
+        taken as well.
+        """
         done = job.last if found is None else int(found.agg_id[-1])
         gone = lacking(() if found is None else found.runs(), job.first, done)
         with self._changing:
@@ -185,7 +189,22 @@ class Refiller:
             ]
             # Meanwhile others may be wanted: only what is settled is cut off.
             self._wanted = [part for each in self._wanted for part in _after(each, job, done)]
+            self._take_along(job.symbol, page)
             self._changing.notify_all()
+
+    def _take_along(self, symbol: str, page: Ticks | None) -> None:
+        left: list[Missing] = []
+        for each in self._wanted:
+            more = _between(page, each.first, each.last) if each.symbol == symbol else None
+            if more is None:
+                left.append(each)
+                continue
+            self._ready.append(more)
+            left += [
+                Missing(symbol, first, last)
+                for first, last in lacking(more.runs(), each.first, each.last)
+            ]
+        self._wanted = left
 
 
 def _after(each: Missing, job: Missing, done: int) -> list[Missing]:

@@ -71,7 +71,9 @@ class Double:
         self.tapes = {tape.ticks.symbol: tape for tape in tapes}
         self.trouble = trouble or Trouble()
         self.seen = Seen()
-        self.weight = 0
+        self.weight = {"": 0, "spot:": 0}
+        self._minute = 0
+        self.base_weight = 0
         self.absent = absent
         self._speed = speed
         self._begin = begin
@@ -185,13 +187,20 @@ class Double:
             self.seen.too_early += 1
         if self._happens(self.trouble.refuse):
             return self._trouble(now)
-        self.weight += weight
-        headers = {"X-MBX-USED-WEIGHT-1M": str(self.weight)}
+        headers = {"X-MBX-USED-WEIGHT-1M": str(self._weigh(market, weight))}
         tape = self.tapes.get(market + query.get("symbol", ""))
         if tape is None or is_spot(tape.ticks.symbol) is not bool(market):
             body: Any = {"code": -1121, "msg": "Invalid symbol."}
             return Response(orjson.dumps(body), 400, headers, "application/json")
         return Response(orjson.dumps(self._rows(tape, query)), 200, headers, "application/json")
+
+    def _weigh(self, market: str, weight: int) -> int:
+        """What a market's requests weighed in this minute of the clock."""
+        minute = int(self._clock.now().timestamp() // 60)
+        if minute != self._minute:
+            self._minute, self.weight = minute, dict.fromkeys(self.weight, self.base_weight)
+        self.weight[market] += weight
+        return self.weight[market]
 
     def _trouble(self, now: float) -> Response:
         kind = self._chance.choice((429, 418, 500, 200))

@@ -116,6 +116,17 @@ def test_what_waits_to_be_taken_is_not_fetched_again() -> None:
     assert lacking(joined(r for x in ticks for r in x.runs()), FIRST_ID, FIRST_ID + 999) == []
 
 
+def test_one_page_fills_every_hole_in_its_reach() -> None:
+    """A request weighs the same for one tick as for a thousand."""
+    with double() as venue, refilling(venue) as refiller:
+        refiller.want(
+            Missing("BTCUSDT", FIRST_ID + at, FIRST_ID + at) for at in range(0, 2_000, 10)
+        )
+        ticks, _ = gathered(refiller, lambda found, _: sum(map(len, found)) >= 200)
+        assert venue.seen.requests == 2
+    assert ids(ticks) == list(range(0, 2_000, 10))
+
+
 def rest(venue: Double, clock: HandClock, waits: list[float]) -> BinanceRest:
     def pause(seconds: float) -> bool:
         waits.append(seconds)
@@ -131,7 +142,7 @@ def test_half_of_the_weight_limit_is_left_alone() -> None:
     with double() as venue:
         asking = rest(venue, clock, waits)
         clock.pass_(12)
-        venue.weight = 1_200 - 2 * WEIGHT
+        venue.base_weight = 1_200 - 2 * WEIGHT
         asking.from_id("BTCUSDT", FIRST_ID)
         assert waits == []
         asking.from_id("BTCUSDT", FIRST_ID)
