@@ -64,13 +64,13 @@ class Connection:
 
     async def write(self) -> None:
         """Writes what is queued, until hung up."""
-        while self._queue or self._ending is None:
-            if self._queue:
-                await self._socket.send_text(self._queue.popleft().decode())
-            else:
-                self._news.clear()
-                await self._news.wait()
-        with suppress(RuntimeError):  # the peer has left first, and there is nobody to close on
+        with suppress(RuntimeError):  # the peer has left first, and there is nobody to tell
+            while self._queue or self._ending is None:
+                if self._queue:
+                    await self._socket.send_text(self._queue.popleft().decode())
+                else:
+                    self._news.clear()
+                    await self._news.wait()
             await self._socket.close(*self._ending)
 
 

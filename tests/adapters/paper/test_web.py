@@ -69,3 +69,21 @@ def test_a_reader_that_is_too_slow_is_dropped() -> None:
     pipe = _played(script)
     assert pipe.closed == (1013, "connection_too_slow")
     assert len(pipe.sent) < 3000
+
+
+def test_a_peer_that_left_while_it_was_told_is_no_error() -> None:
+    """The socket refuses what is sent after its end: the writer ends, and nobody is told more."""
+
+    class Gone(Pipe):
+        async def send_text(self, text: str) -> None:
+            raise RuntimeError("after sending 'websocket.close'")
+
+    async def play() -> Gone:
+        pipe = Gone()
+        connection = Connection(pipe)  # type: ignore[arg-type]
+        connection.send(b"one")
+        await asyncio.wait_for(connection.write(), 5)
+        return pipe
+
+    pipe = asyncio.run(play())
+    assert (pipe.sent, pipe.closed) == ([], None)
