@@ -178,6 +178,15 @@ def test_every_kind_of_order(client: Any, symbol: str, name: str) -> None:
     assert listed is (state in {"open", "untriggered"})
 
 
+def test_closing_a_position(client: Any, symbol: str) -> None:
+    """Whole, by the venue's own method; afterwards it is flat."""
+    client.create_order(symbol, "market", "buy", SYMBOLS[symbol])
+    terms = {"instrument_name": client.market_id(symbol), "type": "market"}
+    closed = client.private_get_close_position(terms)["result"]["order"]
+    assert (closed["direction"], closed["reduce_only"]) == ("sell", True)
+    assert client.fetch_position(symbol)["contracts"] == 0
+
+
 def test_cancelling_all(client: Any, symbol: str) -> None:
     """All of a symbol, triggers too; then all there are."""
     price = _away(client, symbol, -1)

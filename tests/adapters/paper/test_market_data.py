@@ -191,3 +191,25 @@ def test_before_the_first_trade_there_are_no_statistics() -> None:
     """Highs and changes are null until something trades."""
     stats = Bench().call("public/ticker", instrument_name=INVERSE)["stats"]
     assert (stats["high"], stats["price_change"]) == (None, None)
+
+
+def test_index_mark_and_last_price_have_clocks_of_their_own() -> None:
+    """The index moves with the feed, the average in the mark once a second, the last by a trade."""
+    bench = Bench()
+    bench.move(100_000, ms=1000)
+    market = bench.exchange._engine.markets[INVERSE]
+    bench.exchange.set_state(INVERSE, "locked")  # nobody trades meanwhile
+    last = bench.call("public/ticker", instrument_name=INVERSE)["last_price"]
+    market.shape = BookShape(premium_bps=0, lean_bps=10)
+    premiums: list[Decimal] = []
+    for step in range(1, 11):
+        bench.move(100_000 + step, ms=200)
+        shown = bench.call("public/ticker", instrument_name=INVERSE)
+        assert shown["index_price"] == 100_000 + step
+        assert shown["last_price"] == last
+        premiums.append(shown["mark_price"] - shown["index_price"])
+    assert premiums[:4] == [0] * 4
+    assert len(set(premiums)) == 3
+    bench.exchange.set_state(INVERSE, "open")
+    price = bench.buy(10)["order"]["average_price"]
+    assert bench.call("public/ticker", instrument_name=INVERSE)["last_price"] == price != last
