@@ -54,7 +54,10 @@ class Tally:
         self.earned[currency] = self.earned.get(currency, ZERO) + fill.profit_loss - fill.fee
         before = self._held[name]
         after = self._held[name] = before + signed
-        if before * after < 0 and labels.is_ours(fill.label):
+        is_ours = labels.is_ours(fill.label) and not (
+            ".entry." in fill.label and self.foreign[name]
+        )
+        if before * after < 0 and is_ours:  # what a person opened beside a resting entry is his
             self.flips.append(f"{fill.label}: {name} {before:+d} -> {after:+d}")
         label = labels.parse(fill.label)
         if label is not None and label.role is Role.ENTRY:

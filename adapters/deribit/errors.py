@@ -19,7 +19,15 @@ class Throttled(OutcomeUnknown):
     """10028: over the rate limit. The venue ends the session with it, so nothing is certain."""
 
 
+class TimedOut(OutcomeUnknown):
+    """13888: the venue had not begun when ``valid_until`` passed, or ran out of time later.
+
+    The first is what our idea of the venue's clock may be to blame for.
+    """
+
+
 TOO_MANY_REQUESTS = 10028
+TIMED_OUT = 13888
 
 PROVEN_REFUSALS: frozenset[int] = frozenset(
     {
@@ -60,7 +68,7 @@ def failure(method: str, error: object) -> Exception:
         return OutcomeUnknown(f"{method}: error without a code")
     if code in PROVEN_REFUSALS:
         return Rejected(code, reason, _text(fields.get("data")))
-    kind = Throttled if code == TOO_MANY_REQUESTS else OutcomeUnknown
+    kind = {TOO_MANY_REQUESTS: Throttled, TIMED_OUT: TimedOut}.get(code, OutcomeUnknown)
     return kind(f"{method}: {code} {reason}")
 
 

@@ -1,12 +1,14 @@
 """The venue as the actors see it: typed methods over two transports."""
 
+from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
-from actors.ports import Clock
+from actors.ports import Clock, NotSent, OutcomeUnknown, Rejected
 from adapters.deribit import params, parse, wire
 from adapters.deribit.catalogue import Catalogue
-from adapters.deribit.errors import Unreadable
+from adapters.deribit.errors import TimedOut, Unreadable
 from adapters.deribit.gate import EntryGate
 from adapters.deribit.limits import Limiter
 from adapters.deribit.reads import VenueReads
@@ -52,7 +54,7 @@ class DeribitVenue(VenueReads):
         """
         params.check(request)
         gate = self._admit(adds_risk=not request.reduce_only)
-        reply = self._router.once(METHODS[request.side], params.of_order(request), gate)
+        reply = self._order(METHODS[request.side], params.of_order(request), gate)
         return parse.placement(reply, request.instrument)
 
     def edit(
@@ -72,10 +74,32 @@ class DeribitVenue(VenueReads):
         """
         gate = self._admit(adds_risk=params.is_entry(label))
         amount = instrument.amount(contracts)
-        reply = self._router.once(
+        reply = self._order(
             "private/edit", params.of_edit(order_id, amount, price, trigger_price), gate
         )
         return parse.placement(reply, instrument)
+
+    def _order(self, method: str, arguments: Mapping[str, Any], gate: EntryGate | None) -> Any:
+        """Sends it once. Too late for the venue may mean that we have its clock wrong.
+
+        Were it not measured again, no order with a bound would be taken until the next log-in:
+        neither stop nor closing order.
+        """
+        try:
+            return self._router.once(method, arguments, gate)
+        except TimedOut:
+            with suppress(NotSent, Rejected, OutcomeUnknown):
+                self._measure_clock()
+            raise
+
+    def _measure_clock(self) -> None:
+        sent_ms = self._server_clock.local_ms()
+        reply = self._router.repeat("public/get_time", {}, self._limiter.read)
+        try:
+            server_ms = wire.integer(reply)
+        except ValueError as exc:
+            raise Unreadable(f"public/get_time: {exc}") from exc
+        self._server_clock.measured(server_ms, sent_ms, self._server_clock.local_ms())
 
     def _admit(self, *, adds_risk: bool) -> EntryGate | None:
         """Takes rate budget; what could add risk passes the gate, and again as its bytes leave."""

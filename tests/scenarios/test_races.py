@@ -1,0 +1,176 @@
+"""Races of the catalogue that need the whole daemon; `docs/proof.md` says where each other is."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from actors.messages.session import SessionOpened, TokenRefreshed
+from actors.messages.trading import StopPlaced, TradeClosed
+from actors.messages.watch import PositionDrifted
+from adapters.paper.faults.of_requests import Refused
+from adapters.paper.faults.of_spans import BookState, ClockSkew
+from adapters.paper.faults.plan import AnyFault, FaultPlan
+from adapters.paper.faults.weather import Weather
+from domain.labels import Role
+from simulation.venue import Refusal
+from tests.scenarios.conftest import Stage
+from tests.scenarios.scene import BTC, PLACE, Once, Scene
+
+SEEDS = range(3)
+
+
+def weather(scene: Scene, *faults: AnyFault) -> None:
+    """From now on these are in force."""
+    plan = FaultPlan(fault=faults)
+    scene.market.weather = Weather(scene.market.exchange, plan, seed=1, now_ms=scene.world.now_ms())
+
+
+def test_race_23_one_refresher_and_each_token_once(stage: Stage) -> None:
+    """Hours of refreshes, with people who want the session renewed in between: never the same
+    refresh token twice."""
+    scene = stage().ready()
+    spent: list[str] = []
+    scene.market.hearers.append(
+        lambda method, params: (
+            spent.append(str(params.get("refresh_token", method)))
+            if method == "public/auth" and "refresh_token" in params
+            else None
+        )
+    )
+    for _ in range(4):
+        scene.run(715)
+        scene.market.exchange.sessions.revoke_all()
+        scene.run(30)
+    assert scene.events(TokenRefreshed) or scene.events(SessionOpened)
+    assert len(spent) == len(set(spent))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("applied", [True, False])
+@pytest.mark.parametrize("code", [10040, 13028, 11094, 13888])
+def test_race_26_an_answer_that_proves_nothing(
+    stage: Stage, seed: int, applied: bool, code: int
+) -> None:
+    """Not taken for a refusal: what the venue did all the same is found and protected."""
+    scene = stage(seed).ready()
+    entry: AnyFault = Refused(code=code, applied=applied, labels=("bw.*.entry.*",), most=1)  # type: ignore[arg-type]
+    stop: AnyFault = Refused(code=code, applied=applied, labels=("bw.*.sl.*",), most=1)  # type: ignore[arg-type]
+    weather(scene, entry, stop)
+    scene.open()
+    scene.run(20)
+    assert bool(scene.position()) is applied
+    assert scene.cover(BTC) == abs(scene.position())
+    scene.settled()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_race_29_the_settlement_between_entry_and_stop(stage: Stage, seed: int) -> None:
+    """The stop is refused while it runs, and there right after it; or the position is closed."""
+    start = datetime(2026, 1, 5, 7, 59, 20, tzinfo=UTC)
+    scene = stage(seed, start=start).ready()
+    scene.open(entry_type="limit", price=Decimal(99_900))
+    now = scene.world.now()
+    left = (start.replace(hour=8, minute=0, second=0) - now).total_seconds()
+    scene.run(left - 0.004)
+    scene.market.move(btc_usd=99_850)
+    scene.run(15)
+    assert scene.cover(BTC) == abs(scene.position())
+    scene.settled()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("state", ["locked", "halted"])
+def test_race_30_the_book_closes_between_entry_and_stop(
+    stage: Stage, seed: int, state: str
+) -> None:
+    """Nothing can be done until it opens; then at once."""
+    scene = stage(seed).ready()
+    closed: AnyFault = BookState(state=state, at=(0,), lasts=20_000, most=1)  # type: ignore[arg-type]
+    weather(scene, closed)
+    entered = {"done": False}
+
+    def close_the_book(method: str, _: object) -> None:
+        if method in PLACE and not entered["done"]:
+            entered["done"] = True
+            scene.market.advance()
+
+    scene.market.weather = None
+    scene.market.arrivals.append(
+        lambda method, params: (
+            (weather(scene, closed), close_the_book(method, params))[1]
+            if not entered["done"] and method in PLACE
+            else None
+        )
+    )
+    scene.open()
+    scene.run(10)
+    assert scene.position()
+    assert scene.cover(BTC) == 0
+    scene.run(25)
+    assert scene.cover(BTC) == abs(scene.position())
+    scene.settled()
+
+
+def test_race_38_a_liquidation_is_booked_and_nothing_is_opened_again(stage: Stage) -> None:
+    """The venue takes the position: the trade ends as liquidated, its orders are gone."""
+    scene = stage(balances={"BTC": Decimal("0.004")}).ready()
+    trade_id = scene.bracket(BTC, "buy", "0.08", "90000", "110000")
+    scene.market.move(btc_usd=95_000)
+    for price in range(94_900, 93_000, -50):
+        scene.market.move(btc_usd=price)
+        scene.run(1)
+    scene.run(30)
+    liquidated = [x for x in scene.engine.ledger.trades if x.is_liquidation]
+    assert liquidated
+    assert len(scene.orders(trade_id, Role.ENTRY)) == 1
+    for name, held in scene.positions().items():
+        assert scene.cover(name) >= abs(held)
+
+
+def test_race_39_a_position_that_changed_by_no_order_is_told(stage: Stage) -> None:
+    """Socialised losses and their like: nobody's fill explains it, so a person hears of it and
+    nothing is done to what is left."""
+    scene = stage().ready()
+    scene.bracket()
+    stake = scene.engine.account.stakes[BTC]
+    held = stake.holding.contracts
+    part = stake.holding.__class__(held - 100, stake.holding.cost * (held - 100) / held)
+    stake.holding = part
+    scene.engine.revision += 1
+    drifted = scene.wait(PositionDrifted)
+    assert (drifted.instrument, drifted.residual) == (BTC, -100)
+    scene.run(5)
+    assert scene.position() == held - 100
+    assert scene.cover(BTC) >= held - 100
+    assert any("not ours" in text for text in scene.phone.heard)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("by", [-3000, 3000])
+def test_race_45_the_venues_clock_is_wrong_in_the_middle_of_a_bracket(
+    stage: Stage, seed: int, by: int
+) -> None:
+    """Orders that are refused or late because of it are found out, and the stop is there."""
+    scene = stage(seed).ready()
+    weather(scene, ClockSkew(by=by, at=(0,), lasts=60_000, most=1))
+    scene.market.advance()
+    scene.open()
+    scene.run(20)
+    assert scene.cover(BTC) == abs(scene.position())
+    scene.run(60)
+    scene.settled()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_race_46_contract_data_that_changed_is_read_again(stage: Stage, seed: int) -> None:
+    """A stop refused as off the grid makes the catalogue be read, and the next try stands."""
+    scene = stage(seed).ready()
+    before = len(scene.market.sent("public/get_instruments"))
+    scene.fault(Once(Refusal(-32602, "Invalid params"), *PLACE, role=Role.STOP))
+    scene.bracket()
+    scene.wait(StopPlaced)
+    scene.run(1)
+    assert len(scene.market.sent("public/get_instruments")) > before
+    assert not scene.events(TradeClosed)
+    assert scene.cover(BTC) == scene.position()
