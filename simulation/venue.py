@@ -135,7 +135,7 @@ class EngineRpc:
         try:
             answer = reply.get(timeout=timeout)
         except Timeout:
-            raise OutcomeUnknown(f"{method}: no reply within {timeout} s") from None
+            raise OutcomeUnknown(f"{method}: no reply within {timeout:.3g} s") from None
         finally:
             if reply in self._waiting:
                 self._waiting.remove(reply)

@@ -88,7 +88,7 @@ class Link:
             return codec.result(waiter.reply, method)
         if arrived:
             raise OutcomeUnknown(f"{method}: connection lost before the reply")
-        raise OutcomeUnknown(f"{method}: no reply within {timeout} s")
+        raise OutcomeUnknown(f"{method}: no reply within {timeout:.3g} s")
 
     def _write(
         self, payload: bytes, method: str, gate: AbstractContextManager[None] | None

@@ -239,8 +239,9 @@ class Desk:
         now_ms = self.now_ms()
         self.publish()
         if moved.hangs_up:
+            # Behind what was said just now: maintenance is announced before the lines break.
             for _, listener in list(self._listeners.values()):
-                listener.drop()
+                self._wait_for_disk(listener.drop)
         if now_ms - self._saved_at_ms >= _SAVE_PRICES_EVERY_MS:
             self._commit()
         self._release()

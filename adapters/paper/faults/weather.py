@@ -16,7 +16,7 @@ from adapters.paper.errors import VenueError, refusal, unauthorized
 from adapters.paper.exchange import Exchange
 from adapters.paper.faults import people
 from adapters.paper.faults.engine import FaultEngine, Happening
-from adapters.paper.faults.fates import Answer, Asked, Fate, Phase
+from adapters.paper.faults.fates import UNTOUCHED, Answer, Asked, Fate, Phase
 from adapters.paper.faults.of_moments import Disconnected, OfHuman, TokensRevoked
 from adapters.paper.faults.of_spans import Maintenance
 from adapters.paper.faults.plan import FaultPlan
@@ -59,6 +59,8 @@ class Weather:
 
     def fate(self, method: str, params: Mapping[str, Any], line: str, now_ms: int) -> Fate:
         """What becomes of a request; ``line`` is its websocket, empty over HTTP."""
+        if self.faults.is_quiet:
+            return UNTOUCHED
         label = params.get("label")
         asked = Asked(method=method, label=label if isinstance(label, str) else "", line=line)
         fate = self.faults.request(asked, now_ms)
