@@ -5,7 +5,6 @@ the order, to send it again, and to close at market on the deadline at the lates
 """
 
 from actors.ports import Clock, Venue
-from domain.labels import Role
 from domain.steps import BracketPolicy
 from domain.trade import Trade
 
@@ -35,12 +34,10 @@ class Patience:
     def for_reads(self, trade: Trade) -> Venue:
         """Waits no longer than the deadline allows, all reads of a look together.
 
-        An entry nobody knows the outcome of may have been filled: it counts as bare too, and
-        what is to be closed is as urgent.
+        Whoever has to look is in doubt, and may be bare without knowing it.
         """
         if trade.exposed_since is None:
-            is_quiet = trade.exit_reason is None and (trade.entered > 0 or not trade.of(Role.ENTRY))
-            return self._venue if is_quiet else self._venue.within(self._deadline)
+            return self._venue.within(self._deadline)
         age = (self._clock.now() - trade.exposed_since).total_seconds()
         left = self._deadline - age
         return self._venue.within(max(LEAST_SECONDS, left) if left > 0 else self._for_one())

@@ -28,6 +28,9 @@ from domain.watch import Drift, Shortfall
 
 ASK_SECONDS = 2.0
 SECOND_LOOK_SECONDS = 0.5
+LOOK_SECONDS = 3.0
+"""What all reads of a look may take: a lost reply must not keep a missing stop from being seen."""
+QUICK_LOOKS = 5
 NEWS_EVERY = 30
 
 
@@ -68,21 +71,21 @@ class PositionWatcher(Actor):
         if not self._has_begun:
             return
         began = self.clock.monotonic()
+        venue = self._venue.within(LOOK_SECONDS)
         try:
             before = self._ledger()
-            positions = self._venue.positions()
-            orders = self._venue.open_orders()
-            accounts = self._venue.accounts()
+            positions = venue.positions()
+            orders = venue.open_orders()
+            # Known now, whatever becomes of the reads that follow.
+            self._judge_protection(watch.shortfalls(positions, orders))
+            # A finding waits for its second look, and that one not for the accounts.
+            hurry = SECOND_LOOK_SECONDS if self._suspected else LOOK_SECONDS
+            accounts = self._venue.within(hurry).accounts()
             after = self._ledger()
         except (Rejected, NotSent, OutcomeUnknown, AskFailed) as error:
-            self._failures += 1
-            if self._failures == 1 or self._failures % NEWS_EVERY == 0:
-                self.emit(LookFailed, error=str(error), failures=self._failures)
-            if isinstance(error, Rejected) and error.code in venue_codes.NEEDS_LOGIN:
-                self.to("auth").tell(RenewSession(at=self.clock.now(), reason=str(error)))
+            self._has_failed(error)
             return
         self._failures = 0
-        self._judge_protection(watch.shortfalls(positions, orders))
         # A trade that filled while we looked makes the comparison meaningless.
         drifts = watch.drifts(positions, after) if before == after else None
         if drifts is not None:
@@ -97,6 +100,16 @@ class PositionWatcher(Actor):
                 began_monotonic=began,
             )
         )
+
+    def _has_failed(self, error: Exception) -> None:
+        """Says so now and then; looks again soon, unless that has not helped for a while."""
+        self._failures += 1
+        if self._failures == 1 or self._failures % NEWS_EVERY == 0:
+            self.emit(LookFailed, error=str(error), failures=self._failures)
+        if isinstance(error, Rejected) and error.code in venue_codes.NEEDS_LOGIN:
+            self.to("auth").tell(RenewSession(at=self.clock.now(), reason=str(error)))
+        if self._failures <= QUICK_LOOKS:
+            self.after(SECOND_LOOK_SECONDS, SecondLookDue)
 
     def _ledger(self) -> dict[str, int]:
         book: BookSnapshot = self.to("registry").ask(

@@ -24,8 +24,9 @@ from domain.venue_codes import TOO_BUSY
 Params = Mapping[str, Any]
 
 SUSPECT_SECONDS = 5.0
-TRIES_IN_A_HURRY = 3
-"""How many lost replies in a row a read survives when there is little time for it."""
+TRIES_IN_A_HURRY, LEAST_TRY_SECONDS = 6, 0.4
+"""How many lost replies in a row a read survives when there is little time for it, as long as
+each try may take a slow round trip."""
 
 
 class _CheckedRpc:
@@ -103,7 +104,10 @@ class Router:
             timeout=self._timeout,
             attempts=self._attempts,
             pause=self._pause,
-            hurry=_Hurry(self._clock.monotonic() + seconds, seconds / TRIES_IN_A_HURRY),
+            hurry=_Hurry(
+                self._clock.monotonic() + seconds,
+                max(LEAST_TRY_SECONDS, seconds / TRIES_IN_A_HURRY),
+            ),
             doubt=self._doubt,
             round_trips=self._round_trips,
         )

@@ -165,6 +165,8 @@ class Drill:
             bot.ready()
             self._was_ready(killed_at)
             self.check()
+            # A crash that ends at once may leave a trade far from its stop and its target.
+            self._weather.closes_what_is_left()
             wait_for(lambda: not Books.read(self.registry).trades, "every trade ends", 90.0)
             wait_for(lambda: not self.observer.open_orders(), "no order outlives its trade", 10.0)
             assert self.observer.positions() == {}

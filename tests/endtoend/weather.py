@@ -40,6 +40,11 @@ class Weather:
             self._call("DELETE")
             self._is_bad = False
 
+    def closes_what_is_left(self) -> None:
+        """Where things went wrong, a person closes every position by hand."""
+        if self._faults:
+            self._call("POST", json={"kind": "human_closes"})
+
     @contextmanager
     def calm(self) -> Generator[None]:
         """Kind inside the block, and as bad as before after it."""

@@ -1,0 +1,61 @@
+"""The documented bad day, played on virtual time from the very file the server is given."""
+
+from pathlib import Path
+
+import pytest
+
+from actors.messages.trading import TradeAccepted, TradeClosed
+from adapters.paper.faults.reading import read_plan
+from adapters.paper.faults.weather import Weather
+from tests.scenarios.conftest import Stage
+from tests.scenarios.scene import BTC, ETH, LINEAR, Scene
+
+NASTY = Path(__file__).parents[2] / "docs" / "examples" / "nasty.toml"
+ORDERS = (
+    (BTC, "buy", "0.05", "-1%", "+1%"),
+    (ETH, "sell", "1.5", "+1%", "-1%"),
+    (LINEAR, "buy", "0.05", "-1%", "+1%"),
+)
+MINUTES = 6
+LONGEST_BARE = 12.0
+"""Seconds. At the worst moment somebody takes the stop away while the line breaks: that has to be
+seen by reads of which a third is lost, twice, before anything can be done about it."""
+
+
+def level(scene: Scene, name: str, offset: str) -> str:
+    """So far from the mark price, on a tick of one."""
+    mark = next(x.mark for x in scene.market.exchange.overview() if x.instrument == name)
+    return str(round(float(mark) * (1 + float(offset.rstrip("%")) / 100)))
+
+
+def trade(scene: Scene, number: int) -> bool:
+    name, side, quantity, stop, target = ORDERS[number % 3]
+    levels = level(scene, name, stop), level(scene, name, target)
+    return isinstance(scene.open(name, side, quantity, *levels), TradeAccepted)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_bad_day_leaves_nothing_bare_doubled_or_behind(stage: Stage, seed: int) -> None:
+    """Lost replies, broken lines, crashes, and a person who takes the stop away every minute."""
+    scene = stage(seed).ready()
+    plan, now_ms = read_plan(NASTY), scene.world.now_ms()
+    weather = Weather(scene.market.exchange, plan, seed=seed, now_ms=now_ms)
+    scene.market.weather = weather
+    accepted = 0
+    for second in range(MINUTES * 60):
+        scene.run(1)
+        if second % 7 == 0:
+            accepted += trade(scene, second // 7)
+    struck = weather.faults.counts()
+    assert all(struck.values()), struck
+    weather.faults.clear()
+    scene.run(30)
+    assert max(map(scene.naked.longest, (BTC, ETH, LINEAR))) < LONGEST_BARE
+    assert accepted > 5
+    assert scene.events(TradeClosed)
+    scene.judge()
+    scene.settled()
+    for trade_id in list(scene.booked):
+        scene.close_trade(trade_id)
+    scene.until(lambda: not scene.positions() and not scene.booked)
+    assert not scene.live("")
