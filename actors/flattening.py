@@ -19,9 +19,9 @@ from domain.watch import protects
 PAUSE = 1.0
 VALID_MS = 2_000
 NEWS_SECONDS = 10.0
-LOOK_SECONDS = 3.0
+LOOK_SECONDS = 15.0
 """What both reads of a look may take: the next round tries again, whatever gets lost."""
-ORDER_SECONDS = 1.0
+ORDER_SECONDS = 1.5
 """What one order's reply may take: the others must not wait for it."""
 
 

@@ -11,6 +11,8 @@ from domain.trade import Trade
 LEAST_SECONDS = 0.25
 """What an answer is waited for at least, however near the deadline is."""
 TRIES_BEFORE_DEADLINE = 3
+LOOK_SECONDS = 15.0
+"""What a look may take when no deadline runs, or when it is over."""
 
 
 class Patience:
@@ -34,13 +36,12 @@ class Patience:
     def for_reads(self, trade: Trade) -> Venue:
         """Waits no longer than the deadline allows, all reads of a look together.
 
-        Whoever has to look is in doubt, and may be bare without knowing it.
+        Whoever has to look is in doubt, and may be bare without knowing it: every look is brisk.
         """
-        if trade.exposed_since is None:
-            return self._venue.within(self._deadline)
-        age = (self._clock.now() - trade.exposed_since).total_seconds()
-        left = self._deadline - age
-        return self._venue.within(max(LEAST_SECONDS, left) if left > 0 else self._for_one())
+        left = 0.0
+        if trade.exposed_since is not None:
+            left = self._deadline - (self._clock.now() - trade.exposed_since).total_seconds()
+        return self._venue.within(max(LEAST_SECONDS, left) if left > 0 else LOOK_SECONDS)
 
     def _for_one(self) -> float:
         return max(LEAST_SECONDS, self._deadline / TRIES_BEFORE_DEADLINE)

@@ -28,8 +28,8 @@ from domain.watch import Drift, Shortfall
 
 ASK_SECONDS = 2.0
 SECOND_LOOK_SECONDS = 0.5
-LOOK_SECONDS = 3.0
-"""What all reads of a look may take: a lost reply must not keep a missing stop from being seen."""
+LOOK_SECONDS = 15.0
+"""What all reads of a look may take together."""
 QUICK_LOOKS = 5
 NEWS_EVERY = 30
 
@@ -78,9 +78,7 @@ class PositionWatcher(Actor):
             orders = venue.open_orders()
             # Known now, whatever becomes of the reads that follow.
             self._judge_protection(watch.shortfalls(positions, orders))
-            # A finding waits for its second look, and that one not for the accounts.
-            hurry = SECOND_LOOK_SECONDS if self._suspected else LOOK_SECONDS
-            accounts = self._venue.within(hurry).accounts()
+            accounts = venue.accounts()
             after = self._ledger()
         except (Rejected, NotSent, OutcomeUnknown, AskFailed) as error:
             self._has_failed(error)

@@ -5,6 +5,7 @@ the stream, then HTTP, then a pause and both again. After a write whose outcome 
 stream is suspect, and look-ups start over HTTP until it has had time to prove itself.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -24,9 +25,9 @@ from domain.venue_codes import TOO_BUSY
 Params = Mapping[str, Any]
 
 SUSPECT_SECONDS = 5.0
-TRIES_IN_A_HURRY, LEAST_TRY_SECONDS = 6, 0.4
-"""How many lost replies in a row a read survives when there is little time for it, as long as
-each try may take a slow round trip."""
+BRISK_SECONDS = 0.5
+"""What the first tries of a read in a hurry may take: a lost reply costs little. Those after them
+take what time there is, so that a slow line is waited for all the same."""
 
 
 class _CheckedRpc:
@@ -60,10 +61,10 @@ class _Doubt:
 
 @dataclass(frozen=True, slots=True)
 class _Hurry:
-    """No answer is waited for beyond ``until``; ``per_read`` seconds at most for one try of one."""
+    """No answer is waited for beyond ``until``; first tries of a read take ``brisk`` seconds."""
 
     until: float
-    per_read: float
+    brisk: float
 
 
 class Router:
@@ -104,10 +105,7 @@ class Router:
             timeout=self._timeout,
             attempts=self._attempts,
             pause=self._pause,
-            hurry=_Hurry(
-                self._clock.monotonic() + seconds,
-                max(LEAST_TRY_SECONDS, seconds / TRIES_IN_A_HURRY),
-            ),
+            hurry=_Hurry(self._clock.monotonic() + seconds, min(BRISK_SECONDS, seconds / 3)),
             doubt=self._doubt,
             round_trips=self._round_trips,
         )
@@ -128,8 +126,10 @@ class Router:
         ``admit`` takes rate budget for each time it is sent.
         """
 
+        limits = itertools.chain((self._hurry.brisk,), itertools.repeat(math.inf))
+
         def attempt() -> Any:
-            return self._either(method, params, admit)
+            return self._either(method, params, admit, next(limits))
 
         return self._retrying()(attempt)
 
@@ -144,20 +144,20 @@ class Router:
             reraise=True,
         )
 
-    def _either(self, method: str, params: Params, admit: Callable[[], None]) -> Any:
+    def _either(self, method: str, params: Params, admit: Callable[[], None], most: float) -> Any:
         first, second = self._stream, self._fallback
         if self._clock.monotonic() < self._doubt.until:
             first, second = second, first
         admit()
         try:
-            return self._call(first, method, params, most=self._hurry.per_read)
+            return self._call(first, method, params, most=most)
         except Throttled:
             raise
         except (OutcomeUnknown, NotSent):
             if self._clock.monotonic() >= self._hurry.until:
                 raise
             admit()
-            return self._call(second, method, params, most=self._hurry.per_read)
+            return self._call(second, method, params, most=most)
 
     def _call(
         self,

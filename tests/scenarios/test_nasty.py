@@ -17,7 +17,7 @@ ORDERS = (
     (LINEAR, "buy", "0.05", "-1%", "+1%"),
 )
 MINUTES = 6
-LONGEST_BARE = 12.0
+LONGEST_BARE = 15.0
 """Seconds. At the worst moment somebody takes the stop away while the line breaks: that has to be
 seen by reads of which a third is lost, twice, before anything can be done about it."""
 

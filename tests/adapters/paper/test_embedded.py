@@ -11,6 +11,8 @@ import pytest
 
 from adapters.clock import SystemClock
 from adapters.paper.embedded import CannotStart, EmbeddedExchange, PortTaken, answers
+from adapters.paper.faults.reading import parse_plan
+from tests.adapters.paper.serving import running
 
 SERVE = """
 import sys
@@ -78,3 +80,15 @@ def test_a_stranger_at_the_port_is_not_taken_for_an_exchange(stranger: int) -> N
     """Something else that answers there is an error that names the setting."""
     with pytest.raises(PortTaken, match="PAPER_PORT"):
         answers(_url(stranger))
+
+
+def test_an_exchange_whose_edge_is_ill_for_a_moment_is_asked_again(tmp_path: Path) -> None:
+    """A page with status 502 says nothing about who answers; three of them do."""
+    page = '[[fault]]\nkind = "http_error"\nmost = {}'
+    with running(tmp_path / "twice", faults=parse_plan(page.format(2))) as server:
+        assert answers(server.http)
+    with (
+        running(tmp_path / "always", faults=parse_plan(page.format(9))) as server,
+        pytest.raises(PortTaken, match="not an exchange"),
+    ):
+        answers(server.http)
