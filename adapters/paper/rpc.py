@@ -18,12 +18,15 @@ LARGEST_BODY = 32 * 1024
 
 
 class Request:
-    """One call as it came in. ``request_id`` is echoed as it was; None when there was none."""
+    """One call as it came in. ``request_id`` is echoed as it was; None when there was none.
+
+    A wrapper in daily use begins its methods with a slash, and the venue answers it.
+    """
 
     __slots__ = ("method", "params", "request_id")
 
     def __init__(self, method: str, params: Mapping[str, Any], request_id: Any) -> None:
-        self.method = method
+        self.method = method.removeprefix("/")
         self.params = params
         self.request_id = request_id
 

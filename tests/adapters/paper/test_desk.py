@@ -280,3 +280,9 @@ def test_nonsense_is_answered_and_the_connection_stays(room: Room, text: str, co
     room.desk.frame(room.session, text)
     assert room.ear.heard[-1]["error"]["code"] == code
     assert room.ear.closed is None
+
+
+def test_a_method_may_begin_with_a_slash(room: Room) -> None:
+    """One client writes it so."""
+    assert room.say("/public/get_time")["result"] == NOON
+    assert room.say("//public/get_time")["error"]["code"] == -32601
