@@ -18,7 +18,9 @@ from commands.collect import collect
 from commands.common import VERSION, read_settings
 from commands.exchange import exchange
 from commands.journal import journal
+from commands.kill import kill
 from commands.logs import logs
+from commands.operate import add_to
 from commands.simulate import simulate
 from commands.supervised import linger
 
@@ -89,6 +91,8 @@ def preflight(
 
 
 app.command(epilog="Example: python run.py preflight")(preflight)
+add_to(app)
+app.command(epilog="Example: python run.py kill --direct")(kill)
 app.command(epilog="Example: python run.py backup --to /mnt/elsewhere")(backup)
 
 

@@ -105,7 +105,7 @@ def _run(
         runtime=runtime, clock=clock, timers=timers, entropy=entropy, routes=tree.routes()
     )
     trips = RoundTrips()
-    venue, session = connect(_login(settings), clock, system.route, settings.instruments, trips)
+    venue, session = connect(login_of(settings), clock, system.route, settings.instruments, trips)
     hub = EventHub(round(clock.now().timestamp() * 1000))
     book, aside = open_book(settings.data_folder / "registry.json", clock.now(), check=check_book)
     journal = DayJournal(settings.data_folder / "journal", clock)
@@ -154,7 +154,8 @@ def _started(settings: Settings, clock: SystemClock) -> ProcessStarted:
     return ProcessStarted(at=clock.now(), version=VERSION, env=env, pid=os.getpid())
 
 
-def _login(settings: Settings) -> Login:
+def login_of(settings: Settings) -> Login:
+    """Where the venue is, and who we are there."""
     secret = settings.deribit_client_secret
     return Login(
         http_url=settings.http_url,

@@ -60,8 +60,10 @@ class Argument:
     @property
     def usage(self) -> str:
         what = "|".join(self.choices) or (self.kind if self.kind is Kind.SIDE else self.name)
-        text = f"{self.name}=<price>" if self.is_named else f"<{what}>"
-        return text if self.is_required else f"[{text.strip('<>')}]"
+        if self.is_named:
+            text = f"{self.name}=<{self.kind}>"
+            return text if self.is_required else f"[{text}]"
+        return f"<{what}>" if self.is_required else f"[{what}]"
 
 
 class BadArguments(ValueError):

@@ -1,0 +1,104 @@
+"""The command line as a client of a running daemon's HTTP API."""
+
+import getpass
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn
+
+import orjson
+import requests
+
+from actors.kernel import ExitCode
+from commands.api import NoToken, read_token
+from commands.common import fail
+from config.settings import Settings
+
+ANSWER_SECONDS = 15.0
+SILENCE_SECONDS = 30.0
+"""The stream of events is never silent for longer: it pings every fifteen seconds."""
+
+
+class Client:
+    """One daemon. Ends the command, with one clear error, when it cannot be reached."""
+
+    def __init__(self, settings: Settings) -> None:
+        host = str(settings.api_host)
+        name = f"[{host}]" if ":" in host else host
+        self._root = f"http://{name}:{settings.api_port}"
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy stands between this machine and itself
+        self._folder = settings.data_folder
+        try:
+            token = read_token(settings)
+        except NoToken as error:
+            self._not_running(str(error))
+        self._session.headers.update(
+            {
+                "Authorization": f"Bearer {token}",
+                "X-Bulwark-Door": "cli",
+                "X-Bulwark-Who": _user(),
+            }
+        )
+
+    def read(self, name: str, arguments: Mapping[str, str]) -> dict[str, Any]:
+        return self._answer("GET", f"/v1/{name}", params=dict(arguments))[0]
+
+    def act(self, name: str, arguments: Mapping[str, str]) -> tuple[dict[str, Any], str]:
+        """The reply, and the id of the last event before it."""
+        return self._answer("POST", f"/v1/{name}", json=dict(arguments))
+
+    def _answer(self, method: str, path: str, **more: Any) -> tuple[dict[str, Any], str]:
+        try:
+            answer = self._session.request(
+                method, f"{self._root}{path}", timeout=ANSWER_SECONDS, **more
+            )
+            reply: Any = answer.json()
+        except requests.ConnectionError:
+            self._not_running("nothing answers")
+        except (requests.RequestException, ValueError) as error:
+            fail(f"No usable answer from {self._root}: {type(error).__name__}.", ExitCode.FAILED)
+        if answer.status_code == requests.codes.unauthorized:
+            fail(
+                f"{self._root} does not take this token. Is it the daemon of {self._folder}?",
+                ExitCode.FAILED,
+            )
+        if not isinstance(reply, dict) or "lines" not in reply:
+            fail(f"{self._root} is no Bulwark daemon.", ExitCode.FAILED)
+        return reply, answer.headers.get("x-last-event-id", "")
+
+    def reports(self, request_id: str, since: str) -> Iterator[dict[str, Any]]:
+        """What the daemon reports of a request after event ``since``, until it is final."""
+        headers = {"Last-Event-ID": since}
+        try:
+            with self._session.get(
+                f"{self._root}/events", headers=headers, stream=True, timeout=SILENCE_SECONDS
+            ) as answer:
+                for line in answer.iter_lines():
+                    if not line.startswith(b"data: "):
+                        continue
+                    event = orjson.loads(line[6:])
+                    if event.get("request_id") != request_id:
+                        continue
+                    if event.get("event") == "command_reported":
+                        yield event
+                        if event.get("is_final"):
+                            return
+        except (requests.RequestException, ValueError):
+            return
+
+    def _not_running(self, why: str) -> NoReturn:
+        fail(
+            f"The daemon is not running ({why} at {self._root}).\n"
+            "Start it: python run.py, or make run.\n"
+            "To close everything without it: python run.py kill --direct",
+            ExitCode.FAILED,
+        )
+
+
+def _user() -> str:
+    """Who gives the command, as far as this machine knows."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):
+        return "operator"
+    kept = "".join(x for x in name if x.isascii() and (x.isalnum() or x in "._-"))
+    return kept[:32] or "operator"

@@ -1,0 +1,139 @@
+"""`run.py kill`: through the daemon, or, with `--direct`, without it.
+
+`--direct` is for the night when the daemon cannot be reached: a session of its own, the kill made
+durable when no daemon holds the data, everything closed and verified by the very rounds Execution
+uses.
+"""
+
+from contextlib import ExitStack
+from typing import Annotated
+
+import orjson
+import typer
+from pydantic import TypeAdapter
+
+from actors.flattening import Flattening
+from actors.kernel import ExitCode
+from actors.messages.book import KillState
+from actors.ports import NotSent, OutcomeUnknown, Rejected
+from adapters.clock import SystemClock, SystemEntropy
+from adapters.deribit.connect import connect
+from adapters.storage.book import open_book
+from adapters.storage.journal import DayJournal
+from adapters.storage.lock import AlreadyRunning, InstanceLock
+from commands.bot import login_of
+from commands.client import Client
+from commands.common import fail, out, read_settings, words
+from commands.operate import WAIT_SECONDS, give
+from config.logs import register_secret, without_secrets
+from config.settings import Settings
+from domain.commands import BY_NAME
+
+REASON = "run.py kill --direct"
+BY = "cli:direct"
+
+
+def kill(
+    direct: Annotated[
+        bool, typer.Option("--direct", help="Without the daemon: its own venue session.")
+    ] = False,
+    wait: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait for verified flat.")
+    ] = WAIT_SECONDS,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """No entries any more; everything is closed and verified flat. Lasts until resume."""
+    settings = read_settings()
+    if not direct:
+        give(Client(settings), BY_NAME["kill"], {}, as_json=as_json, yes=True, wait=wait)
+        return
+    for secret in settings.secrets():
+        register_secret(secret)
+    is_flat, lines = _directly(settings, wait)
+    if as_json:
+        out(orjson.dumps({"is_flat": is_flat, "lines": lines}).decode())
+    else:
+        for line in lines:
+            out(line)
+    if not is_flat:
+        raise typer.Exit(int(ExitCode.FAILED))
+
+
+def _directly(settings: Settings, wait: float) -> tuple[bool, list[str]]:
+    """Whether the account was verified flat, and what a person must know."""
+    clock = SystemClock()
+    with ExitStack() as stack:
+        lines = [_recorded(settings, clock, stack)]
+        venue, session = connect(login_of(settings), clock, lambda _: None, settings.instruments)
+        stack.callback(session.close)
+        try:
+            session.open(())
+            catalogue = venue.instruments()
+        except (NotSent, Rejected, OutcomeUnknown, OSError) as error:
+            text = without_secrets(str(error))
+            fail(
+                f"{lines[0]}\nNOTHING IS CLOSED: no session with the venue: {text}", ExitCode.FAILED
+            )
+        work = Flattening(venue, SystemEntropy().new_id(), clock, _Silent())
+        until = clock.monotonic() + max(wait, 1.0)
+        while True:
+            outcome = work.round(catalogue)
+            if outcome.is_flat:
+                lines.append(
+                    f"Verified flat after {outcome.seconds:.1f} s: no position, no order of ours."
+                )
+                return True, lines
+            if clock.monotonic() >= until:
+                left = ", ".join(outcome.positions) or "orders remain"
+                lines.append(f"NOT FLAT: {left} ({without_secrets(outcome.reason)}). Run it again.")
+                return False, lines
+            clock.sleep(Flattening.pause)
+
+
+def _recorded(settings: Settings, clock: SystemClock, stack: ExitStack) -> str:
+    """Makes the kill durable, if nobody else owns the data; says how that stands."""
+    try:
+        stack.enter_context(InstanceLock(settings.data_folder / "bot.lock"))
+    except AlreadyRunning as error:
+        return (
+            f"A daemon holds the data (process {error.pid or 'unknown'}): the kill is NOT durable "
+            "and it may open trades again. Kill through it, or stop it."
+        )
+    except OSError as error:
+        return f"The kill is NOT durable: {words(error)}."
+    try:
+        _write(settings, clock)
+    except (OSError, ValueError) as error:
+        return f"The kill is NOT durable: {error}."
+    return "The kill is on disk: the next start opens nothing until resume."
+
+
+def _write(settings: Settings, clock: SystemClock) -> None:
+    now = clock.now()
+    journal = DayJournal(settings.data_folder / "journal", clock)
+    try:
+        entry = {
+            "ts": now.isoformat(),
+            "event": "kill_switch_activated",
+            "level": "critical",
+            "reason": REASON,
+            "by": BY,
+            "until_midnight": False,
+        }
+        journal.append(entry, durable=True)
+    finally:
+        journal.close()
+    path = settings.data_folder / "registry.json"
+    if path.exists():
+        # An unreadable book is left for the next start, which rebuilds it, this kill included.
+        orjson.loads(path.read_bytes())
+    state = KillState(reason=REASON, by=BY, day=now.date().isoformat(), until_midnight=False)
+    book, _ = open_book(path, now)
+    book.put("state", "kill", TypeAdapter(KillState).dump_python(state, mode="json"))
+
+
+class _Silent:
+    """The rounds' log: what matters is in their outcome."""
+
+    def warning(self, *_: object, **__: object) -> None:
+        """Is not needed."""

@@ -1,0 +1,233 @@
+"""`run.py positions`, `kill`, `open` ...: the operator's commands at the command line.
+
+The same table and the same grammar as at every other door; a running daemon carries them out.
+"""
+
+import sys
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.table import Table
+
+from actors.kernel import ExitCode
+from commands.client import Client
+from commands.common import fail, out, read_settings
+from domain.arguments import BadArguments, words_of
+from domain.commands import BY_NAME, CommandSpec, Effect, parse_named
+from domain.content import shown
+
+USAGE_ERROR = 2
+NARROW_COLUMNS, FEW_ROWS = 9, 6
+"""A wide table of few rows is turned, so that it fits a terminal."""
+WAIT_SECONDS = 60.0
+
+NAMES = (
+    "status",
+    "health",
+    "positions",
+    "orders",
+    "trades",
+    "trade",
+    "pnl",
+    "risk",
+    "balance",
+    "funding",
+    "daily",
+    "settings",
+    "open",
+    "close",
+    "pause",
+    "resume",
+    "restart",
+    "test",
+    "ping",
+)
+"""The commands that exist here; `kill` has a file of its own, `logs` and `help` do without a
+daemon."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers every command of the table that is one of the command line."""
+    for name in NAMES:
+        spec = BY_NAME[name]
+        make = _reading if spec.effect is Effect.READS else _acting
+        register = app.command(
+            name, help=spec.help, epilog=f"Example: python run.py {spec.example}"
+        )
+        register(make(spec))
+
+
+def _words(spec: CommandSpec) -> Any:
+    usage = " ".join(argument.usage for argument in spec.arguments)
+    about = "; ".join(f"{argument.name}: {argument.help}" for argument in spec.arguments)
+    return typer.Argument(metavar=usage or "", help=about, hidden=not spec.arguments)
+
+
+def _reading(spec: CommandSpec) -> Callable[..., None]:
+    def command(
+        words: Annotated[list[str] | None, _words(spec)] = None,
+        as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    ) -> None:
+        arguments = understood(spec, words or [])
+        reply = Client(read_settings()).read(spec.name, arguments)
+        show(reply, as_json=as_json)
+        finish(reply)
+
+    return command
+
+
+def _acting(spec: CommandSpec) -> Callable[..., None]:
+    def command(
+        words: Annotated[list[str] | None, _words(spec)] = None,
+        as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+        yes: Annotated[bool, typer.Option("--yes", "-y", help="Confirm without asking.")] = False,
+        wait: Annotated[
+            float, typer.Option(min=0, help="Seconds to wait for how it ends; 0: do not.")
+        ] = WAIT_SECONDS,
+    ) -> None:
+        arguments = understood(spec, words or [])
+        client = Client(read_settings())
+        give(client, spec, arguments, as_json=as_json, yes=yes, wait=wait)
+
+    return command
+
+
+def understood(spec: CommandSpec, words: list[str]) -> dict[str, str]:
+    """The words by argument, checked before anything is sent."""
+    try:
+        named = dict(words_of(spec.arguments, " ".join(words)))
+        parse_named(spec, named)
+    except BadArguments as error:
+        fail(
+            f"{error}\nUsage: python run.py {spec.usage}\nExample: python run.py {spec.example}",
+            USAGE_ERROR,
+        )
+    return named
+
+
+def give(
+    client: Client,
+    spec: CommandSpec,
+    arguments: dict[str, str],
+    *,
+    as_json: bool,
+    yes: bool,
+    wait: float,
+) -> None:
+    """Gives a command that acts, asks where it must be confirmed, and waits for how it ends."""
+    reply, since = client.act(spec.name, arguments)
+    asked = reply.get("confirmation")
+    if asked is not None:
+        if not yes and not _is_sure(asked["effect"], as_json=as_json):
+            client.act("dismiss", {"token": asked["token"]})
+            fail(
+                "Nothing was done: not confirmed (--yes confirms without asking).", ExitCode.FAILED
+            )
+        request_id = reply["request_id"]
+        reply, since = client.act("confirm", {"token": asked["token"]})
+        reply["request_id"] = request_id  # how it goes on is reported under the first one
+    if reply["status"] != "accepted" or not wait:
+        show(reply, as_json=as_json)
+        finish(reply)
+        return
+    if not as_json:
+        show(reply, as_json=False)
+    reports = follow(client, reply["request_id"], since, wait, is_quiet=as_json)
+    if as_json:
+        show({**reply, "reports": reports}, as_json=True)
+    if not reports or not reports[-1]["is_final"]:
+        fail(f"It has not ended within {wait:g} s; it goes on. See status.", ExitCode.FAILED)
+    finish(reply)
+
+
+def _is_sure(effect: str, *, as_json: bool) -> bool:
+    if as_json or not sys.stdin.isatty():
+        sys.stderr.write(f"{effect}\n")
+        return False
+    return typer.confirm(f"{effect}\nDo it?", err=True)
+
+
+def follow(
+    client: Client, request_id: str, since: str, wait: float, *, is_quiet: bool
+) -> list[dict[str, Any]]:
+    """What is reported of a request until it ends, at most for ``wait`` seconds."""
+    import threading  # noqa: PLC0415 (only commands that wait need it)
+
+    found: list[dict[str, Any]] = []
+
+    def listen() -> None:
+        for report in client.reports(request_id, since):
+            found.append(report)
+            if not is_quiet:
+                out(report["text"])
+
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
+    listener.join(wait)
+    return list(found)
+
+
+def finish(reply: dict[str, Any]) -> None:
+    """Ends with 1 when the command was refused."""
+    if reply.get("status", "refused") == "refused":
+        raise typer.Exit(int(ExitCode.FAILED))
+
+
+# -- showing ---------------------------------------------------------------------------------------
+
+
+def show(reply: dict[str, Any], *, as_json: bool) -> None:
+    """The whole reply for programs; lines and tables for people."""
+    if as_json:
+        out(orjson.dumps(reply, option=orjson.OPT_INDENT_2).decode())
+        return
+    for line in reply["lines"]:
+        out(line)
+    for table in reply.get("tables", []):
+        out(_rendered(table))
+
+
+def _rendered(table: dict[str, Any]) -> Table:
+    columns, rows = table["columns"], table["rows"]
+    if [column["key"] for column in columns] == ["key", "name", "value"]:
+        return _facts(table["title"], [(x["name"], [_cell(x["value"], None)]) for x in rows])
+    if len(columns) > NARROW_COLUMNS and 0 < len(rows) <= FEW_ROWS:
+        return _facts(
+            table["title"],
+            [
+                (column["title"], [_cell(row[column["key"]], column["digits"]) for row in rows])
+                for column in columns
+            ],
+        )
+    made = Table(title=table["title"], title_justify="left")
+    for column in columns:
+        is_figure = column["digits"] is not None
+        made.add_column(column["title"], justify="right" if is_figure else "left")
+    for row in rows:
+        made.add_row(*(_cell(row[column["key"]], column["digits"]) for column in columns))
+    if not rows:
+        made.add_row("none", *[""] * (len(columns) - 1))
+    return made
+
+
+def _facts(title: str, rows: list[tuple[str, list[str]]]) -> Table:
+    made = Table(title=title, title_justify="left", show_header=False)
+    made.add_column()
+    for _ in rows[0][1] if rows else []:
+        made.add_column(justify="right")
+    for name, cells in rows:
+        made.add_row(name, *cells)
+    return made
+
+
+def _cell(value: Any, digits: int | None) -> str:
+    """Figures come as texts; a column with digits holds nothing else."""
+    if digits is not None and isinstance(value, str):
+        try:
+            return shown(Decimal(value), digits)
+        except InvalidOperation:
+            return value
+    return shown(value)
