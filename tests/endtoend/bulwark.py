@@ -148,7 +148,10 @@ class Process:
         folder.mkdir(parents=True, exist_ok=True)
         # A proxy of the environment must not stand between programs of one machine.
         environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "http_proxy": NOWHERE}
+        # Two bots on one machine: each API has a port of its own.
+        environment["API_PORT"] = str(free_port())
         environment |= {name: str(value) for name, value in settings.items()}
+        self.api_port = int(environment["API_PORT"])
         self._output = Pipe() if piped else Sink(folder / f"{'-'.join(arguments[:1]) or 'bot'}.out")
         with self._output.opened() as sink:
             self._process = subprocess.Popen(

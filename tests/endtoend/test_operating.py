@@ -1,0 +1,139 @@
+"""A running bot operated from the command line, as a person does it: open, look, kill, resume."""
+
+import json
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.commands.running import Ran, run
+from tests.endtoend.bulwark import Bot, Exchange, at_exchange, free_port, market
+
+
+class Operated:
+    """A bot that trades by hand only, and a person at the command line of its folder."""
+
+    def __init__(self, folder: Path, exchange: Exchange) -> None:
+        self.folder = folder
+        self.settings = at_exchange(exchange, STRATEGIES="none", API_PORT=free_port())
+        self.bot = Bot(folder, self.settings)
+
+    def say(self, *words: str) -> Ran:
+        return run(self.folder, *words, settings=self.settings)
+
+    def told(self, *words: str) -> dict[str, Any]:
+        """The reply as a program reads it."""
+        found: dict[str, Any] = json.loads(self.say(*words, "--json").output)
+        return found
+
+    def rows(self, *words: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self.told(*words)["tables"][0]["rows"]
+        return rows
+
+    @property
+    def stop(self) -> str:
+        """A stop price well below the market."""
+        (equity,) = [x for x in self.rows("funding") if x["instrument"] == "BTC-PERPETUAL"]
+        assert equity["contracts"] == 0
+        return "50000"
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
+    folder = tmp_path_factory.mktemp("operated")
+    with market(folder / "exchange") as exchange:
+        operated = Operated(folder / "bot", exchange)
+        with operated.bot as bot:
+            bot.ready()
+            bot.wait_for("door_opened")
+            bot.wait_for("day_began")
+            yield operated
+
+
+def test_the_token_is_for_its_owner_alone(night: Operated) -> None:
+    """Made at the first start, mode 0600, and in no log."""
+    path = night.folder / "data/paper/api.token"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    token = path.read_text("ascii").strip()
+    assert len(token) >= 32
+    assert token not in (night.folder / "logs/bot.log").read_text("utf-8")
+    path.chmod(0o640)
+    refused = night.say("ping")
+    path.chmod(0o600)
+    assert refused.code == 1
+    assert "chmod 600" in refused.errors
+
+
+def test_open_kill_and_resume(night: Operated) -> None:
+    """Unconfirmed nothing happens; confirmed it does; a kill ends verified flat."""
+    order = ("open", "BTC-PERPETUAL", "buy", "0.05", f"sl={night.stop}")
+    unsure = night.say(*order)
+    assert unsure.code == 1
+    assert "Nothing was done" in unsure.errors
+    assert "loses about" in unsure.errors
+    opened = night.say(*order, "--yes")
+    assert opened.code == 0, opened
+    assert "is open: " in opened.output
+    night.bot.wait_until(lambda: night.rows("positions"), "a position is seen")
+    (position,) = night.rows("positions")
+    assert (position["instrument"], position["stop"]) == ("BTC-PERPETUAL", "50000")
+    assert position["contracts"] == position["stop_contracts"] > 0
+    assert "stop at venue" in night.say("positions").output
+    killed = night.say("kill")
+    assert killed.code == 0, killed
+    assert "KILL" in killed.output
+    assert "Verified flat" in killed.output
+    assert {x["key"]: x["value"] for x in night.rows("status")}["mode"] == "killed"
+    denied = night.say(*order, "--yes")
+    assert denied.code == 1
+    assert "killed" in denied.output
+    assert night.say("resume", "--yes").code == 0
+    (trade,) = night.rows("trades")
+    assert trade["reason"] == "kill"
+
+
+def test_a_slip_is_said_before_anything_is_sent(night: Operated) -> None:
+    """With the usage and an example, and exit code 2."""
+    slip = night.say("open", "BTC-PERPETUAL", "buy", "0,05", "sl=1")
+    assert slip.code == 2
+    assert "Example: python run.py open" in slip.errors
+
+
+def test_everything_can_be_read(night: Operated) -> None:
+    """Tables for people, JSON for programs."""
+    for name in ("health", "orders", "pnl", "risk", "balance", "daily", "settings", "ping"):
+        assert night.say(name).code == 0, name
+        assert night.told(name)["status"] == "done"
+
+
+def test_a_direct_kill_beside_a_living_daemon_says_what_it_cannot(night: Operated) -> None:
+    """The data are the daemon's; the account is flat all the same."""
+    ran = night.say("kill", "--direct")
+    assert ran.code == 0, ran
+    assert "NOT durable" in ran.output
+    assert "Verified flat" in ran.output
+
+
+def test_without_a_daemon_the_direct_kill_works_and_lasts(tmp_path: Path) -> None:
+    """kill -9 with an open trade; closed without the daemon; the next start stays killed."""
+    with market(tmp_path / "exchange") as exchange:
+        operated = Operated(tmp_path / "bot", exchange)
+        with operated.bot as bot:
+            bot.ready()
+            bot.wait_for("door_opened")
+            bot.wait_for("day_began")
+            order = ("open", "BTC-PERPETUAL", "buy", "0.05", "sl=50000", "--yes")
+            assert operated.say(*order).code == 0
+            bot.kill()
+        gone = operated.say("positions")
+        assert gone.code == 1
+        assert "The daemon is not running" in gone.errors
+        assert "kill --direct" in gone.errors
+        killed = operated.say("kill", "--direct")
+        assert killed.code == 0, killed
+        assert "on disk" in killed.output
+        assert "Verified flat" in killed.output
+        with Bot(tmp_path / "bot", operated.settings) as again:
+            assert again.ready()["mode"] == "killed"
