@@ -2,7 +2,7 @@
 
 import getpass
 from collections.abc import Iterator, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import orjson
 import requests
@@ -51,7 +51,7 @@ class Client:
             answer = self._session.request(
                 method, f"{self._root}{path}", timeout=ANSWER_SECONDS, **more
             )
-            reply: Any = answer.json()
+            found: object = answer.json()
         except requests.ConnectionError:
             self._not_running("nothing answers")
         except (requests.RequestException, ValueError) as error:
@@ -61,8 +61,9 @@ class Client:
                 f"{self._root} does not take this token. Is it the daemon of {self._folder}?",
                 ExitCode.FAILED,
             )
-        if not isinstance(reply, dict) or "lines" not in reply:
+        if not isinstance(found, dict) or "lines" not in found:
             fail(f"{self._root} is no Bulwark daemon.", ExitCode.FAILED)
+        reply = cast("dict[str, Any]", found)
         return reply, answer.headers.get("x-last-event-id", "")
 
     def reports(self, request_id: str, since: str) -> Iterator[dict[str, Any]]:
