@@ -34,7 +34,7 @@ from domain.strategies import ScriptLine
 
 RUN_FILE = Path(__file__).resolve().parent.parent / "run.py"
 EXCHANGE_IDLE_SECONDS = 120
-LATER = ("daily_report_", "heartbeat_")
+LATER = ("daily_report_", "heartbeat_", "collector")
 """Settings of parts that do not exist yet."""
 
 

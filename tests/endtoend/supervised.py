@@ -75,12 +75,6 @@ class Supervised:
 
         return wait_for(look, f"the process of {program}")
 
-    def kill(self, program: str, number: signal.Signals = signal.SIGKILL) -> int:
-        """Sends the signal behind supervisord's back; whom it hit."""
-        pid = self.pid(program)
-        os.kill(pid, number)
-        return pid
-
     def spawned(self, program: str) -> int:
         """How often supervisord has started it."""
         text = (self.folder / "logs" / "supervisord.log").read_text("utf-8")

@@ -1,5 +1,6 @@
 """A real supervisord, the project's own file: deaths, hangs and mistakes while trading."""
 
+import os
 import signal
 import statistics
 from collections.abc import Iterator
@@ -45,8 +46,9 @@ class Night:
 
     def kill(self, program: str, sign: str) -> None:
         """``kill -9``; until the bot's log shows that all is well again."""
+        victim = self.run.pid(program)
         since, died_at = len(self.run.log.look()), clock.now()
-        victim = self.run.kill(program)
+        os.kill(victim, signal.SIGKILL)
         back = self.run.log.wait(sign, since, BACK_SECONDS)
         self.back.append((datetime.fromisoformat(back["ts"]) - died_at).total_seconds())
         wait_for(lambda: not is_alive(victim), "the end of the killed")
@@ -105,7 +107,7 @@ def test_the_exchange_comes_back_after_kill_9(night: Night) -> None:
 def test_a_bot_that_does_not_respond_is_told_and_replaced(night: Night) -> None:
     """SIGSTOP: no exit, no log line, nothing but silence. The watchdog says it, and acts."""
     since, lines = len(night.api.texts()), len(night.run.log.look())
-    night.run.kill("bot", signal.SIGSTOP)
+    os.kill(night.run.pid("bot"), signal.SIGSTOP)
     told = night.told("bot is UNRESPONSIVE", since)
     assert "The watchdog kills it, and supervisord starts it again." in told
     night.run.log.wait("ready", lines, BACK_SECONDS)
