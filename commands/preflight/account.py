@@ -20,6 +20,7 @@ from commands.preflight.checks import (
     clock,
     equity,
     foreign,
+    instruments,
     key_rights,
     red,
     skipped,
@@ -27,7 +28,14 @@ from commands.preflight.checks import (
 from config.settings import Settings
 from domain.trade import Trade
 
-CHECKS = ("key", "clock", "equity", "cancel on disconnect", "foreign orders and positions")
+CHECKS = (
+    "key",
+    "clock",
+    "instruments",
+    "equity",
+    "cancel on disconnect",
+    "foreign orders and positions",
+)
 STABLE = frozenset({"USD", "USDC", "USDT"})
 
 
@@ -46,6 +54,7 @@ def check(settings: Settings, clock_: Clock) -> list[Result]:
         return [
             key_rights(account),
             clock(account),
+            instruments(settings, account),
             equity(settings, account),
             cancel_on_disconnect(account),
             foreign(account),
@@ -73,10 +82,14 @@ def read(settings: Settings, clock_: Clock) -> Account:
         sent = clock_.now().timestamp() * 1000
         server = session.server_time_ms()
         skew = (sent + clock_.now().timestamp() * 1000) / 2 - server
-        venue.instruments()
+        listed = venue.instruments()
+        traded = [listed[name] for name in settings.instruments if name in listed]
+        # As Risk counts it: what the traded contracts settle in, and nothing beside.
+        currencies = {each.settlement_currency for each in traded}
         total = Decimal(0)
         for one in venue.accounts():
-            total += one.equity * _index(venue, one.currency)
+            if one.currency in currencies:
+                total += one.equity * _index(venue, one.currency)
         return Account(
             scope=frozenset(credentials.scope.split()),
             skew_ms=skew,
@@ -85,6 +98,7 @@ def read(settings: Settings, clock_: Clock) -> Account:
             orders=venue.open_orders(),
             positions=venue.positions(),
             ours=ledger(settings.data_folder / "registry.json"),
+            unlisted=tuple(name for name in settings.instruments if name not in listed),
         )
     finally:
         session.close()

@@ -39,7 +39,11 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """The account as the venue shows it. Equity in USD; ``ours`` are the book's contracts."""
+    """The account as the venue shows it.
+
+    Equity is in USD, of what the traded contracts settle in. ``ours`` are the book's contracts,
+    ``unlisted`` the wanted instruments that the venue does not have.
+    """
 
     scope: frozenset[str]
     skew_ms: float
@@ -48,6 +52,7 @@ class Account:
     orders: tuple[Order, ...]
     positions: tuple[Position, ...]
     ours: Mapping[str, int]
+    unlisted: tuple[str, ...] = ()
 
 
 def green(check: str, found: str) -> Result:
@@ -115,6 +120,14 @@ def clock(account: Account) -> Result:
     if abs(account.skew_ms) <= LONGEST_SKEW_MS:
         return green("clock", found)
     return red("clock", found, f"keep it within {LONGEST_SKEW_MS} ms: switch on time sync (NTP)")
+
+
+def instruments(settings: Settings, account: Account) -> Result:
+    """Whether the venue lists what is to be traded."""
+    if account.unlisted:
+        found = f"the venue does not list {', '.join(account.unlisted)}"
+        return red("instruments", found, "correct INSTRUMENTS")
+    return green("instruments", f"listed: {', '.join(settings.instruments)}")
 
 
 def equity(settings: Settings, account: Account) -> Result:

@@ -106,6 +106,12 @@ def test_the_clock_may_be_a_second_off(skew: float, ok: bool) -> None:
     is_green(result) if ok else is_red(result, "NTP")
 
 
+def test_what_is_traded_has_to_be_listed() -> None:
+    """A mistyped name is seen before the first signal."""
+    is_green(checks.instruments(settings(), account()))
+    is_red(checks.instruments(settings(), account(unlisted=("XYZ-PERPETUAL",))), "XYZ-PERPETUAL")
+
+
 def test_equity_is_compared_with_what_was_told() -> None:
     """Unset is red: losses would be measured anew each day. The fix can be copied."""
     is_red(checks.equity(settings(), account()), "INITIAL_EQUITY=1000")
