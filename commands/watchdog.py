@@ -20,7 +20,7 @@ from adapters.clock import SystemClock
 from adapters.storage.pulse import last_beat
 from commands.common import fail, open_log, read_settings
 from commands.health_probe import ask
-from commands.watchdog_judge import Act, Change, Judge, Look, Notice
+from commands.watchdog_judge import UP, Act, Change, Judge, Look, Notice
 from commands.watchdog_phone import Phone
 from config.kinds import WatchdogAction
 from config.settings import Settings
@@ -57,6 +57,8 @@ class Watchdog:
 
     def run(self) -> None:
         """Until supervisord is gone."""
+        for program, state in self._table().items():
+            self._judge.assume(program, is_up=state in UP)
         while (event := _next_event()) is not None:
             name, fields = event
             try:
@@ -89,6 +91,14 @@ class Watchdog:
             is_expected=fields.get("expected") == "1",
             exit_code=self._exit_code(program) if state == "EXITED" else None,
         )
+
+    def _table(self) -> dict[str, str]:
+        """Each program's state now; empty where supervisord does not say."""
+        try:
+            rows: list[dict[str, Any]] = self._supervisord.supervisor.getAllProcessInfo()
+        except (OSError, xmlrpc.client.Error):
+            return {}
+        return {str(row["name"]): str(row["statename"]) for row in rows}
 
     def _exit_code(self, program: str) -> int | None:
         """Events do not say it; supervisord's table does, until the program is started again.

@@ -11,6 +11,7 @@ from enum import StrEnum
 from adapters.storage.pulse import Beat
 
 BOT = "bot"
+UP = frozenset({"STARTING", "RUNNING"})
 LOOP_WINDOW = 600.0
 LOOP_DEATHS = 4
 """So many deaths within the window (seconds) are a loop; told once, then at most once a window."""
@@ -83,6 +84,7 @@ class _Program:
     died_at: float | None = None
     loop_told_at: float | None = None
     gave_up_at: float | None = None
+    is_up: bool = True
 
 
 class Judge:
@@ -98,11 +100,16 @@ class Judge:
         self._trouble_since: float | None = None
         self._trouble_told = False
 
+    def assume(self, program: str, *, is_up: bool) -> None:
+        """What supervisord's table says when the watchdog begins: it has heard no event yet."""
+        self._programs.setdefault(program, _Program()).is_up = is_up
+
     # -- supervisord's word --------------------------------------------------------------------
 
     def changed(self, change: Change, now: float) -> Iterator[Notice]:
         """What a change of state is worth telling."""
         program = self._programs.setdefault(change.program, _Program())
+        program.is_up = change.state in UP
         if change.program == BOT and change.state in {"STARTING", "STOPPED", "EXITED", "FATAL"}:
             self._forget_pulse(now)
         if change.state == "EXITED":
@@ -241,9 +248,9 @@ class Judge:
 
     @property
     def _is_up(self) -> bool:
-        """Whether supervisord believes that the bot runs: a dead one is told of otherwise."""
+        """Whether supervisord believes that the bot runs: the silence of others is no news."""
         bot = self._programs.get(BOT)
-        return bot is None or (bot.died_at is None and bot.gave_up_at is None)
+        return bot is None or bot.is_up
 
     def _forget_pulse(self, now: float) -> None:
         """Another process: its silence counts from now."""

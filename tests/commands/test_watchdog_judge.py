@@ -100,6 +100,34 @@ def test_a_bot_that_is_down_is_not_called_unresponsive(night: Night) -> None:
     assert night.wait(1000).look() == []
 
 
+@pytest.mark.parametrize(
+    ("state", "fields"),
+    [
+        ("STOPPED", {}),
+        ("EXITED", {"is_expected": True, "exit_code": 78}),
+        ("EXITED", {"is_expected": True, "exit_code": 0}),
+        ("BACKOFF", {"tries": 2}),
+    ],
+)
+def test_a_bot_that_does_not_run_is_not_called_silent(
+    helping: Night, state: str, fields: dict[str, Any]
+) -> None:
+    """Stopped by a person or ended for good: it is not killed either."""
+    helping.look()
+    helping.change(state, **fields)
+    for _ in range(5):
+        assert helping.wait(200).look() == []
+
+
+def test_a_watchdog_that_begins_late_asks_what_runs(helping: Night) -> None:
+    """It has heard no event: supervisord's table says whether silence means something."""
+    helping.judge.assume("bot", is_up=False)
+    helping.look()
+    assert helping.wait(1000).look() == []
+    helping.judge.assume("bot", is_up=True)
+    assert helping.wait(1000).look()[0].act is Act.KILL
+
+
 def test_bad_health_is_told_when_it_lasts(night: Night) -> None:
     """With the reasons the bot gives; and its end."""
     assert night.look(1, trouble="no session") == []
