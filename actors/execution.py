@@ -19,7 +19,7 @@ from actors.messages.book import BookSnapshot, DiskFailed, DiskRecovered, GetBoo
 from actors.messages.risk import Denied, KillRequested, MayTrade
 from actors.messages.session import GetCredentials, SessionLost, SessionOpened
 from actors.messages.venue import ChangesReport, TickerReport
-from actors.opening import FrontDoor, Standing
+from actors.opening import FrontDoor, Manner, Standing
 from actors.ports import Venue
 from actors.reconciling import Reconciliation
 from actors.routing import ReportRouter
@@ -44,6 +44,7 @@ class Execution(Actor):
         *,
         venue: Venue,
         traded: frozenset[str],
+        manner: Manner,
         reconcile_limit: float = 20.0,
     ) -> None:
         super().__init__(context)
@@ -59,6 +60,7 @@ class Execution(Actor):
             clock=self.clock,
             entropy=self.entropy,
             traded=traded,
+            manner=manner,
         )
         self._marks: dict[str, Decimal] = {}
         self._drifts = DriftSettler(venue, self.log)

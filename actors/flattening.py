@@ -14,7 +14,7 @@ from domain import labels, venue_codes
 from domain.instruments import Instrument
 from domain.labels import Label, Role
 from domain.orders import Order, OrderRequest, OrderType, Position, Side
-from domain.watch import protects
+from domain.watch import are_paired, protects
 
 PAUSE = 1.0
 VALID_MS = 2_000
@@ -49,6 +49,7 @@ class Flattening:
         self._began = clock.monotonic()
         self._told_at = self._began
         self._attempts = 0
+        self._refused: set[str] = set()
 
     def round(
         self, catalogue: Mapping[str, Instrument], coming: Sequence[str] = ()
@@ -63,11 +64,11 @@ class Flattening:
         except (Rejected, NotSent, OutcomeUnknown) as error:
             return self._outcome((), f"the account cannot be read: {error}")
         ours = [order for order in orders if labels.is_ours(order.label)]
-        problems = self._cancel([x for x in ours if not _is_stop(x, positions)])
+        problems = self._cancel([x for x in ours if not self._is_kept(x, ours, positions)])
         for position in positions:
             problems += self._close(position, catalogue)
         if not positions:
-            problems += self._cancel([x for x in ours if _is_stop(x, positions)])
+            problems += self._cancel([x for x in ours if self._is_kept(x, ours, positions)])
         names = tuple(f"{x.instrument_name} {x.contracts:+d}" for x in positions)
         if names or ours or problems:
             reason = problems[0] if problems else "closing orders are on their way"
@@ -77,6 +78,17 @@ class Flattening:
         return RoundOutcome(
             is_flat=True, is_news=True, positions=(), reason="", seconds=self._seconds()
         )
+
+    def _is_kept(self, order: Order, ours: list[Order], positions: tuple[Position, ...]) -> bool:
+        """Whether an order stays until we are flat: a stop, and what a stop would go with.
+
+        A target that the venue takes for the close itself, and so refuses any other, must go.
+        """
+        if _is_stop(order, positions):
+            return True
+        pair = [x for x in ours if are_paired(x, order)]
+        is_in_the_way = order.instrument_name in self._refused
+        return not is_in_the_way and any(_is_stop(x, positions) for x in pair)
 
     def _outcome(self, positions: tuple[str, ...], reason: str) -> RoundOutcome:
         now = self._clock.monotonic()
@@ -124,6 +136,8 @@ class Flattening:
         try:
             self._venue.within(ORDER_SECONDS).place(request)
         except (Rejected, NotSent, OutcomeUnknown) as error:
+            if isinstance(error, Rejected) and error.code in venue_codes.NOTHING_TO_REDUCE:
+                self._refused.add(position.instrument_name)
             self._log.warning("flatten_close_failed", label=request.label, error=str(error))
             return [f"closing {position.instrument_name}: {error}"]
         return []

@@ -16,6 +16,7 @@ from actors.messages.trading import OpenTrade
 from actors.ports import Clock, Entropy, Venue
 from domain.instruments import Instrument
 from domain.intake import Accepted, Wish, accept
+from domain.orders import TriggerBy
 from domain.risk import Candidate, Reason
 from domain.trade import Trade, TradePlan
 
@@ -41,6 +42,14 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How trades are protected. ``is_linked``: entry, stop and target go as one linked order."""
+
+    is_linked: bool
+    stop_trigger: TriggerBy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
     """A trade whose intent is on disk."""
 
@@ -60,6 +69,7 @@ class FrontDoor:
         clock: Clock,
         entropy: Entropy,
         traded: frozenset[str],
+        manner: Manner,
     ) -> None:
         self._risk = risk
         self._registry = registry
@@ -67,6 +77,7 @@ class FrontDoor:
         self._clock = clock
         self._entropy = entropy
         self._traded = traded
+        self._manner = manner
 
     def open(
         self,
@@ -125,6 +136,8 @@ class FrontDoor:
             note=note,
             created_at=self._clock.now(),
             valid_until_ms=valid_ms,
+            is_linked=self._manner.is_linked,
+            stop_trigger=self._manner.stop_trigger,
         )
         return Trade(plan=plan)
 

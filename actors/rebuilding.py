@@ -27,7 +27,7 @@ from actors.messages.trading import (
     TradeAbandoned,
     TradeClosed,
 )
-from domain.orders import OrderType, Side
+from domain.orders import OrderType, Side, TriggerBy
 from domain.trade import Trade, TradePlan
 from domain.trade_check import flaws
 
@@ -71,6 +71,8 @@ def _intent(entry: Mapping[str, Any]) -> Trade | None:
             note=entry.get("note", ""),
             created_at=datetime.fromisoformat(entry["ts"]),
             valid_until_ms=int(entry["valid_until_ms"]),
+            is_linked=entry.get("is_linked") is True,
+            stop_trigger=TriggerBy(entry.get("stop_trigger", TriggerBy.MARK_PRICE)),
         )
     except (KeyError, TypeError, ValueError, ArithmeticError):
         return None

@@ -157,6 +157,8 @@ class Registry(Actor):
             take_profit=plan.target_price,
             notional_usd=plan.notional_usd,
             valid_until_ms=plan.valid_until_ms,
+            is_linked=plan.is_linked,
+            stop_trigger=plan.stop_trigger.value,
             note=plan.note,
         )
 

@@ -67,8 +67,9 @@ class ReportRouter:
 
     def of_order(self, order: Order) -> str:
         """The trade that owns an order: by its label, or by the trigger it came from."""
-        if order.trigger_order_id is not None:
-            self._parents[order.order_id] = order.trigger_order_id
+        parent = order.trigger_order_id or order.primary_order_id
+        if parent is not None:
+            self._parents[order.order_id] = parent
         label = labels.parse(order.label) or self._inherited(order.order_id)
         if label is None or labels.is_guard(order.label):
             return ""

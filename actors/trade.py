@@ -28,7 +28,6 @@ from actors.trade_log import Announcer
 from actors.trade_record import RecordKeeper
 from actors.trade_steps import StepTaker, Surroundings
 from domain import bracket, outcomes
-from domain.orders import TriggerBy
 from domain.reports import apply_fills, apply_order
 from domain.steps import BracketPolicy
 from domain.trade import ExitReason, Trade, measured_anew
@@ -54,7 +53,6 @@ class TradeActor(Actor):
         argument: BeginTrade,
         venue: Venue,
         policy: BracketPolicy,
-        stop_trigger: TriggerBy,
     ) -> None:
         super().__init__(context)
         self._is_new = argument.is_new and context.incarnation == 1
@@ -71,7 +69,6 @@ class TradeActor(Actor):
             venue=venue,
             instrument=argument.instrument,
             policy=policy,
-            stop_trigger=stop_trigger,
             clock=self.clock,
             log=self.log,
             emit=self.emit,

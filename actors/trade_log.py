@@ -18,6 +18,7 @@ from domain.orders import ZERO, Order, OrderRequest
 from domain.pnl import to_usd
 from domain.trade import (
     EMERGENCIES,
+    Line,
     LineStatus,
     Trade,
     TradeState,
@@ -52,6 +53,7 @@ class Announcer:
         """Announces what the change means; returns the record with what was announced noted."""
         if after.entered > before.entered:
             self._entry_filled(after)
+        self._children_placed(before, after)
         if after.exit_reason in EMERGENCIES and before.exit_reason not in EMERGENCIES:
             self._emit(
                 say.EmergencyBegan,
@@ -70,6 +72,37 @@ class Announcer:
         if now is TradeState.PROTECTED and not after.is_announced and not after.lacks_fills:
             return self._opened(after)
         return after
+
+    def _children_placed(self, before: Trade, after: Trade) -> None:
+        """What stands at the venue by the fill of a linked entry, and was seen there."""
+        for line in after.lines:
+            was = before.line(*line.key)
+            is_new = was is None or was.status is not LineStatus.LIVE
+            if not line.part or line.status is not LineStatus.LIVE or not is_new:
+                continue
+            if not line.is_sound or line.is_astray:
+                wrong = Rejected(0, "the venue made another order of it than asked")
+                self.rejected(after, line.role, after.label(line), wrong)
+            else:
+                self._child_placed(after, line)
+
+    def _child_placed(self, trade: Trade, line: Line) -> None:
+        is_stop = line.role is Role.STOP
+        common: dict[str, Any] = {
+            "trade_id": trade.id,
+            "label": trade.label(line),
+            "order_id": line.order_ids[-1],
+            "contracts": line.contracts,
+        }
+        if is_stop:
+            self._emit(
+                say.StopPlaced,
+                trigger_price=trade.plan.stop_price,
+                unprotected_ms=unprotected_ms(trade),
+                **common,
+            )
+        else:
+            self._emit(say.TargetPlaced, price=trade.plan.target_price, **common)
 
     def _entry_filled(self, trade: Trade) -> None:
         self._emit(

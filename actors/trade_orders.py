@@ -2,13 +2,11 @@
 
 from domain.instruments import Instrument
 from domain.labels import Role
-from domain.orders import Order, OrderRequest, OrderType, TriggerBy
-from domain.trade import Line, Trade
+from domain.orders import Order, OrderRequest, OrderType
+from domain.trade import Line, LineStatus, Trade
 
 
-def request_of(
-    trade: Trade, line: Line, instrument: Instrument, stop_trigger: TriggerBy
-) -> OrderRequest:
+def request_of(trade: Trade, line: Line, instrument: Instrument) -> OrderRequest:
     """The order behind a line of the record. Everything but an entry is reduce-only."""
     plan = trade.plan
     is_entry = line.role is Role.ENTRY
@@ -27,10 +25,17 @@ def request_of(
         label=trade.label(line),
         price=prices.get(line.role),
         trigger_price=plan.stop_price if is_stop else None,
-        trigger=stop_trigger if is_stop else None,
+        trigger=plan.stop_trigger if is_stop else None,
         reduce_only=not is_entry,
         valid_until_ms=line.valid_until_ms,
+        children=_children(trade, instrument) if is_entry and trade.is_linked else (),
     )
+
+
+def _children(trade: Trade, instrument: Instrument) -> tuple[OrderRequest, ...]:
+    """What a linked entry brings along: its stop, and its target if there is one."""
+    waiting = (x for x in trade.lines if x.is_slot and x.status is LineStatus.WAITING)
+    return tuple(request_of(trade, child, instrument) for child in waiting)
 
 
 def differences(request: OrderRequest, order: Order) -> str:

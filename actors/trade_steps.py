@@ -20,7 +20,7 @@ from actors.trade_record import RecordKeeper
 from domain import outcomes, venue_codes
 from domain.instruments import Instrument
 from domain.labels import Role
-from domain.orders import Order, OrderRequest, Placement, TriggerBy
+from domain.orders import Order, OrderRequest, Placement
 from domain.reports import apply_fills, apply_order
 from domain.steps import BracketPolicy, Do, Step
 from domain.trade import ExitReason, Line, LineStatus, measured, with_line
@@ -39,7 +39,6 @@ class Surroundings:
     venue: Venue
     instrument: Instrument
     policy: BracketPolicy
-    stop_trigger: TriggerBy
     clock: Clock
     log: Any
     emit: Callable[..., Any]
@@ -107,8 +106,8 @@ class StepTaker:
             sent_at=self._clock.now(),
             valid_until_ms=valid_until,
         )
-        request = request_of(self._keeper.trade, line, self._instrument, self._around.stop_trigger)
         self._keeper.change(outcomes.about_to_send(self._keeper.trade, line))
+        request = request_of(self._keeper.trade, line, self._instrument)
         self._keeper.save()
         if is_entry:
             self._keeper.announce.entry_sent(self._keeper.trade, request)
@@ -169,9 +168,9 @@ class StepTaker:
         self._log.error("order_not_as_asked", label=order.label, differs=wrong)
         failed = Rejected(0, f"the venue accepted another order than asked: {wrong}")
         if order.state.is_live:
-            current = self._keeper.trade.line(line.role, line.attempt) or line
+            current = self._keeper.trade.now_of(line)
             self._cancel(Step(do=Do.CANCEL, line=current))
-        current = self._keeper.trade.line(line.role, line.attempt) or line
+        current = self._keeper.trade.now_of(line)
         if current.status is not LineStatus.FILLED:
             self._was_rejected(current, failed)
 
@@ -277,7 +276,7 @@ class StepTaker:
             )
         else:
             trade = apply_order(self._keeper.trade, order, self._clock.now())
-            gone = trade.line(line.role, line.attempt) or line
+            gone = trade.now_of(line)
             if not gone.status.is_over:
                 # The documented reply to cancelling a trigger still shows it untriggered.
                 trade = with_line(trade, replace(gone, status=LineStatus.CANCELLED))

@@ -86,4 +86,5 @@ def since_ms(trade: Trade) -> int:
 def _is_mine(trade: Trade, order: Order) -> bool:
     known = {order_id for line in trade.lines for order_id in line.order_ids}
     is_ours = order.label.startswith(f"bw.{trade.id}.")
-    return is_ours or order.order_id in known or order.trigger_order_id in known
+    family = (order.order_id, order.trigger_order_id, order.primary_order_id)
+    return is_ours or not known.isdisjoint(family)

@@ -24,6 +24,7 @@ from actors.kernel.system import Routes
 from actors.messages import alerts, book, desk, session, trading, venue, watch
 from actors.messages.base import Message
 from actors.messages.risk import KillRequested
+from actors.opening import Manner
 from actors.ports import Audience, Book, Journal, LogTail, Notifier, Session, Venue
 from actors.reaper import OrphanReaper
 from actors.registry import Registry
@@ -41,6 +42,8 @@ SUPERVISOR = "supervisor"
 DESKS = ("hotline", "desk")
 ForeignPositions = Literal["alert", "protect"]
 """What is done for positions that are not ours: told, or given a stop as well."""
+BracketStyle = Literal["sequential", "otoco"]
+"""Whether entry, stop and target are sent one after another, or as one linked order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,7 @@ class Plan:
     timezone: tzinfo
     policy: BracketPolicy = field(default_factory=BracketPolicy)
     stop_trigger: TriggerBy = TriggerBy.MARK_PRICE
+    bracket: BracketStyle = "sequential"
     breakout: BreakoutSettings | None = None
     script: tuple[ScriptLine, ...] = ()
     position_poll: float = 2.0
@@ -142,6 +146,7 @@ def children(plan: Plan, ports: Ports) -> Sequence[ChildSpec | Family]:
             arguments={
                 "venue": ports.venue,
                 "traded": traded,
+                "manner": Manner(is_linked=plan.bracket == "otoco", stop_trigger=plan.stop_trigger),
                 "reconcile_limit": plan.reconcile_limit,
             },
         ),
@@ -151,7 +156,6 @@ def children(plan: Plan, ports: Ports) -> Sequence[ChildSpec | Family]:
             arguments={
                 "venue": ports.venue,
                 "policy": plan.policy,
-                "stop_trigger": plan.stop_trigger,
             },
         ),
         ChildSpec(

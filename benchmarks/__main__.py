@@ -15,6 +15,7 @@ from rich.console import Console
 
 from benchmarks import (
     asks,
+    brackets,
     commit,
     entry,
     exchange_rate,
@@ -34,6 +35,7 @@ BENCHES: Mapping[str, Callable[[Effort], list[Row]]] = {
     "order": order_path.run,
     "commit": commit.run,
     "protection": protection.run,
+    "brackets": brackets.run,
     "entry": entry.run,
     "ask": asks.run,
     "log": log_event.run,

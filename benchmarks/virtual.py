@@ -15,6 +15,7 @@ import structlog
 from actors.messages.risk import DayBegan
 from actors.messages.trading import OpenTrade, Ready, TradeAccepted
 from adapters.deribit.channels import account_channels, market_channels
+from adapters.paper.market import BookShape
 from simulation.daemon import DEFAULT_LIMITS, Disk, VirtualDaemon, default_plan
 from simulation.runtime import VirtualWorld
 from simulation.venue import VirtualMarket
@@ -45,14 +46,21 @@ class Sent:
 class Stage:
     """A daemon that is ready to trade; ``sent`` are its requests so far."""
 
-    def __init__(self, trades_per_instrument: int = 1) -> None:
+    def __init__(
+        self,
+        trades_per_instrument: int = 1,
+        *,
+        bracket: str = "sequential",
+        shape: BookShape | None = None,
+    ) -> None:
         self.world = VirtualWorld()
-        self.market = SteadyMarket(self.world, balances=_RICH, one_way_seconds=ONE_WAY)
+        self.market = SteadyMarket(self.world, balances=_RICH, one_way_seconds=ONE_WAY, shape=shape)
         self.market.tick_every(0.5)
         self.market.faults = self._note
         self.sent: list[Sent] = []
         plan = default_plan(
             instruments=INSTRUMENTS,
+            bracket=bracket,
             channels=(*account_channels(), *(x for n in INSTRUMENTS for x in market_channels(n))),
             limits=replace(
                 DEFAULT_LIMITS,
@@ -90,10 +98,15 @@ class Stage:
 
 
 @contextmanager
-def stage(trades_per_instrument: int = 1) -> Generator[Stage]:
+def stage(
+    trades_per_instrument: int = 1,
+    *,
+    bracket: str = "sequential",
+    shape: BookShape | None = None,
+) -> Generator[Stage]:
     """A stage without log lines, torn down at the end."""
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
-    made = Stage(trades_per_instrument)
+    made = Stage(trades_per_instrument, bracket=bracket, shape=shape)
     try:
         yield made
     finally:

@@ -85,6 +85,7 @@ def plan_of(settings: Settings, script: tuple[ScriptLine, ...]) -> tree.Plan:
             protection_deadline=settings.protection_deadline_seconds,
         ),
         stop_trigger=settings.stop_trigger,
+        bracket=settings.bracket.value,
         breakout=_breakout(settings),
         script=script,
         position_poll=settings.position_poll_seconds,

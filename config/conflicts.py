@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from config.invalid import Problem
-from config.kinds import Bracket, Env
+from config.kinds import Env
 from config.model import Settings
 
 _DERIBIT = "deribit.com"
@@ -56,8 +56,6 @@ def _telegram(settings: Settings) -> Iterator[Problem]:
 
 def _trading(settings: Settings) -> Iterator[Problem]:
     """What trades with real money is named by the person, never assumed."""
-    if settings.bracket is Bracket.OTOCO:
-        yield _about("BRACKET", "otoco is not available in this version; use sequential")
     if settings.deribit_env is Env.PROD and "strategies" not in settings.model_fields_set:
         yield _about("STRATEGIES", "name it when DERIBIT_ENV is prod: breakout, a script, or none")
 

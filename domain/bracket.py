@@ -58,6 +58,21 @@ def _stop_unknown(view: View) -> Step | None:
     return view.look_up(line) if line else None
 
 
+def _stop_to_come(view: View) -> Step | None:
+    """A linked stop is to be seen at the venue: the reply to its entry is no proof.
+
+    It is looked for at once and again, but never for longer than half the deadline leaves.
+    """
+    if view.is_closing or view.cover >= view.position:
+        return None
+    slot = view.child_to_come(Role.STOP)
+    since = view.trade.exposed_since
+    patience = min(view.policy.child_patience, view.policy.protection_deadline / 2)
+    if slot is None or since is None or (view.now - since).total_seconds() >= patience:
+        return None
+    return view.look_at_child(slot)
+
+
 def _stop_unsound(view: View) -> Step | None:
     """What rests under a stop's label and does not protect can only do harm."""
     unsound = [x for x in view.all(Role.STOP, LineStatus.LIVE) if not x.is_sound]
@@ -90,7 +105,7 @@ def _uncovered(view: View) -> Step | None:
     reason = _why_no_stop(view)
     if reason is not None:
         return Step(do=Do.GIVE_UP_STOP, reason=reason)
-    if view.first(Role.STOP, LineStatus.UNKNOWN) is not None:
+    if view.first(Role.STOP, LineStatus.UNKNOWN) is not None or _stop_to_come(view):
         return None
     stops = view.sound_stops
     return view.resize(stops[0]) if stops else view.place(Role.STOP)
@@ -136,13 +151,24 @@ def _target_out_of_the_way(view: View) -> Step | None:
     line = view.first(Role.TARGET, LineStatus.LIVE, LineStatus.UNKNOWN)
     if line is None or not (view.is_closing or view.position == 0):
         return None
+    if line.is_paired and view.position > 0 and not _nothing_left_to_close(view):
+        # The venue would take its stop along; the close itself makes the target smaller.
+        return None
     return _remove(view, line)
+
+
+def _nothing_left_to_close(view: View) -> bool:
+    """Whether the venue counts the target as the close, and takes no other."""
+    last = view.trade.of(*CLOSERS)[-1:]
+    refused = [x for x in last if x.status is LineStatus.REJECTED]
+    return any(x.code in venue_codes.NOTHING_TO_REDUCE for x in refused)
 
 
 def _remove(view: View, line: Line) -> Step:
     """Ends an order that is not over: looks for it, or cancels it."""
     is_idle = line.status is LineStatus.TRIGGERED and not line.is_working
-    if line.status is LineStatus.UNKNOWN or is_idle:
+    is_unseen = line.status is LineStatus.WAITING and not line.order_ids
+    if line.status is LineStatus.UNKNOWN or is_idle or is_unseen:
         return view.look_up(line)
     return view.cancel(line)
 
@@ -175,10 +201,17 @@ def _chase(view: View, line: Line) -> Step:
 
 
 def _surplus_stops(view: View) -> Step | None:
-    """Two stops (a lost one turned up again): the older goes if the rest covers all."""
+    """Two stops (a lost one turned up again): the older goes if the rest covers all.
+
+    One that is not where it was asked to be goes as soon as another covers in its place.
+    """
     if view.is_closing or view.position <= 0:
         return None
-    for line in view.sound_stops:
+    # One that stands alone goes first: a pair would take its target along.
+    astray = [x for x in view.all(Role.STOP, LineStatus.LIVE) if x.is_astray]
+    if astray and view.cover >= view.position:
+        return view.cancel(astray[0])
+    for line in sorted(view.sound_stops, key=lambda x: x.is_paired):
         if view.cover - view.trade.remaining(line) >= view.position:
             return view.cancel(line)
     return None
@@ -194,15 +227,18 @@ def _target(view: View) -> Step | None:
     is_hopeless = trade.target_failures >= view.policy.target_retries
     if view.cover < view.position or is_hopeless:
         return None
-    live = view.first(Role.TARGET, LineStatus.LIVE)
-    if live is None:
-        return view.place(Role.TARGET)
-    return view.resize(live) if trade.remaining(live) < view.position else None
+    live = view.all(Role.TARGET, LineStatus.LIVE)
+    if sum(trade.remaining(x) for x in live) >= view.position:
+        return None
+    slot = view.child_to_come(Role.TARGET)
+    if slot is not None and slot.looks < view.policy.child_looks:
+        return view.look_at_child(slot)
+    return view.resize(live[0]) if live else view.place(Role.TARGET)
 
 
 def _enter(view: View) -> Step | None:
     trade = view.trade
-    if trade.lines or view.is_closing:
+    if view.is_closing or (trade.lines and not trade.enters_again):
         return None
     return Step(do=Do.PLACE, role=Role.ENTRY, contracts=trade.plan.contracts)
 
@@ -254,6 +290,7 @@ RULES: tuple[Callable[[View], Step | None], ...] = (
     _finished,
     _sync_first,
     _stop_unknown,
+    _stop_to_come,
     _stop_unsound,
     _stop_firing,
     _uncovered,

@@ -95,7 +95,9 @@ class OrderState(StrEnum):
 class OrderRequest:
     """One order to send. ``label`` is unique per attempt: it is the way home.
 
-    ``valid_until_ms`` (server time) bounds when the engine may start on it.
+    ``valid_until_ms`` (server time) bounds when the engine may start on it. ``children`` are sent
+    along as one linked order: they wait, stand in proportion to what this one fills, and two of
+    them cancel each other.
     """
 
     instrument: Instrument
@@ -112,6 +114,7 @@ class OrderRequest:
     reject_post_only: bool = False
     time_in_force: TimeInForce | None = None
     valid_until_ms: int | None = None
+    children: tuple["OrderRequest", ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

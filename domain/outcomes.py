@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from domain import venue_codes
+from domain import linked, venue_codes
 from domain.labels import Role
 from domain.orders import Order
 from domain.reports import apply_order
@@ -20,7 +20,11 @@ from domain.trade import CLOSERS, ExitReason, Line, LineStatus, Trade, measured,
 
 def about_to_send(trade: Trade, line: Line) -> Trade:
     """The record as it must be on disk before the order is on the wire: outcome unknown."""
-    return with_line(trade, replace(line, status=LineStatus.UNKNOWN))
+    trade = with_line(trade, replace(line, status=LineStatus.UNKNOWN))
+    if line.role is not Role.ENTRY:
+        return trade
+    trade = replace(trade, enters_again=False)
+    return linked.with_children(trade, line) if trade.is_linked else trade
 
 
 def rejected(trade: Trade, line: Line, code: int, policy: BracketPolicy, now: datetime) -> Trade:
@@ -29,11 +33,13 @@ def rejected(trade: Trade, line: Line, code: int, policy: BracketPolicy, now: da
     In that other case its id is known, and what the venue says of it stands. The first retry is
     at once, the next after a pause; an entry is never tried again.
     """
-    current = trade.line(line.role, line.attempt) or line
+    current = trade.now_of(line)
     if not current.order_ids:
         trade = with_line(trade, replace(current, status=LineStatus.REJECTED, code=code))
     if code in venue_codes.NOTHING_TO_REDUCE:
         trade = replace(trade, needs_sync=True)
+    if line.role is Role.ENTRY and trade.is_linked:
+        return _link_refused(trade, code)
     trade, failures = _counted(trade, line, code)
     if line.role is Role.STOP and code in venue_codes.TRIGGER_ALREADY_PASSED:
         return replace(trade, exit_reason=trade.exit_reason or ExitReason.TRIGGER_PASSED)
@@ -41,6 +47,17 @@ def rejected(trade: Trade, line: Line, code: int, policy: BracketPolicy, now: da
     if line.role is Role.ENTRY or is_first:
         return trade
     return replace(trade, not_before=now + _pause_after(failures, policy))
+
+
+def _link_refused(trade: Trade, code: int) -> Trade:
+    """No linked order, no children. If the link may be at fault the plain entry goes out instead.
+
+    The venue has proved that nothing was executed, so it is not the same entry twice.
+    """
+    trade = linked.without_children(trade)
+    if code in venue_codes.NOT_THE_LINK or trade.exit_reason is not None:
+        return trade
+    return replace(trade, is_link_refused=True, enters_again=True)
 
 
 def _counted(trade: Trade, line: Line, code: int) -> tuple[Trade, int]:
@@ -80,8 +97,9 @@ def _without_refused(trade: Trade, newest: Line) -> Trade:
 def not_sent(trade: Trade, line: Line, policy: BracketPolicy, now: datetime) -> Trade:
     """We refused before a byte left: as if it had never been tried, after a pause."""
     if line.role is Role.ENTRY:
+        absent = replace(line, status=LineStatus.ABSENT, looks=policy.absent_looks)
         return replace(
-            with_line(trade, replace(line, status=LineStatus.ABSENT, looks=policy.absent_looks)),
+            linked.without_children(with_line(trade, absent)),
             exit_reason=trade.exit_reason or ExitReason.ENTRY_NOT_SENT,
         )
     lines = tuple(x for x in trade.lines if (x.role, x.attempt) != (line.role, line.attempt))
@@ -105,12 +123,16 @@ def looked_up(
     server_ms: int,
 ) -> Trade:
     """The venue's answer to "what became of this label?", found or not."""
-    if not orders:
-        return _looked_up_in_vain(trade, line, policy, now, server_ms)
     for order in orders:
         trade = apply_order(trade, order, now)
-    found = trade.line(line.role, line.attempt)
-    if found is None or found.status is not LineStatus.TRIGGERED or found.is_working:
+    found = trade.line(*line.key)
+    is_told = found is not None and any(_concerns(found, order) for order in orders)
+    has_passed = found is not None and found.status is LineStatus.PASSED_ON
+    if found is None or not (is_told or has_passed):
+        return _looked_up_in_vain(trade, line, policy, now, server_ms)
+    if found.is_slot:
+        return _looked_at_slot(trade, found, orders, policy, now)
+    if found.status is not LineStatus.TRIGGERED or found.is_working:
         return trade
     # A trigger that fired with nothing to reduce leaves no order behind: after two looks it
     # is over.
@@ -118,6 +140,20 @@ def looked_up(
         return with_line(trade, replace(found, status=LineStatus.ABSENT))
     look_at = now + timedelta(seconds=policy.look_interval)
     return with_line(trade, replace(found, looks=found.looks + 1, look_at=look_at))
+
+
+def _concerns(line: Line, order: Order) -> bool:
+    """Whether an order found under a line's label tells something of this line."""
+    return line.is_slot or order.order_id in line.ids
+
+
+def _looked_at_slot(
+    trade: Trade, slot: Line, orders: Sequence[Order], policy: BracketPolicy, now: datetime
+) -> Trade:
+    """A child that still waits is looked at again in a moment."""
+    look_at = now + timedelta(seconds=policy.child_interval)
+    slot = replace(slot, looks=slot.looks + 1, look_at=look_at)
+    return linked.looked_up(with_line(trade, slot), slot, orders)
 
 
 def _looked_up_in_vain(
@@ -130,23 +166,30 @@ def _looked_up_in_vain(
     cannot harm, so they are given up at once, unless they are known to have been there; should
     the first turn up after all, the surplus is cancelled.
     """
-    current = trade.line(line.role, line.attempt)
+    current = trade.line(*line.key)
     if current is None or current.status not in _DOUBTFUL:
         return measured(trade, now)
     is_entry = current.role is Role.ENTRY
     is_late = server_ms > current.valid_until_ms
     looks = current.looks + (1 if is_late or not is_entry else 0)
-    is_weighty = is_entry or bool(current.order_ids)
+    is_weighty = is_entry or bool(current.order_ids) or current.is_slot
     is_absent = looks >= (policy.absent_looks if is_weighty else 1)
-    status = LineStatus.ABSENT if is_absent else LineStatus.UNKNOWN
+    status = LineStatus.ABSENT if is_absent else _still(current)
     look_at = None if is_absent else now + timedelta(seconds=policy.look_interval)
     trade = with_line(trade, replace(current, looks=looks, look_at=look_at, status=status))
-    if is_absent and current.status is not LineStatus.ABSENT:
+    if is_absent and current.status is not LineStatus.ABSENT and not current.is_slot:
         trade, _ = _counted(trade, current, 0)
     return measured(trade, now)
 
 
-_DOUBTFUL = frozenset({LineStatus.UNKNOWN, LineStatus.TRIGGERED, LineStatus.ABSENT})
+def _still(line: Line) -> LineStatus:
+    """What an order is while one look has not found it."""
+    return LineStatus.WAITING if line.status is LineStatus.WAITING else LineStatus.UNKNOWN
+
+
+_DOUBTFUL = frozenset(
+    {LineStatus.UNKNOWN, LineStatus.TRIGGERED, LineStatus.ABSENT, LineStatus.WAITING}
+)
 
 
 def vanished(trade: Trade, seen: Collection[str]) -> Trade:
@@ -157,7 +200,10 @@ def vanished(trade: Trade, seen: Collection[str]) -> Trade:
     not be there yet, so what has vanished is looked up again before it is given up.
     """
     for line in trade.lines:
+        is_child = line.status is LineStatus.WAITING and line.order_ids
         is_believed = line.status in {LineStatus.LIVE, LineStatus.TRIGGERED}
+        if is_child and not any(order_id in seen for order_id in line.order_ids):
+            trade = with_line(trade, replace(line, status=LineStatus.PASSED_ON))
         if is_believed and not any(order_id in seen for order_id in line.order_ids):
             is_full = trade.line_filled(line) >= line.contracts
             status = LineStatus.FILLED if is_full else LineStatus.UNKNOWN
@@ -191,6 +237,7 @@ def resumed(trade: Trade) -> Trade:
         needs_sync=True,
         not_before=None,
         sync_after=None,
+        enters_again=False,
     )
     if trade.of(Role.ENTRY):
         return trade
@@ -202,4 +249,4 @@ def resumed(trade: Trade) -> Trade:
         sent_at=trade.plan.created_at,
         valid_until_ms=trade.plan.valid_until_ms,
     )
-    return with_line(trade, entry)
+    return about_to_send(trade, entry)

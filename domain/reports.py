@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from domain import labels
+from domain import labels, linked
 from domain.labels import Role
 from domain.orders import STOP_TYPES, Fill, Order, OrderState
 from domain.trade import (
@@ -61,17 +61,21 @@ def _adopted(trade: Trade, label: str, contracts: int, now: datetime) -> Line | 
 
 def apply_order(trade: Trade, order: Order, now: datetime) -> Trade:
     """What the venue says of one of our orders. An order unknown to us is adopted by label."""
-    line = find_line(trade, order.order_id, order.label, order.trigger_order_id)
+    if linked.is_waiting(order):
+        return measured(linked.apply_waiting(trade, order, now), now)
+    before = trade
+    trade, line = linked.part_of(trade, order, now)
+    line = line or find_line(trade, order.order_id, order.label, order.trigger_order_id)
     line = line or _adopted(trade, order.label, order.contracts, now)
     if line is None:
-        return trade
+        return before
     news = _merged(_with_id(line, order), order, now)
     if line.role is Role.STOP and order.state is OrderState.UNTRIGGERED:
         closes = order.side is trade.plan.side.opposite
         is_stop = order.order_type in STOP_TYPES
         news = replace(news, is_sound=closes and is_stop and order.reduce_only)
     changed = _concluded(with_line(trade, news), line, news, order)
-    return measured(_doubted(trade, changed), now)
+    return linked.measured_by_venue(before, _doubted(trade, changed), order, now)
 
 
 def _with_id(line: Line, order: Order) -> Line:
@@ -153,16 +157,18 @@ def _concluded(trade: Trade, before: Line, after: Line, order: Order) -> Trade:
     died = after.status in {LineStatus.CANCELLED, LineStatus.REJECTED}
     if before.status.is_over or not died or position <= 0:
         return trade
-    if after.role is Role.TARGET and not is_closing:
+    by_partner = order.cancel_reason == PARTNER_ENDED
+    if after.role is Role.TARGET and not is_closing and not by_partner:
         trade = replace(trade, target_failures=trade.target_failures + 1)
     # Nobody asked for it: perhaps there is nothing left to reduce, so ask before repeating it.
-    is_odd = after.role in CLOSERS or (after.role is Role.STOP and not is_closing)
+    # Its partner's end may not have been heard of yet.
+    is_odd = after.role in CLOSERS or (not is_closing and (after.role is Role.STOP or by_partner))
     if is_odd and order.cancel_reason != CANCELLED_BY_USER:
         trade = replace(trade, needs_sync=True)
     return trade
 
 
-CANCELLED_BY_USER = "user_request"
+CANCELLED_BY_USER, PARTNER_ENDED = "user_request", "oco_other_closed"
 
 
 def _doubted(before: Trade, after: Trade) -> Trade:
@@ -187,6 +193,7 @@ def apply_fills(
         if fill.trade_id in seen:
             continue
         line = find_line(changed, fill.order_id, fill.label, None)
+        line = line or linked.slot_of(changed, fill.label)
         known = line or _adopted(changed, fill.label, fill.contracts, now)
         if known is None and not foreign:
             continue
@@ -201,8 +208,12 @@ def apply_fills(
 
 
 def _with_fill_id(line: Line, order_id: str) -> Line:
-    """A fill under a stop's label may be its child's; others are filled under one id only."""
-    if line.role is Role.STOP or not line.order_ids:
+    """A fill under a stop's label may be its child's; others are filled under one id only.
+
+    Which of the orders a linked child became has filled is not known yet: the child keeps the id
+    until its order is heard of.
+    """
+    if not line.is_slot and (line.role is Role.STOP or not line.order_ids):
         return replace(line, order_ids=(*line.order_ids, order_id))
     return replace(line, former_ids=(*line.former_ids, order_id))
 

@@ -48,7 +48,8 @@ class BracketPolicy:
 
     ``crowd_window``: orders of one kind sent within it are spaced, each a little longer.
     ``longest_pause``: between two tries to close. ``late_after``: how long after it was sent an
-    order may still arrive.
+    order may still arrive. ``child_interval``, ``child_patience``: how often, and how long, it is
+    looked for what a linked order should have placed; ``child_looks`` bounds it for a target.
     """
 
     stop_retries: int = 3
@@ -61,6 +62,9 @@ class BracketPolicy:
     crowd_window: float = 5.0
     longest_pause: float = 5.0
     late_after: float = 2.0
+    child_interval: float = 0.25
+    child_patience: float = 1.0
+    child_looks: int = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +89,7 @@ class View:
 
     @property
     def sound_stops(self) -> list[Line]:
-        return [x for x in self.all(Role.STOP, LineStatus.LIVE) if x.is_sound]
+        return [x for x in self.all(Role.STOP, LineStatus.LIVE) if x.is_sound and not x.is_astray]
 
     @property
     def is_past_deadline(self) -> bool:
@@ -114,6 +118,19 @@ class View:
         early = self.wait_until(line.look_at, self.policy.look_interval)
         return early or Step(do=Do.LOOK_UP, line=line)
 
+    def child_to_come(self, role: Role) -> Line | None:
+        """The linked child that waits, or has passed on to orders nobody has told of yet."""
+        lines = self.trade.of(role)
+        slot = next((x for x in lines if x.is_slot), None)
+        if slot is None or slot.status is LineStatus.WAITING:
+            return slot
+        is_alone = not any(x.part and x.attempt == slot.attempt for x in lines)
+        return slot if slot.status is LineStatus.PASSED_ON and is_alone else None
+
+    def look_at_child(self, slot: Line) -> Step:
+        early = self.wait_until(slot.look_at, self.policy.child_interval)
+        return early or Step(do=Do.LOOK_UP, line=slot)
+
     def cancel(self, line: Line) -> Step:
         return self.pause() or Step(do=Do.CANCEL, line=line)
 
@@ -134,7 +151,13 @@ class View:
         return self.wait(max(recent), self.policy.retry_interval * (len(recent) - 1))
 
     def resize(self, line: Line) -> Step:
-        total = self.position + self.trade.line_filled(line)
+        """Makes it cover what the others of its role do not."""
+        others = sum(
+            self.trade.remaining(x)
+            for x in self.all(line.role, LineStatus.LIVE)
+            if x.key != line.key and x.is_sound and not x.is_astray
+        )
+        total = max(1, self.position - others) + self.trade.line_filled(line)
         return self.pause() or Step(do=Do.RESIZE, line=line, contracts=total)
 
 

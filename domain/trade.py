@@ -14,7 +14,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from domain.labels import MAX_ATTEMPT, Label, Role
-from domain.orders import OrderType, Side
+from domain.orders import OrderType, Side, TriggerBy
 
 
 class TradeState(StrEnum):
@@ -32,9 +32,15 @@ class TradeState(StrEnum):
 
 
 class LineStatus(StrEnum):
-    """What we know of one order. ``unknown`` covers everything between wire and proof."""
+    """What we know of one order. ``unknown`` covers everything between wire and proof.
+
+    ``waiting`` and ``passed_on`` are a linked child's: it waits for its entry to fill, and then
+    its contracts are those of the orders it became.
+    """
 
     UNKNOWN = "unknown"
+    WAITING = "waiting"
+    PASSED_ON = "passed_on"
     LIVE = "live"
     TRIGGERED = "triggered"
     FILLED = "filled"
@@ -49,7 +55,7 @@ class LineStatus(StrEnum):
 
 PROVEN_OVER = frozenset({LineStatus.FILLED, LineStatus.CANCELLED, LineStatus.REJECTED})
 """Over by the venue's word. `ABSENT` is our conclusion, and the venue may still say otherwise."""
-_OVER = PROVEN_OVER | {LineStatus.ABSENT}
+_OVER = PROVEN_OVER | {LineStatus.ABSENT, LineStatus.PASSED_ON}
 CLOSERS = (Role.CLOSE, Role.EMERGENCY)
 
 
@@ -84,7 +90,11 @@ EMERGENCIES = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradePlan:
-    """The intent, durable before anything is sent. ``note`` is the caller's own label."""
+    """The intent, durable before anything is sent. ``note`` is the caller's own label.
+
+    ``is_linked``: the entry is sent with its stop and target as one linked order.
+    ``stop_trigger`` is the price such a stop watches.
+    """
 
     trade_id: str
     instrument_name: str
@@ -98,6 +108,8 @@ class TradePlan:
     note: str
     created_at: datetime
     valid_until_ms: int
+    is_linked: bool = False
+    stop_trigger: TriggerBy = TriggerBy.MARK_PRICE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +118,13 @@ class Line:
 
     ``former_ids`` are of earlier orders under the same label: a label is used again only when
     the write that recorded its first use was lost. ``is_sound`` is false for a stop that rests
-    but does not protect (not reduce-only, wrong side, no stop). ``is_working`` is true while the
-    order of a fired stop rests in the book. ``heard_at`` is when the last report came.
+    but does not protect (not reduce-only, wrong side, no stop); ``is_astray`` is a linked one that
+    protects, but not where or how it was asked to. ``is_working`` is true while the order of a
+    fired stop rests in the book. ``heard_at`` is when the last report came.
+
+    A linked child has one label for all it becomes: part 0 is the child that waits (``is_slot``),
+    every order made of it a part with a number of its own. ``is_paired``: the venue cancels it
+    when its partner ends.
     """
 
     role: Role
@@ -127,6 +144,15 @@ class Line:
     looks: int = 0
     look_at: datetime | None = None
     code: int = 0
+    part: int = 0
+    is_slot: bool = False
+    is_paired: bool = False
+    is_astray: bool = False
+
+    @property
+    def key(self) -> tuple[Role, int, int]:
+        """What tells this order from all others of the trade."""
+        return self.role, self.attempt, self.part
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -174,13 +200,24 @@ class Trade:
     sync_after: datetime | None = None
     exposed_since: datetime | None = None
     unprotected_us: int = 0
+    is_link_refused: bool = False
+    enters_again: bool = False
 
     @property
     def id(self) -> str:
         return self.plan.trade_id
 
-    def line(self, role: Role, attempt: int) -> Line | None:
-        return next((x for x in self.lines if x.role is role and x.attempt == attempt), None)
+    @property
+    def is_linked(self) -> bool:
+        """Whether the entry brings its stop and target with it."""
+        return self.plan.is_linked and not self.is_link_refused
+
+    def line(self, role: Role, attempt: int, part: int = 0) -> Line | None:
+        return next((x for x in self.lines if x.key == (role, attempt, part)), None)
+
+    def now_of(self, line: Line) -> Line:
+        """The same order as the record has it by now."""
+        return self.line(*line.key) or line
 
     def of(self, *roles: Role) -> tuple[Line, ...]:
         """This role's orders, oldest attempt first."""
@@ -243,7 +280,7 @@ class Trade:
 
 
 def _protects(line: Line) -> bool:
-    return line.status is LineStatus.LIVE and line.is_sound
+    return line.status is LineStatus.LIVE and line.is_sound and not line.is_astray
 
 
 _HELD = frozenset(
@@ -314,9 +351,9 @@ _ORDER = {role: number for number, role in enumerate(Role)}
 
 def with_line(trade: Trade, line: Line) -> Trade:
     """The trade with this order added, or replaced if the attempt is known."""
-    others = (x for x in trade.lines if (x.role, x.attempt) != (line.role, line.attempt))
+    others = (x for x in trade.lines if x.key != line.key)
     # By attempt, not by time: the clock may have been set back between two of them.
-    ordered = sorted((*others, line), key=lambda x: (_ORDER[x.role], x.attempt))
+    ordered = sorted((*others, line), key=lambda x: (_ORDER[x.role], x.attempt, x.part))
     return replace(trade, lines=tuple(ordered))
 
 

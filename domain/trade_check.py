@@ -43,7 +43,7 @@ def _of_line(line: Line) -> Iterator[str]:
     name = f"{line.role} {line.attempt}"
     if not 1 <= line.attempt <= MAX_ATTEMPT:
         yield f"{name}: its number"
-    if line.contracts < 0 or line.reported_filled < 0 or line.looks < 0:
+    if line.contracts < 0 or line.reported_filled < 0 or line.looks < 0 or line.part < 0:
         yield f"{name}: a negative number"
 
 
@@ -62,7 +62,7 @@ def _of_counts(trade: Trade) -> Iterator[str]:
     )
     if min(counts) < 0:
         yield "a negative count"
-    keys = {(x.role, x.attempt) for x in trade.lines}
+    keys = {x.key for x in trade.lines}
     if len(keys) < len(trade.lines):
         yield "two orders under one label"
 

@@ -45,3 +45,6 @@ TOO_BUSY = frozenset({10047, 10066})
 
 PASSING = SETTLEMENT | MAINTENANCE | TOO_BUSY
 """Says nothing about the order: the same one will be taken a little later."""
+
+NOT_THE_LINK = PASSING | NEEDS_LOGIN | NOT_ENOUGH_FUNDS
+"""A linked order refused for a reason that a plain one would meet as well."""

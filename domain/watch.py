@@ -141,14 +141,24 @@ def _owner(order: Order) -> str | None:
     return label.trade_id if label else None
 
 
+def are_paired(one: Order, other: Order) -> bool:
+    """Whether the venue ends one when the other ends."""
+    return one.oco_ref is not None and one.oco_ref == other.oco_ref
+
+
 def may_cancel(order: Order, orders: Sequence[Order], positions: Iterable[Position]) -> bool:
-    """Whether removing an orphan leaves every position as protected as it must be."""
+    """Whether removing an orphan leaves every position as protected as it must be.
+
+    The partners of a linked pair go with it.
+    """
+    gone = [x for x in orders if x.order_id == order.order_id or are_paired(x, order)]
     for position in positions:
         if position.instrument_name != order.instrument_name:
             continue
-        if not protects(order, position.contracts):
+        if not any(protects(x, position.contracts) for x in gone):
             continue
-        rest = [x for x in orders if x.order_id != order.order_id]
+        left = {x.order_id for x in gone}
+        rest = [x for x in orders if x.order_id not in left]
         cover = cover_of(order.instrument_name, position.contracts, rest)
         return cover >= abs(position.contracts)
     return True

@@ -4,6 +4,7 @@
 """
 
 import copy
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -135,6 +136,8 @@ class RecordingSystem(System):
         super().publish(sender, event)
 
 
+BRACKET = "SCENARIO_BRACKET"
+"""In the environment: how the brackets of a plan that does not say are sent."""
 DEFAULT_LIMITS = Limits(
     max_daily_loss_pct=Decimal("0.5"),
     max_open_trades=5,
@@ -154,6 +157,7 @@ def default_plan(**changes: Any) -> Plan:
         "limits": DEFAULT_LIMITS,
         "sizing": Sizing(risk_per_trade_pct=Decimal("0.005"), max_notional_usd=Decimal(100_000)),
         "timezone": UTC,
+        "bracket": os.environ.get(BRACKET, "sequential"),
     }
     return Plan(**(settings | changes))
 

@@ -60,6 +60,8 @@ class IntentRecorded(Event):
     take_profit: Decimal | None
     notional_usd: Decimal
     valid_until_ms: int
+    is_linked: bool = False
+    stop_trigger: str = "mark_price"
     note: str = ""
 
 

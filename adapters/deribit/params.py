@@ -26,6 +26,10 @@ def check(request: OrderRequest) -> None:
         raise ValueError(f"{request.order_type} needs a price")
     if request.order_type in TRIGGER_TYPES:
         _check_trigger(request)
+    for child in request.children:
+        if child.instrument != request.instrument or child.children or not child.reduce_only:
+            raise ValueError(f"{child.label!r} may not hang on {request.label!r}")
+        check(child)
 
 
 def is_entry(text: str) -> bool:
@@ -69,7 +73,22 @@ def of_order(request: OrderRequest) -> dict[str, Any]:
         params["reject_post_only"] = request.reject_post_only
     if request.valid_until_ms is not None:
         params["valid_until"] = request.valid_until_ms
+    if request.children:
+        params["linked_order_type"] = _LINKED[len(request.children)]
+        params["trigger_fill_condition"] = "incremental"
+        params["otoco_config"] = [_of_child(child) for child in request.children]
     return params
+
+
+_LINKED = {1: "one_triggers_other", 2: "one_triggers_one_cancels_other"}
+
+
+def _of_child(child: OrderRequest) -> dict[str, Any]:
+    """A child: its instrument is its primary's, and its time begins when that fills."""
+    params = of_order(child)
+    del params["instrument_name"]
+    params.pop("valid_until", None)
+    return {**params, "direction": child.side.value}
 
 
 def _add_trigger(params: dict[str, Any], request: OrderRequest) -> None:

@@ -13,6 +13,7 @@ from config.settings import Settings, load
 PLANNED = {
     "INSTRUMENTS": "BTC-PERPETUAL",
     "STRATEGIES": "none",
+    "BRACKET": "otoco",
     "STOP_TRIGGER": "index_price",
     "STOP_RETRIES": "5",
     "PROTECTION_DEADLINE_SECONDS": "7",
@@ -37,6 +38,10 @@ ELSEWHERE = (
     Path("run.py"),
 )
 """Where the others are read, or refused."""
+
+
+COMING = ("binance_", "collector")
+"""Settings of the collector, which reads them as soon as it has its feeds."""
 
 
 def plan(**environ: str) -> tree.Plan:
@@ -102,7 +107,7 @@ def _later() -> tuple[str, ...]:
     """Settings of parts that do not exist yet: naming one is answered with a warning."""
     from commands import bot  # noqa: PLC0415 (gone with the last of them)
 
-    return tuple(getattr(bot, "LATER", ()))
+    return (*getattr(bot, "LATER", ()), *COMING)
 
 
 def test_a_script_that_cannot_be_read_is_told_before_anything_starts(tmp_path: Path) -> None:

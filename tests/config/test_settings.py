@@ -153,7 +153,7 @@ def test_addresses_follow_the_venue(given: dict[str, str], http: str, ws: str) -
         ("MAX_NOTIONAL_USD", ["0"]),
         ("MAX_OPEN_TRADES", ["0", "1.5", "101"]),
         ("STOP_TRIGGER", ["mark"]),
-        ("BRACKET", ["oco", "otoco"]),
+        ("BRACKET", ["oco", "otoco,sequential"]),
         ("FOREIGN_POSITIONS", ["close"]),
         ("INSTRUMENTS", [",", "BTC", "BTC-PERPETUAL,btc-perpetual", "BTC-27MAR26"]),
         ("COLLECT_SYMBOLS", ["BTC/USDT", ","]),

@@ -178,6 +178,15 @@ def test_the_last_stop_of_a_position_stays() -> None:
     assert not may_cancel(stop_order(4), [stop_order(4)], [LONG])
 
 
+def test_what_would_take_the_last_stop_along_is_not_cancelled_either() -> None:
+    """The venue ends both of a pair."""
+    stop = stop_order(oco_ref="pair")
+    target = stop_order(10, "t1", oco_ref="pair", order_type=OrderType.LIMIT)
+    assert not may_cancel(target, [stop, target], [LONG])
+    assert may_cancel(target, [stop, target, stop_order(10, "s2")], [LONG])
+    assert may_cancel(target, [stop, target], [])
+
+
 def test_a_stop_may_go_when_the_rest_covers() -> None:
     """Others count, foreign ones included; the order itself does not."""
     other = stop_order(10, "s2", label="", human=True)

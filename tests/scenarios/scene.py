@@ -283,7 +283,8 @@ class Scene:
         return sorted((x for x in found if x.label.startswith(start)), key=lambda x: x.rank)
 
     def stops(self, trade_id: str) -> list[OrderRecord]:
-        return [x for x in self.live(trade_id) if x.order_type in STOP_TYPES]
+        orders = (x for x in self.live(trade_id) if x.order_type in STOP_TYPES)
+        return [x for x in orders if not x.is_secondary_oto]
 
     def cover(self, name: str) -> int:
         """Contracts of the position under resting reduce-only stops."""
@@ -295,6 +296,7 @@ class Scene:
             and order.state is OrderState.UNTRIGGERED
             and order.order_type in STOP_TYPES
             and order.reduce_only
+            and not order.is_secondary_oto
             and order.side.sign * held < 0
         )
 

@@ -262,6 +262,7 @@ def test_foreign_orders_are_never_touched(stage: Stage) -> None:
     scene.market.ask(
         "private/buy", instrument_name=BTC, amount=100, type="limit", price=Decimal(90000)
     )
+    trade_id = scene.bracket()
     scene.market.ask(
         "private/sell",
         instrument_name=BTC,
@@ -272,7 +273,6 @@ def test_foreign_orders_are_never_touched(stage: Stage) -> None:
         reduce_only=True,
         label="mine",
     )
-    trade_id = scene.bracket()
     scene.run(70)
     scene.kill()
     scene.run(5)

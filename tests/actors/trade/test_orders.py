@@ -8,15 +8,16 @@ import pytest
 from actors.trade_orders import differences, request_of
 from domain.labels import Role
 from domain.orders import Order, OrderRequest, OrderState, OrderType, Side, TriggerBy
-from domain.trade import Line, LineStatus
+from domain.outcomes import about_to_send
+from domain.trade import Line, LineStatus, Trade
 from tests.domain import builders
-from tests.domain.builders import line, record, report
+from tests.domain.builders import label_of, line, record, report
 from tests.domain.catalogue import BTC, D
 
 
 def asked(role: Role) -> OrderRequest:
     sent: Line = line(role, LineStatus.UNKNOWN)
-    return request_of(record(sent), sent, BTC, TriggerBy.MARK_PRICE)
+    return request_of(record(sent), sent, BTC)
 
 
 @pytest.mark.parametrize("role", [x for x in Role if x is not Role.ENTRY])
@@ -35,6 +36,26 @@ def test_each_role_has_its_type_and_prices() -> None:
     assert stop.trigger is TriggerBy.MARK_PRICE
     assert (target.order_type, target.price) == (OrderType.LIMIT, D(104_000))
     assert asked(Role.EMERGENCY).order_type is OrderType.MARKET
+
+
+def test_a_linked_entry_brings_its_stop_and_target_along() -> None:
+    """Both reduce-only, under their own labels; without a target only the stop."""
+    trade = linked_record()
+    entry = request_of(trade, trade.of(Role.ENTRY)[0], BTC)
+    stop, target = entry.children
+    assert (stop.label, target.label) == (label_of(Role.STOP), label_of(Role.TARGET))
+    assert stop.reduce_only
+    assert target.reduce_only
+    assert stop.contracts == target.contracts == entry.contracts
+    assert (stop.trigger, stop.trigger_price) == (TriggerBy.INDEX_PRICE, D(98_000))
+    plain = linked_record(target_price=None)
+    assert len(request_of(plain, plain.of(Role.ENTRY)[0], BTC).children) == 1
+
+
+def linked_record(**changes: Any) -> Trade:
+    """As it is on its way to the venue."""
+    plan = builders.plan(is_linked=True, stop_trigger=TriggerBy.INDEX_PRICE, **changes)
+    return about_to_send(Trade(plan=plan), line(Role.ENTRY, LineStatus.UNKNOWN))
 
 
 def accepted(role: Role = Role.STOP, **changes: Any) -> Order:

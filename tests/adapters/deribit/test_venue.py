@@ -2,12 +2,14 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from actors.ports import NotSent, OutcomeUnknown, Rejected, Venue
+from adapters.deribit import codec
 from adapters.deribit.catalogue import Catalogue
 from adapters.deribit.errors import Throttled
 from adapters.deribit.limits import Limiter
@@ -638,3 +640,41 @@ def test_mass_cancels_count(bench: Bench, method: str, send: Callable[[DeribitVe
     bench.stream.answer(method, "ok")
     with pytest.raises(OutcomeUnknown):
         send(bench.venue)
+
+
+def test_a_linked_entry_is_one_request(bench: Bench) -> None:
+    """Stop and target hang on it, each with its label, side and reduce-only; they have no time."""
+    bench.stream.answer("private/buy", placed())
+    bench.venue.place(replace(entry(), children=(stop(), target())))
+    ((method, params),) = bench.stream.calls
+    assert method == "private/buy"
+    assert params["linked_order_type"] == "one_triggers_one_cancels_other"
+    assert params["trigger_fill_condition"] == "incremental"
+    first, second = params["otoco_config"]
+    assert (first["label"], first["direction"], first["reduce_only"]) == (
+        stop().label,
+        "sell",
+        True,
+    )
+    assert (first["type"], first["trigger"]) == ("stop_market", "mark_price")
+    assert (second["type"], second["price"]) == ("limit", Decimal(104_000))
+    assert not {"instrument_name", "valid_until"} & {*first, *second}
+    assert codec.decode(codec.encode(1, method, params))["params"]["otoco_config"][0] == {
+        **first,
+        "amount": 100,
+        "trigger_price": 95_000,
+    }
+
+
+def test_what_hangs_on_an_entry_can_only_reduce(bench: Bench) -> None:
+    """A child that could add risk is never sent, nor a child of a child."""
+    for child in (replace(stop(), reduce_only=False), replace(stop(), children=(target(),))):
+        with pytest.raises(ValueError, match="may not hang"):
+            bench.venue.place(replace(entry(), children=(child,)))
+    assert bench.sent() == []
+
+
+def target() -> OrderRequest:
+    return replace(
+        stop(), label="bw.t1.tp.1", order_type=OrderType.LIMIT, price=Decimal(104_000), trigger=None
+    )

@@ -1,0 +1,364 @@
+"""Brackets sent as one linked order: the venue places stop and target as the entry fills."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from actors.messages.trading import (
+    EmergencyBegan,
+    EntryRejected,
+    FlatVerified,
+    OutcomeResolved,
+    Ready,
+    StopFailed,
+    StopPlaced,
+    TargetPlaced,
+    TradeAbandoned,
+    TradeAccepted,
+    TradeClosed,
+    TradeOpened,
+)
+from domain.labels import Role
+from domain.orders import OrderState
+from simulation.daemon import default_plan
+from simulation.venue import Fate, Refusal
+from tests.scenarios.conftest import Stage
+from tests.scenarios.scene import BTC, PLACE, Once, Scene
+from tests.scenarios.test_crash import crash_after, wish
+from tests.scenarios.test_partial import THIN, dip, limit_entry
+
+SEEDS = range(4)
+
+
+def linked(stage: Stage, seed: int = 1, **more: Any) -> Scene:
+    """A scene whose daemon sends linked orders."""
+    return stage(seed, plan=default_plan(bracket="otoco"), **more)
+
+
+def switch(scene: Scene, **changes: Any) -> None:
+    """From now on the venue has these ways."""
+    scene.engine.switches = replace(scene.engine.switches, **changes)
+
+
+def orders_sent(scene: Scene) -> list[str]:
+    """The roles and attempts of the orders that were sent, in order."""
+    return [params["label"].split(".", 2)[2] for params in scene.market.sent(*PLACE)]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(("price", "reason"), [(101_500, "take_profit"), (98_500, "stop_loss")])
+def test_one_request_brings_entry_stop_and_target(
+    stage: Stage, seed: int, price: int, reason: str
+) -> None:
+    """Protected from the first moment on; the partner goes with the exit."""
+    scene = linked(stage, seed).ready()
+    trade_id = scene.bracket()
+    scene.run(1)
+    assert orders_sent(scene) == ["entry.1"]
+    assert scene.naked.longest() == 0
+    assert [x.label for x in scene.stops(trade_id)] == [f"bw.{trade_id}.sl.1"]
+    assert len(scene.events(StopPlaced)) == len(scene.events(TargetPlaced)) == 1
+    scene.market.move(btc_usd=price)
+    closed = scene.wait(TradeClosed)
+    assert closed.exit_reason == reason
+    assert closed.unprotected_ms == 0
+    scene.run(3)
+    assert scene.is_over(trade_id)
+    scene.settled()
+    assert orders_sent(scene) == ["entry.1"]
+
+
+def test_a_bracket_without_a_target_is_linked_too(stage: Stage) -> None:
+    """Only the stop hangs on the entry."""
+    scene = linked(stage).ready()
+    trade_id = scene.bracket(target=None)
+    (sent,) = scene.market.sent(*PLACE)
+    assert sent["linked_order_type"] == "one_triggers_other"
+    assert scene.naked.longest() == 0
+    assert scene.close_trade(trade_id)
+    scene.wait(TradeClosed)
+    scene.run(3)
+    scene.settled()
+
+
+def test_a_close_by_hand_leaves_the_pair_until_it_is_flat(stage: Stage) -> None:
+    """Cancelling the target would take the stop along: the close comes first."""
+    scene = linked(stage).ready()
+    trade_id = scene.bracket()
+    assert scene.close_trade(trade_id)
+    scene.wait(TradeClosed)
+    scene.run(3)
+    assert scene.naked.longest() == 0
+    assert scene.is_over(trade_id)
+    scene.settled()
+
+
+def test_a_close_the_venue_refuses_because_of_the_target_costs_the_target(stage: Stage) -> None:
+    """If it counts the resting target as the close, the target has to go after all."""
+    scene = linked(stage).ready()
+    trade_id = scene.bracket()
+    scene.run(1)
+    scene.fault(Once(Refusal(11030), *PLACE, role=Role.CLOSE))
+    assert scene.close_trade(trade_id)
+    scene.wait(TradeClosed)
+    scene.run(3)
+    assert scene.is_over(trade_id)
+    scene.settled()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_kill_never_uncovers_what_it_cannot_close(stage: Stage, seed: int) -> None:
+    """While the venue refuses the closing orders the stop keeps resting."""
+    scene = linked(stage, seed).ready()
+    scene.bracket()
+    scene.run(1)
+    scene.fault(Once(Refusal(10009), *PLACE, times=50))
+    scene.kill()
+    scene.run(20)
+    assert scene.naked.longest() == 0
+    assert scene.cover(BTC) == scene.position()
+    scene.kind()
+    scene.wait(FlatVerified)
+    assert scene.live() == []
+
+
+def test_a_kill_takes_waiting_children_along(stage: Stage) -> None:
+    """The entry rests, its children wait: all of it goes."""
+    scene = linked(stage).ready()
+    scene.open(entry_type="limit", price=Decimal(99500))
+    scene.until(lambda: len(scene.live()) == 3)
+    scene.kill()
+    scene.wait(FlatVerified)
+    scene.wait(TradeAbandoned)
+    scene.run(3)
+    assert scene.live() == []
+    scene.settled()
+
+
+@pytest.mark.parametrize("code", [13901, 11035, -32602])
+def test_a_link_the_venue_refuses_falls_back_to_one_after_another(stage: Stage, code: int) -> None:
+    """A proven refusal: the plain entry goes out under the next label, and is protected."""
+    scene = linked(stage).ready()
+    scene.fault(Once(Refusal(code), *PLACE, role=Role.ENTRY))
+    trade_id = scene.bracket()
+    scene.run(1)
+    assert orders_sent(scene) == ["entry.1", "entry.2", "sl.1", "tp.1"]
+    assert len(scene.stops(trade_id)) == 1
+    scene.market.move(btc_usd=101_500)
+    scene.wait(TradeClosed)
+    scene.run(3)
+    scene.settled()
+
+
+@pytest.mark.parametrize("code", [10009, 10041])
+def test_an_entry_refused_for_itself_is_not_tried_plainly(stage: Stage, code: int) -> None:
+    """No funds, or the settlement: a plain entry would meet the same."""
+    scene = linked(stage).ready()
+    scene.fault(Once(Refusal(code), *PLACE, role=Role.ENTRY))
+    scene.open()
+    scene.wait(EntryRejected)
+    scene.wait(TradeAbandoned)
+    assert orders_sent(scene) == ["entry.1"]
+
+
+def test_two_refusals_are_the_end(stage: Stage) -> None:
+    """The plain entry has no second try either."""
+    scene = linked(stage).ready()
+    scene.fault(Once(Refusal(13901), *PLACE, role=Role.ENTRY, times=9))
+    scene.open()
+    scene.wait(TradeAbandoned)
+    assert orders_sent(scene) == ["entry.1", "entry.2"]
+    scene.run(3)
+    scene.settled()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("fate", [Fate.REPLY_LOST, Fate.REQUEST_LOST, Fate.NOT_SENT])
+def test_an_entry_without_an_answer_is_looked_up_with_its_children(
+    stage: Stage, seed: int, fate: Fate
+) -> None:
+    """Found, its children are adopted by label; not found, nothing is sent again."""
+    scene = linked(stage, seed).ready()
+    scene.fault(Once(fate, *PLACE, role=Role.ENTRY))
+    answer = scene.open()
+    assert isinstance(answer, TradeAccepted)
+    scene.run(20)
+    arrived = fate is not Fate.REQUEST_LOST
+    assert bool(scene.position()) is arrived
+    assert scene.naked.longest() == 0
+    assert len(scene.stops(answer.trade_id)) == (1 if arrived else 0)
+    assert [x for x in orders_sent(scene) if x != "entry.1"] == []
+    if not arrived:
+        assert scene.events(OutcomeResolved)
+        scene.wait(TradeAbandoned)
+    scene.run(3)
+    scene.settled()
+
+
+@pytest.mark.parametrize("delay_ms", [100, 600])
+def test_children_that_come_late_are_waited_for_a_moment(stage: Stage, delay_ms: int) -> None:
+    """Placing them is the venue's work, and it may take a while."""
+    scene = linked(stage, tick=0.05)
+    switch(scene, child_delay_ms=delay_ms)
+    trade_id = scene.ready().bracket()
+    scene.run(2)
+    assert orders_sent(scene) == ["entry.1"]
+    assert scene.naked.longest() == pytest.approx(delay_ms / 1000, abs=0.15)
+    assert len(scene.stops(trade_id)) == 1
+    scene.settled()
+
+
+def test_children_that_do_not_come_are_placed_by_ourselves(stage: Stage) -> None:
+    """Well before the deadline; when they come after all, what is too much goes."""
+    scene = linked(stage, tick=0.05)
+    switch(scene, child_delay_ms=4_000)
+    trade_id = scene.ready().bracket()
+    assert "sl.2" in orders_sent(scene)
+    assert scene.naked.longest() < 1.3
+    scene.run(12)
+    assert not scene.events(EmergencyBegan)
+    assert scene.cover(BTC) == scene.position() > 0
+    assert len(scene.stops(trade_id)) == 1
+    scene.market.move(btc_usd=98_500)
+    scene.wait(TradeClosed)
+    scene.run(3)
+    assert scene.is_over(trade_id)
+    scene.settled()
+
+
+def test_a_child_that_cannot_be_placed_is_placed_by_ourselves_or_closed(stage: Stage) -> None:
+    """No slot for a trigger, neither for the venue's nor for ours: closed at market."""
+    scene = linked(stage)
+    switch(scene, most_triggers=0)
+    scene.ready().open()
+    closed = scene.wait(TradeClosed)
+    assert closed.exit_reason == "stop_refused"
+    assert [x.code for x in scene.events(StopFailed)] == [11035, 11035, 11035]
+    scene.run(3)
+    scene.settled()
+
+
+def test_a_child_other_than_asked_is_replaced(stage: Stage) -> None:
+    """Its trigger is not where it was asked for: away with it, and one of our own."""
+    scene = linked(stage).ready()
+    scene.open(entry_type="limit", price=Decimal(99900))
+    scene.until(lambda: len(scene.live()) == 3)
+    for child in scene.engine.ledger.children.values():
+        if child.trigger_price is not None:
+            child.trigger_price = Decimal(95_000)
+    scene.market.move(btc_usd=99_800)
+    scene.wait(TradeOpened)
+    scene.run(1)
+    assert scene.events(StopFailed)[0].code == 0
+    (stop,) = scene.stops(next(iter(scene.trades())))
+    assert (stop.trigger_price, stop.label.split(".")[-1]) == (Decimal(99_000), "2")
+    assert scene.naked.longest() < 0.1
+    scene.run(5)
+    scene.settled()
+
+
+@pytest.mark.parametrize("growing", ["several", "one"])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_stop_follows_every_part_that_fills(stage: Stage, seed: int, growing: Any) -> None:
+    """One order that grows or several under one label: their sum is the position."""
+    scene = linked(stage, seed, shape=THIN)
+    switch(scene, incremental_children=growing)
+    scene.ready()
+    limit_entry(scene)
+    scene.run(1)
+    for _ in range(3):
+        dip(scene)
+        scene.run(2)
+        assert scene.cover(BTC) == scene.position() > 0
+    assert scene.naked.longest() == 0
+    trade_id = next(iter(scene.trades()))
+    trade = scene.trades()[trade_id]
+    assert trade.cover == trade.position == scene.position()
+    assert not [x for x in orders_sent(scene) if x.startswith("sl")]
+    assert scene.close_trade(trade_id)
+    scene.wait(TradeClosed)
+    scene.run(3)
+    assert scene.naked.longest() < 0.1
+    assert scene.is_over(trade_id)
+    scene.settled()
+
+
+WAYS: list[dict[str, Any]] = [
+    {"oco_closes_on": "fill"},
+    {"oco_cancel": "leaves_other"},
+    {"fired_stop_of_a_pair": "vanishes"},
+    {"fired_label": "dropped"},
+    {"fired_id": "same"},
+    {"passed_trigger": "fire"},
+    {"cut_is_told": False},
+    {"incremental_children": "one"},
+]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("price", [101_500, 98_500])
+def test_a_pair_ends_whatever_way_the_venue_has(
+    stage: Stage, way: dict[str, Any], price: int
+) -> None:
+    """The partner gone or not, both gone at once: flat, booked, nothing left over."""
+    scene = linked(stage)
+    switch(scene, **way)
+    trade_id = scene.ready().bracket()
+    scene.run(1)
+    scene.market.move(btc_usd=price)
+    scene.wait(TradeClosed)
+    scene.run(5)
+    assert scene.is_over(trade_id)
+    scene.settled()
+
+
+@pytest.mark.parametrize("steps", range(0, 160, 8))
+def test_killed_at_any_moment_the_children_are_adopted(stage: Stage, steps: int) -> None:
+    """The next process finds entry and children by label, and places nothing twice."""
+    scene = linked(stage, steps).ready()
+    wish(scene)
+    crash_after(scene, steps)
+    scene.run(2)
+    scene.boot()
+    scene.wait(Ready)
+    scene.run(10)
+    assert scene.cover(BTC) == scene.position()
+    assert scene.naked.longest() == 0
+    assert len([x for x in scene.live() if x.order_type.value == "stop_market"]) <= 1
+    scene.settled()
+    scene.market.move(btc_usd=101_500)
+    scene.run(5)
+    assert scene.positions() == {}
+    scene.settled()
+
+
+def test_waiting_children_of_a_lost_trade_are_reaped(stage: Stage) -> None:
+    """Nobody knows the trade any more: its entry goes, and what waits for it."""
+    scene = linked(stage).ready()
+    scene.open(entry_type="limit", price=Decimal(99500))
+    scene.until(lambda: len(scene.live()) == 3)
+    scene.run(1)
+    scene.crash()
+    scene.disk.tables["trades"].clear()
+    scene.boot()
+    scene.wait(Ready)
+    scene.run(40)
+    assert scene.live() == []
+
+
+def test_a_target_of_a_lost_trade_stays_while_the_last_stop_hangs_on_it(stage: Stage) -> None:
+    """Cancelling it would take the stop of a position along."""
+    scene = linked(stage).ready()
+    scene.bracket()
+    scene.run(1)
+    scene.crash()
+    scene.disk.tables["trades"].clear()
+    scene.boot()
+    scene.wait(Ready)
+    scene.run(60)
+    assert scene.cover(BTC) == scene.position() > 0
+    assert scene.naked.longest() == 0
+    for state in (x.state for x in scene.live()):
+        assert state in {OrderState.OPEN, OrderState.UNTRIGGERED}
