@@ -176,9 +176,12 @@ class PaperServer:
     def _later(self, run: Callable[[], None]) -> None:
         """Runs a save after what has come in by now; before there is a loop, at once."""
         try:
-            asyncio.get_running_loop().call_soon(self._guarded, run)
+            loop = asyncio.get_running_loop()
         except RuntimeError:
             run()
+        else:
+            # One more look at the sockets: what has come in meanwhile shares the visit to the disk.
+            loop.call_soon(loop.call_soon, self._guarded, run)
 
     @staticmethod
     def _loop_time() -> float:
