@@ -194,7 +194,7 @@ class Drill:
     def unintended(self) -> set[str]:
         """Trades the venue has fills of, and the journal no intent for."""
         intents = {x["trade_id"] for x in self.journal() if x["event"] == "intent_recorded"}
-        return {x["label"].split(".")[1] for x in self.observer.fills()} - intents
+        return {x["label"].split(".")[1] for x in our_fills(self.observer)} - intents
 
     def exposures(self) -> dict[str, int]:
         """Milliseconds each trade stood without its stop while a bot was there to place it."""
@@ -205,10 +205,15 @@ class Drill:
         }
 
 
+def our_fills(observer: Observer) -> list[dict[str, Any]]:
+    """Fills of our orders; what a person closes by hand has no label."""
+    return [x for x in observer.fills() if x.get("label", "").startswith("bw.")]
+
+
 def unprotected_spans(observer: Observer) -> dict[str, tuple[int, int]]:
     """Per trade: its first entry fill, and its stop's acceptance (or its end, if sooner)."""
     fills: dict[str, list[dict[str, Any]]] = {}
-    for fill in observer.fills():
+    for fill in our_fills(observer):
         fills.setdefault(fill["label"].split(".")[1], []).append(fill)
     stops = stops_placed(observer)
     spans: dict[str, tuple[int, int]] = {}
