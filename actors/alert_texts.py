@@ -11,6 +11,7 @@ from typing import Any
 
 from actors.messages import (
     alerts,
+    archive,
     book,
     desk,
     lifecycle,
@@ -243,6 +244,26 @@ ALERTS: Mapping[type[Event], Kind] = {
         is_critical=True,
     ),
     book.DiskRecovered: Kind(lambda e: f"Disk: the {e.what} can be written again"),
+    # -- the archive: nothing here touches what trades -----------------------------------------
+    archive.ArchiveDiskFailed: Kind(
+        lambda e: f"Archive: ticks cannot be stored\n{e.error}\nTrading is not affected.",
+        every=600,
+    ),
+    archive.ArchiveDiskRecovered: Kind(lambda _: "Archive: ticks are stored again"),
+    archive.HoleRecorded: Kind(
+        lambda e: (
+            f"Archive: {e.last_id - e.first_id + 1} ticks of {e.symbol} are lost\n"
+            f"ids {e.first_id} to {e.last_id}: {e.reason}"
+        ),
+        every=600,
+    ),
+    archive.SegmentQuarantined: Kind(
+        lambda e: f"Archive: a damaged file was set aside\n{e.file}: {e.reason}", every=600
+    ),
+    archive.CollectorLost: Kind(
+        lambda e: f"Archive: the collector is silent for {e.silent_seconds:.0f} s", every=600
+    ),
+    archive.CollectorReturned: Kind(lambda e: f"Archive: the collector is back (process {e.pid})"),
     # -- the day, and the doors ----------------------------------------------------------------
     risk.DayBegan: Kind(lambda e: f"Trading day {e.day} begins with {e.equity_usd} USD"),
     desk.AlertTestAsked: Kind(

@@ -317,3 +317,58 @@ class Audience(Protocol):
     """Hears every event the Desk hears, in order. Quick, and never raises."""
 
     def hear(self, event: Event) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveNews:
+    """Something that happened in the archive, numbered by the collector's process."""
+
+    number: int
+    event: str
+    symbol: str = ""
+    gaps: int = 0
+    ticks: int = 0
+    first_id: int = 0
+    last_id: int = 0
+    file: str = ""
+    reason: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveState:
+    """What the collector's process last said of itself. ``at`` is its time, in Unix seconds."""
+
+    pid: int
+    at: float
+    stored: int
+    holes: int
+    lag_ms: int | None
+    bytes_per_tick: Decimal
+    news: tuple[ArchiveNews, ...] = ()
+
+    @property
+    def last_number(self) -> int:
+        """The number of the last thing that happened."""
+        return self.news[-1].number if self.news else 0
+
+
+class TickArchive(Protocol):
+    """The tick archive, as far as the trading process goes: a process to follow, or to keep."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether we are to keep a collector running."""
+        ...
+
+    def keep(self) -> None:
+        """Sees to it that a collector runs, where that is ours to do. Never raises."""
+        ...
+
+    def look(self) -> ArchiveState | None:
+        """What it last said; None when nobody ever said anything readable."""
+        ...
+
+    def release(self) -> None:
+        """Ends the collector, if it was started here."""
+        ...

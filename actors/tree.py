@@ -14,6 +14,7 @@ from typing import Literal
 from actors.alert_texts import ALERTS
 from actors.alerter import Alerter
 from actors.auth import Auth
+from actors.collector import Collector
 from actors.desk import Desk
 from actors.desk_sources import DeskFacts
 from actors.execution import Execution
@@ -25,7 +26,16 @@ from actors.messages import alerts, book, desk, session, trading, venue, watch
 from actors.messages.base import Message
 from actors.messages.risk import KillRequested
 from actors.opening import Manner
-from actors.ports import Audience, Book, Journal, LogTail, Notifier, Session, Venue
+from actors.ports import (
+    Audience,
+    Book,
+    Journal,
+    LogTail,
+    Notifier,
+    Session,
+    TickArchive,
+    Venue,
+)
 from actors.reaper import OrphanReaper
 from actors.registry import Registry
 from actors.risk import Risk, base_currency
@@ -58,6 +68,7 @@ class Ports:
     kept_aside: str = ""
     audience: tuple[Audience, ...] = ()
     log_tail: LogTail | None = None
+    archive: TickArchive | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +198,15 @@ def children(plan: Plan, ports: Ports) -> Sequence[ChildSpec | Family]:
                 "sizing": plan.sizing,
             },
         ),
+        *_collector(ports),
     )
+
+
+def _collector(ports: Ports) -> tuple[ChildSpec, ...]:
+    """Last in, first out: nobody waits for it, and it ends its process while all others live."""
+    if ports.archive is None:
+        return ()
+    return (ChildSpec(name="collector", actor=Collector, arguments={"archive": ports.archive}),)
 
 
 def _desks(plan: Plan, ports: Ports) -> tuple[ChildSpec, ...]:

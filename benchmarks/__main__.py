@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from benchmarks import (
+    archive,
     asks,
     brackets,
     commit,
@@ -42,6 +43,7 @@ BENCHES: Mapping[str, Callable[[Effort], list[Row]]] = {
     "startup": startup.run,
     "kill": kill.run,
     "exchange": exchange_rate.run,
+    "archive": archive.run,
 }
 
 

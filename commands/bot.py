@@ -18,6 +18,7 @@ from adapters.deribit.connect import Login, connect
 from adapters.deribit.round_trips import RoundTrips
 from adapters.paper.embedded import CannotStart, EmbeddedExchange, PortTaken, answers
 from adapters.storage.book import BookTooNew, open_book
+from adapters.storage.collector_process import CollectorProcess
 from adapters.storage.journal import DayJournal
 from adapters.storage.lock import AlreadyRunning, InstanceLock
 from adapters.storage.pulse import Pulse
@@ -28,6 +29,7 @@ from commands.phone import notifier_of
 from commands.plan import plan_of, script_of
 from commands.preflight.record import Clearance, clearance
 from config import logs
+from config.kinds import Collector
 from config.script import ScriptInvalid
 from config.settings import Settings
 from domain.strategies import ScriptLine
@@ -125,6 +127,7 @@ def _run(
         kept_aside=str(aside) if aside else "",
         audience=(hub,),
         log_tail=FileTail(settings.log_dir / logs.FILE),
+        archive=_archive(settings, clock),
     )
     finished = runtime.future()
     Supervisor.start(
@@ -147,6 +150,14 @@ def _run(
     code = run(system, finished, abandon=abandon, beat=lambda: pulse.beat(clock.monotonic()))
     runtime.join(1.0)
     return code
+
+
+def _archive(settings: Settings, clock: SystemClock) -> CollectorProcess:
+    """The collector's process: followed, and with COLLECTOR=bot kept running."""
+    keeps = settings.collector is Collector.BOT
+    command = (sys.executable, str(RUN_FILE), "collect") if keeps else None
+    output = settings.log_dir / "collector.out"
+    return CollectorProcess(settings.data_dir / "raw", command, output, clock)
 
 
 def _started(settings: Settings, clock: SystemClock) -> ProcessStarted:

@@ -15,7 +15,7 @@ from actors.kernel import Actor, Context, Supervisor, SupervisorPolicy, System
 from actors.messages.alerts import DeliveryReport
 from actors.messages.base import Event, Message
 from actors.messages.lifecycle import StopAll
-from actors.ports import Book, Journal, Notice
+from actors.ports import Book, Journal, Notice, TickArchive
 from actors.strategist import Sizing
 from actors.tree import SUPERVISOR, Plan, Ports, children, routes
 from adapters.deribit.channels import account_channels, market_channels
@@ -178,6 +178,7 @@ class VirtualDaemon:
         phone: Phone | None = None,
         policy: SupervisorPolicy | None = None,
         kept_aside: str = "",
+        archive: TickArchive | None = None,
         derive: Callable[[type[Actor]], type[Actor]] = lambda actor: actor,
     ) -> None:
         self.world = world
@@ -202,6 +203,7 @@ class VirtualDaemon:
             journal=opened.journal,
             notifier=self.phone,
             kept_aside=kept_aside or opened.kept_aside,
+            archive=archive,
         )
         self.finished = world.future()
         Supervisor.start(

@@ -1,0 +1,269 @@
+"""The tick archive: how fast frames become durable segments, how small, how fast to ask.
+
+The ticks are drawn to resemble BTCUSDT as recorded on 2024-08-08: half of them in the same
+millisecond as the one before, 0 or 0.1 USD away from it, mostly on the same side, quantities
+log-normal; the entropy of the columns is that of the recording within a tenth.
+"""
+
+import gzip
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import duckdb
+import numpy as np
+import orjson
+
+from adapters.archive.reader import bars
+from adapters.archive.store import Archive
+from adapters.binance.frames import names_of, parse
+from adapters.clock import SystemClock
+from benchmarks.measuring import Effort, now
+from benchmarks.rows import Row
+from domain.compaction import DAY_MS
+from domain.moments import Stretch
+from domain.ticks import Ticks, is_spot, venue_name
+
+DAY_START_MS = 20_776 * DAY_MS
+MILLION = 1_000_000
+FRAMES = 200_000
+STEP = 50_000
+"""Frames stored at once, as the collector does when it is pressed."""
+PACE, PACE_SECONDS = 5_000, 5.0
+"""Ten times the most Binance sends for a symbol in a second, and the collector's step."""
+TARGET_RATE = 500_000.0
+TARGET_BYTES = {"BTCUSDT": 4.3, "spot:BTCUSDT": 4.8}
+TARGET_QUERY = 0.3
+
+
+def run(effort: Effort) -> list[Row]:
+    """Rate, bytes, query, and what ten times the peak costs."""
+    folder = effort.folder / "archive"
+    folder.mkdir()
+    count = effort.calls(MILLION)
+    rows = [_rate(folder, effort)]
+    for symbol in TARGET_BYTES:
+        rows += _sizes(folder / symbol.replace(":", "-"), symbol, count)
+    return [*rows, _query(folder / "BTCUSDT", count), *_load(folder / "load", effort)]
+
+
+def drawn(symbol: str, count: int, seed: int = 1) -> Ticks:
+    """Ticks of one day, as described above."""
+    chance = np.random.default_rng(seed)
+    price_scale, quantity_scale = (2, 5) if is_spot(symbol) else (1, 3)
+    fills = np.minimum(chance.geometric(0.6, size=count), 400)
+    same = chance.random(count) < 0.5
+    wait = np.where(same, 0, np.ceil(chance.lognormal(3.4, 1.5, count))).astype(np.int64)
+    step = chance.choice([0, 1, 9, 40], size=count, p=[0.27, 0.45, 0.25, 0.03])
+    maker = np.cumsum(chance.random(count) < 0.21) % 2 == 1
+    change = step * np.where(chance.random(count) < 0.5, 1, -1)
+    quantity = np.maximum(1, chance.lognormal(3.4, 2.0, count)).astype(np.int64)
+    if is_spot(symbol):
+        quantity = quantity * 100 + np.where(chance.random(count) < 0.5, 0, quantity % 97)
+    first = 5_266_583_935 + np.concatenate(([0], np.cumsum(fills)[:-1]))
+    times = np.cumsum(wait)
+    return Ticks(
+        symbol=symbol,
+        agg_id=np.arange(count, dtype=np.int64) + 2_345_678_901,
+        price=np.maximum(618_003 * 10 ** (price_scale - 1) + np.cumsum(change), 1),
+        quantity=quantity,
+        first_id=first,
+        last_id=first + fills - 1,
+        timestamp_ms=DAY_START_MS + (times * (DAY_MS - 1) // max(1, int(times[-1]))),
+        is_buyer_maker=maker,
+        price_scale=price_scale,
+        quantity_scale=quantity_scale,
+    )
+
+
+def frames_of(ticks: Ticks) -> list[bytes]:
+    """The ticks as the venue streams them."""
+    name = venue_name(ticks.symbol)
+    price, quantity = 10**ticks.price_scale, 10**ticks.quantity_scale
+    columns = (
+        ticks.agg_id,
+        ticks.price,
+        ticks.quantity,
+        ticks.first_id,
+        ticks.last_id,
+        ticks.timestamp_ms,
+        ticks.is_buyer_maker,
+    )
+    return [
+        f'{{"stream":"{name.lower()}@aggTrade","data":{{"e":"aggTrade","E":{t + 3},"a":{a},'
+        f'"s":"{name}","p":"{p // price}.{p % price:0{ticks.price_scale}d}",'
+        f'"q":"{q // quantity}.{q % quantity:0{ticks.quantity_scale}d}","f":{f},"l":{last},'
+        f'"T":{t},"m":{"true" if m else "false"}}}}}'.encode()
+        for a, p, q, f, last, t, m in zip(*(x.tolist() for x in columns), strict=True)
+    ]
+
+
+def _rate(folder: Path, effort: Effort) -> Row:
+    """One process, one thread: parsed, checked, ordered, written, fsynced, published."""
+    frames = frames_of(drawn("BTCUSDT", effort.calls(FRAMES)))
+    names = names_of(["BTCUSDT"])
+
+    def store(number: int) -> None:
+        with Archive(folder / f"rate-{number}", SystemClock()) as archive:
+            for start in range(0, len(frames), STEP):
+                archive.add(parse(frames[start : start + STEP], names).ticks)
+                archive.publish()
+
+    def decode(_: int) -> None:
+        for frame in frames:
+            orjson.loads(frame)
+
+    rounds = range(effort.rounds)
+    ours = [len(frames) / _seconds(store, number) for number in rounds]
+    theirs = [len(frames) / _seconds(decode, number) for number in rounds]
+    return Row(
+        what="frames in memory to durable segments, a second of one core's time",
+        ours=median(ours) / 1000,
+        unit="k/s",
+        against="orjson alone, frame by frame",
+        theirs=median(theirs) / 1000,
+        ratio=median(ours) / median(theirs),
+        target=f">= {TARGET_RATE / 1000:g} k/s",
+        met=median(ours) >= TARGET_RATE if effort.is_full else None,
+    )
+
+
+def _seconds(action: Callable[[int], None], number: int) -> float:
+    """CPU seconds: what one core needs when nobody shares it."""
+    began = os.times()
+    action(number)
+    ended = os.times()
+    return max(0.01, ended.user + ended.system - began.user - began.system)
+
+
+def _sizes(root: Path, symbol: str, count: int) -> list[Row]:
+    """Bytes a tick of the merged day, beside the usual ways to keep the same rows."""
+    with Archive(root, SystemClock()) as archive:
+        archive.add([drawn(symbol, count)])
+        archive.publish()
+        segments = archive.segments()
+        ours = sum(x.size for x in segments) / count
+        catalogue = archive.catalogue
+    peers = _peers(root, catalogue, count)
+    entropy = _entropy(drawn(symbol, count)) / 8
+    target = TARGET_BYTES[symbol]
+    rows = [
+        Row(
+            what=f"bytes per tick, {symbol}, {count} ticks",
+            ours=ours,
+            unit="B",
+            against="entropy of the columns",
+            theirs=entropy,
+            ratio=ours / entropy,
+            target=f"<= {target:g} B, <= 1.7x",
+            met=ours <= target and ours <= 1.7 * entropy if count == MILLION else None,
+        )
+    ]
+    return rows + [
+        Row(
+            what=f"the same, {symbol}",
+            ours=ours,
+            unit="B",
+            against=name,
+            theirs=size / count,
+            ratio=ours * count / size,
+        )
+        for name, size in peers.items()
+    ]
+
+
+def _peers(root: Path, catalogue: Path, count: int) -> dict[str, int]:
+    table, plain, packed = root / "peer.duckdb", root / "peer.parquet", root / "peer.csv.gz"
+    columns = "agg_id, price, quantity, first_id, last_id, timestamp_ms, is_buyer_maker"
+    with duckdb.connect(str(table)) as engine:
+        engine.execute(f"ATTACH '{catalogue}' AS archive (READ_ONLY)")
+        source = f"SELECT {columns} FROM archive.agg_trades ORDER BY agg_id"  # noqa: S608 (ours)
+        engine.execute(f"CREATE TABLE ticks AS {source}")
+        engine.execute(f"COPY ticks TO '{plain}' (FORMAT parquet, COMPRESSION zstd)")
+        lines = engine.execute(f"SELECT {columns} FROM ticks LIMIT {min(count, FRAMES)}").fetchall()  # noqa: S608 (ours)
+    text = "\n".join(",".join(map(str, line)) for line in lines).encode()
+    packed.write_bytes(gzip.compress(text, 6))
+    return {
+        "DuckDB table": table.stat().st_size,
+        "Parquet, zstd, as it comes": plain.stat().st_size,
+        "CSV, gzip -6": packed.stat().st_size * count // len(lines),
+    }
+
+
+def _entropy(ticks: Ticks) -> float:
+    """Bits a tick, were each column coded as well as its frequencies allow, each for itself."""
+    columns = (
+        np.diff(ticks.price),
+        ticks.quantity,
+        ticks.last_id - ticks.first_id,
+        np.diff(ticks.timestamp_ms),
+        ticks.is_buyer_maker,
+    )
+    return sum(_bits(column) for column in columns)
+
+
+def _bits(column: "np.ndarray[tuple[int], np.dtype[np.generic]]") -> float:
+    counts = np.unique(column, return_counts=True)[1]
+    shares = counts / counts.sum()
+    return float(-(shares * np.log2(shares)).sum())
+
+
+def _query(root: Path, count: int) -> Row:
+    stretch = Stretch("BTCUSDT", DAY_START_MS, DAY_START_MS + DAY_MS)
+    found = bars(root, stretch, 60_000)
+    taken: list[float] = []
+    for _ in range(3):
+        began = now()
+        bars(root, stretch, 60_000)
+        taken.append(now() - began)
+    return Row(
+        what=f"one-minute bars of a day: {len(found)} bars of {count} ticks",
+        ours=median(taken),
+        unit="s",
+        target=f"<= {TARGET_QUERY:g} s",
+        met=median(taken) <= TARGET_QUERY,
+    )
+
+
+def _load(folder: Path, effort: Effort) -> list[Row]:
+    """What ten times the peak costs a process that does nothing else."""
+    steps = effort.calls(12)
+    command = (sys.executable, "-m", "benchmarks.archive", str(folder), str(steps))
+    done = subprocess.run(command, capture_output=True, check=True)
+    told = orjson.loads(done.stdout)
+    return [
+        Row(
+            what=f"{PACE} ticks a second: share of a core",
+            ours=told["cpu_seconds"] / (steps * PACE_SECONDS) * 100,
+            unit="%",
+        ),
+        Row(what=f"{PACE} ticks a second: resident memory", ours=told["mib"], unit="MiB"),
+    ]
+
+
+def load(folder: Path, steps: int) -> dict[str, float]:
+    """Steps of the collector's own size, merges included; CPU seconds and MiB."""
+    size = round(PACE * PACE_SECONDS)
+    frames = frames_of(drawn("BTCUSDT", size * steps))
+    names = names_of(["BTCUSDT"])
+    with Archive(folder, SystemClock()) as archive:
+        began = os.times()
+        for step in range(steps):
+            archive.add(parse(frames[step * size : (step + 1) * size], names).ticks)
+            for group in archive.plan():
+                archive.merge(group)
+            archive.publish()
+        ended = os.times()
+    cpu = ended.user + ended.system - began.user - began.system
+    return {
+        "cpu_seconds": cpu,
+        "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(orjson.dumps(load(Path(sys.argv[1]), int(sys.argv[2]))))
