@@ -5,6 +5,7 @@ millisecond as the one before, 0 or 0.1 USD away from it, mostly on the same sid
 log-normal; the entropy of the columns is that of the recording within a tenth.
 """
 
+import gc
 import gzip
 import os
 import resource
@@ -20,7 +21,7 @@ import orjson
 
 from adapters.archive.reader import bars
 from adapters.archive.store import Archive
-from adapters.binance.frames import names_of, parse
+from adapters.binance.frames import collect_garbage_rarely, names_of, parse
 from adapters.clock import SystemClock
 from benchmarks.measuring import Effort, now
 from benchmarks.rows import Row
@@ -118,8 +119,12 @@ def _rate(folder: Path, effort: Effort) -> Row:
             orjson.loads(frame)
 
     rounds = range(effort.rounds)
+    usual = gc.get_threshold()
+    collect_garbage_rarely()  # as the collector's process does
     ours = [len(frames) / _seconds(store, number) for number in rounds]
     theirs = [len(frames) / _seconds(decode, number) for number in rounds]
+    gc.unfreeze()
+    gc.set_threshold(*usual)
     return Row(
         what="frames in memory to durable segments, a second of one core's time",
         ours=median(ours) / 1000,
@@ -247,6 +252,7 @@ def _load(folder: Path, effort: Effort) -> list[Row]:
 
 def load(folder: Path, steps: int) -> dict[str, float]:
     """Steps of the collector's own size, merges included; CPU seconds and MiB."""
+    collect_garbage_rarely()
     size = round(PACE * PACE_SECONDS)
     frames = frames_of(drawn("BTCUSDT", size * steps))
     names = names_of(["BTCUSDT"])

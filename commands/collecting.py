@@ -20,6 +20,7 @@ from structlog.typing import FilteringBoundLogger
 from actors.kernel import ExitCode
 from adapters.archive.collector import Collector, State
 from adapters.archive.store import FAILURES, Archive
+from adapters.binance.frames import collect_garbage_rarely
 from adapters.binance.refill import checked
 from adapters.binance.rest import Refused
 from adapters.binance.source import BinanceSource, addresses, streams
@@ -50,6 +51,7 @@ class Wish:
 
 def run_collector(settings: Settings, wish: Wish) -> int:
     """Collects until the time is over or a signal comes; returns the exit code."""
+    collect_garbage_rarely()
     with ExitStack() as stack:
         stack.enter_context(open_log(settings, LOG_FILE))
         try:

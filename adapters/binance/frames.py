@@ -4,6 +4,7 @@ That is twice as fast as frame by frame. Nothing is trusted: a batch in which an
 taken apart and parsed frame by frame, so that one bad frame costs only itself.
 """
 
+import gc
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -22,6 +23,16 @@ _fields = itemgetter("e", "s", "a", "p", "q", "f", "l", "T", "m")
 _LATEST_MS = 1 << 43
 """Milliseconds until the year 2248: anything later is no time of ours."""
 _MOST = 1 << 62
+
+
+def collect_garbage_rarely() -> None:
+    """For processes that parse in bulk: Python else looks for cycles every 700 new objects.
+
+    Frames become millions of short-lived dictionaries without a cycle; looking for some takes
+    half of the time (measured: 300 thousand ticks a second with it, 580 without).
+    """
+    gc.freeze()
+    gc.set_threshold(200_000, 50, 50)
 
 
 class Malformed(ValueError):
