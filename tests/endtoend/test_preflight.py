@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from tests.commands.bot_api import bot_api
-from tests.endtoend.bulwark import Bot, LogFile, Process, free_port, market
+from tests.endtoend.bulwark import Bot, LogFile, Process, free_port, market, wait_for
 
 SECRET = "canary-secret-of-prod"
 
@@ -57,6 +57,8 @@ def test_real_money_does_not_start_without_a_preflight(tmp_path: Path) -> None:
         journal = tmp_path / "data" / "prod" / "journal"
         entry = LogFile(tmp_path / "logs" / "bot.log").wait("preflight_passed_over")
         assert entry["reason"] == "preflight has never run here: a drill"
+        pulse = tmp_path / "data" / "prod" / "pulse"
+        wait_for(pulse.exists, "the bot has taken the signals over")
         assert bold.stop() == 0
     kept = "".join(path.read_text("utf-8") for path in journal.glob("*.jsonl"))
     assert '"event":"preflight_passed_over"' in kept
