@@ -1,4 +1,4 @@
-"""Critical events that the journal has and nobody was told of: the process died in between.
+"""What the journal has, a person is owed, and nobody was told of: the process died in between.
 
 An event reaches the journal and the Alerter side by side. A `kill -9` may come after the one and
 before the other has put its alert on disk; then only the journal knows of it.
@@ -21,7 +21,7 @@ from actors.messages.trading import Ready
 BEGUN = event_name(ProcessStarted)
 OLDEST = timedelta(days=1)
 STOPPING, READY, DELIVERED = event_name(Stopping), event_name(Ready), event_name(AlertDelivered)
-_CRITICAL = {event_name(kind): kind for kind in ALERTS if ALERTS[kind].is_critical}
+_OWED = {event_name(x): x for x in ALERTS if ALERTS[x].is_critical or ALERTS[x].is_owed}
 
 AlertKey = tuple[str, datetime]
 """The event's name and when it happened; several at one instant are counted."""
@@ -57,7 +57,7 @@ def look_back(
             is_running = False
         elif event == DELIVERED and (raised_at := _moment(entry.get("raised_at"))) is not None:
             told[str(entry.get("alert")), raised_at] += 1
-        elif event in _CRITICAL and now - moment < OLDEST:
+        elif event in _OWED and now - moment < OLDEST:
             found.setdefault((str(event), moment), []).append(entry)
     events = (_event(entry) for key, same in found.items() for entry in same[told[key] :])
     return Past(
@@ -76,7 +76,7 @@ def _moment(value: object) -> datetime | None:
 
 def _event(entry: Mapping[str, Any]) -> Event | None:
     """The event as it was; None for an entry of another version that does not fit any more."""
-    kind = _CRITICAL[str(entry["event"])]
+    kind = _OWED[str(entry["event"])]
     names = kind.__dataclass_fields__.keys() - {"at"}
     fields = {name: value for name, value in entry.items() if name in names}
     try:

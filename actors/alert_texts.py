@@ -17,6 +17,7 @@ from actors.messages import (
     lifecycle,
     risk,
     session,
+    signals,
     telegram,
     trading,
     watch,
@@ -31,6 +32,8 @@ class Kind:
     text: Callable[[Any], str]
     every: float = 0.0
     is_critical: bool = False
+    is_owed: bool = False
+    """Told by the next process when this one dies before it could; so is what is critical."""
 
 
 def words_for(kind: Kind, event: Event) -> tuple[str, str]:
@@ -265,6 +268,14 @@ ALERTS: Mapping[type[Event], Kind] = {
     ),
     archive.CollectorReturned: Kind(lambda e: f"Archive: the collector is back (process {e.pid})"),
     # -- the day, and the doors ----------------------------------------------------------------
+    alerts.DailyReported: Kind(lambda e: e.text, is_owed=True),
+    signals.RegimeChanged: Kind(
+        lambda e: (
+            f"{e.instrument} is {e.regime} now\n"
+            f"Efficiency {e.efficiency:.2f} ({e.strategy}); 1 is a straight line."
+        ),
+        every=60,
+    ),
     risk.DayBegan: Kind(lambda e: f"Trading day {e.day} begins with {e.equity_usd} USD"),
     desk.AlertTestAsked: Kind(
         lambda e: f"Test alert: alerts arrive\nAsked for by {e.who} ({e.door})."

@@ -9,7 +9,7 @@ acknowledged them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import ClassVar
 
 from actors.alert_missed import look_back
@@ -23,10 +23,12 @@ from actors.messages.alerts import (
     AlertDropped,
     AlertsAcknowledged,
     CrashFound,
+    DailyReported,
     DeliverDue,
     DeliveryReport,
     FlushDue,
     RepeatDue,
+    ReportDue,
     SilenceDue,
 )
 from actors.messages.base import Event, event_name
@@ -34,6 +36,18 @@ from actors.messages.book import DropAlert, GetBook, OutboxAlert, RecordAlert
 from actors.messages.desk import CommandHandled
 from actors.ports import Journal, Notice, Notifier
 from domain.commands import Door
+from domain.content import as_text
+from domain.daily import (
+    EVENTS,
+    LONGEST_DAYS,
+    daily_report,
+    due_moment,
+    first_moment,
+    has_any,
+    last_report,
+    next_moment,
+    window_before,
+)
 
 ASK_SECONDS = 2.0
 RETRY_FIRST, RETRY_CAP = 1.0, 60.0
@@ -44,6 +58,8 @@ LATE_SECONDS = 60.0
 """Beyond this an alert says when it was raised."""
 REPEAT = "repeat"
 REPEAT_LINES = 8
+REPORTED = event_name(DailyReported)
+REPORT_AFTER_START, REPORT_LOOK = 10.0, 3600.0
 
 _Subject = tuple[type[Event], str]
 
@@ -71,12 +87,14 @@ class Alerter(Actor):
         journal: Journal,
         timezone: tzinfo = UTC,
         repeat: float = 0.0,
+        report_at: time | None = None,
     ) -> None:
         super().__init__(context)
         self._notifier = notifier
         self._journal = journal
         self._timezone = timezone
         self._repeat = repeat
+        self._report_at = report_at
         self._outbox = AlertOutbox()
         self._found: set[Event] = set()
         self._next_number = 1
@@ -97,6 +115,8 @@ class Alerter(Actor):
         if self._outbox.waiting:
             self.after(0.0, DeliverDue)
         self._arm_repeat()
+        if self._report_at is not None:
+            self.after(REPORT_AFTER_START, ReportDue)
 
     def _take_up(self, outbox: Sequence[OutboxAlert]) -> None:
         """Raises what a predecessor had no time for."""
@@ -335,6 +355,27 @@ class Alerter(Actor):
             self._give_up(self._outbox.drop(alert.number), f"refused: {report.error}")
         self.after(wait, DeliverDue)
 
+    # -- the day's report -----------------------------------------------------------------------
+
+    def on_report_due(self, _: ReportDue) -> None:
+        """Each moment is reported once, also when nobody was there: the journal knows the last."""
+        if self._report_at is None:
+            return
+        now = self.clock.now()
+        until = due_moment(now, self._report_at, self._timezone)
+        entries = self._journal.find(events=(*EVENTS, REPORTED), days=LONGEST_DAYS + 2)
+        last = last_report(x for x in entries if x.get("event") == REPORTED)
+        since = window_before(until, last or first_moment(entries))
+        if (last is None or last < until) and has_any(entries, since, until):
+            report = daily_report(
+                entries, since=since, until=until, zone=self._timezone, unsent=self._outbox.waiting
+            )
+            text = f"Daily report\n{as_text(report)}"
+            self.emit(DailyReported, since=since, until=until, text=text)
+        following = next_moment(now, self._report_at, self._timezone) - now
+        # At least hourly, because the clock of the wall may be set in between.
+        self.after(min(REPORT_LOOK, following.total_seconds() + 0.1), ReportDue)
+
     # -- from the person back -------------------------------------------------------------------
 
     def on_acknowledge_alerts(self, message: AcknowledgeAlerts) -> None:
@@ -405,6 +446,7 @@ Alerter.handlers = {
     SilenceDue: Alerter.on_silence_due,
     FlushDue: Alerter.on_flush_due,
     RepeatDue: Alerter.on_repeat_due,
+    ReportDue: Alerter.on_report_due,
     CommandHandled: Alerter.on_command_handled,
     Event: Alerter.on_event,
 }

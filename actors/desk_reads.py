@@ -1,7 +1,6 @@
 """Reading commands about the account: from the last look, the book, Risk, the journal, the log."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from actors.desk_calls import Call, Outcome, done, refused
@@ -12,6 +11,7 @@ from actors.messages.desk import Refusal
 from actors.messages.trading import TradeClosed
 from domain import history, views
 from domain.content import Cell, Column, Table, pairs
+from domain.daily import EVENTS, daily_report, due_moment
 
 STALE_LOOKS = 3
 """Looks missed beyond which the figures are called old."""
@@ -133,36 +133,15 @@ def pnl(sources: Sources, _: Followers, call: Call) -> Outcome:
     return done(f"{len(closed)} trades closed since {first}.", tables=tuple(tables))
 
 
-TROUBLES = (
-    "entry_denied",
-    "entry_rejected",
-    "stop_failed",
-    "emergency_began",
-    "protection_missing",
-    "position_drifted",
-    "orphan_cancelled",
-    "outcome_unknown",
-    "session_lost",
-    "look_failed",
-    "disk_failed",
-    "child_restarted",
-    "alert_delayed",
-    "command_handled",
-)
-"""What a day's report counts: what went wrong, and what people did."""
-
-
-def daily(sources: Sources, followers: Followers, call: Call) -> Outcome:
-    """The day so far: trades, result, and what did or did not go wrong."""
-    zone = sources.facts.timezone
-    today = sources.clock.now().astimezone(zone).date()
-    summed = pnl(sources, followers, replace(call, values={"period": "day"}))
-    entries = sources.journal.find(events=TROUBLES, days=3)
-    counts = history.counted(entries, TROUBLES, today, zone)
-    return done(
-        f"{today}: {summed.content.lines[0]}",
-        tables=(*summed.content.tables, pairs("troubles", "What happened besides", counts)),
-    )
+def daily(sources: Sources, _: Followers, __: Call) -> Outcome:
+    """The next report as it stands now: what happened since the last one was due."""
+    facts, now = sources.facts, sources.clock.now()
+    since = due_moment(now, facts.report_at, facts.timezone)
+    book = sources.book()
+    unsent = sum(x.delivered_at is None for x in book.outbox) if book is not None else None
+    entries = sources.journal.find(events=EVENTS, days=3)
+    report = daily_report(entries, since=since, until=now, zone=facts.timezone, unsent=unsent)
+    return done(*report.lines, tables=report.tables)
 
 
 def _cents(value: Any) -> Cell:

@@ -6,7 +6,7 @@ a command must not queue behind others that wait for the same silence.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, time, tzinfo
 from typing import Any
 
 from actors.kernel import Address, AskFailed, System
@@ -52,6 +52,7 @@ class DeskFacts:
     version: str = ""
     env: str = ""
     timezone: tzinfo = UTC
+    report_at: time = time(23, 50)
     poll_seconds: float = 2.0
     settings: tuple[tuple[str, str], ...] = ()
     telegram_users: frozenset[str] = frozenset()

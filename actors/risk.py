@@ -20,6 +20,7 @@ from actors.messages.book import (
 from actors.messages.risk import (
     Allowed,
     DayBegan,
+    DayMeasured,
     Denied,
     GetRisk,
     KillRequested,
@@ -37,6 +38,7 @@ from domain.risk import Limits, OpenTradeView, Reason, Situation
 
 ASK_SECONDS = 2.0
 RESUME_LIFE = timedelta(seconds=5)
+MEASURE_SECONDS = 600.0
 STABLE = {"USDC": Decimal(1), "USDT": Decimal(1), "USD": Decimal(1)}
 
 
@@ -67,6 +69,7 @@ class Risk(Actor):
         self._day: DayBaseline | None = None
         self._venue_is_open = True
         self._kill_requested_for = ""
+        self._measure_at = 0.0
 
     def recover(self) -> None:
         self._day = self._book().day
@@ -180,6 +183,23 @@ class Risk(Actor):
         else:
             self._end_kill_of_another_day(self._day)
             self._judge_loss(self._day)
+            self._measure(self._day)
+
+    def _measure(self, day: DayBaseline) -> None:
+        """Every few minutes, for the journal: reports and curves are made of it."""
+        now = self.clock.monotonic()
+        equity, result = risk.equity_usd(self._equity, self._index), self._result()
+        if equity is None or result is None or now < self._measure_at:
+            return
+        self._measure_at = now + MEASURE_SECONDS
+        limit = risk.loss_limit_usd(self._limits, day.usd)
+        self.emit(
+            DayMeasured,
+            day=day.day,
+            equity_usd=round(equity, 2),
+            result_usd=round(result, 2),
+            limit_usd=None if limit is None else round(limit, 2),
+        )
 
     def _today(self) -> str:
         return self.clock.now().astimezone(self._timezone).date().isoformat()

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from actors.kernel import Actor, Address, AskFailed, Context, HandlerTable
 from actors.messages.book import IntentRecorded
-from actors.messages.signals import ScriptDue, SignalRaised
+from actors.messages.signals import RegimeChanged, ScriptDue, SignalRaised
 from actors.messages.trading import (
     CatalogueRead,
     OpenTrade,
@@ -23,9 +23,10 @@ from actors.messages.trading import (
 from actors.messages.venue import TickerReport
 from actors.messages.watch import PortfolioObserved
 from actors.ports import Clock
-from domain.bars import BarBuilder
+from domain.bars import Bar, BarBuilder
 from domain.instruments import Instrument
 from domain.orders import ZERO, Side, Ticker
+from domain.regimes import RegimeWatch
 from domain.sizing import Coins, Contracts, Quantity, Usd, contracts_for, contracts_for_risk
 from domain.strategies import (
     Breakout,
@@ -135,9 +136,11 @@ class Strategist(Actor):
         self._busy: dict[str, str] = {}
         self._strategies: dict[str, Strategy] = {}
         self._bars: dict[str, BarBuilder] = {}
+        self._regimes: dict[str, RegimeWatch] = {}
         if breakout is not None:
             self._strategies = {name: Breakout(breakout) for name in instruments}
             self._bars = {name: BarBuilder(breakout.bar_ms) for name in instruments}
+            self._regimes = {name: RegimeWatch(breakout.regime_bars) for name in instruments}
 
     def recover(self) -> None:
         # A successor missed `Ready`; breakouts only ever act on new bars, and Risk still gates.
@@ -180,9 +183,23 @@ class Strategist(Actor):
         bar = builder.add(ticker.timestamp_ms, ticker.mark_price) if builder else None
         if bar is None:
             return
+        self._watch_regime(name, bar)
         signal = self._strategies[name].on_bar(bar)
         if signal and self._ready_at is not None and name not in self._busy.values():
             self._act(name, self._strategies[name].name, signal)
+
+    def _watch_regime(self, name: str, bar: Bar) -> None:
+        """Told, not traded on: what the market does now, in the strategy's own bars."""
+        watch = self._regimes[name]
+        regime = watch.add(bar.close)
+        if regime is not None:
+            self.emit(
+                RegimeChanged,
+                strategy=self._strategies[name].name,
+                instrument=name,
+                regime=regime.value,
+                efficiency=round(watch.efficiency or ZERO, 3),
+            )
 
     def _act(self, name: str, strategy: str, signal: Signal) -> None:
         instrument = self._catalogue.get(name)

@@ -7,7 +7,7 @@ stand in the actors that send them, and `docs/messages.md` draws both.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import tzinfo
+from datetime import time, tzinfo
 from decimal import Decimal
 from typing import Literal
 
@@ -96,6 +96,7 @@ class Plan:
     foreign_stop_pct: Decimal | None = None
     desk: DeskFacts = field(default_factory=DeskFacts)
     alert_repeat: float = 0.0
+    report_at: time | None = None
 
 
 def children(plan: Plan, ports: Ports) -> Sequence[ChildSpec | Family]:
@@ -126,6 +127,7 @@ def children(plan: Plan, ports: Ports) -> Sequence[ChildSpec | Family]:
                 "journal": ports.journal,
                 "timezone": plan.timezone,
                 "repeat": plan.alert_repeat,
+                "report_at": plan.report_at,
             },
         ),
         ChildSpec(

@@ -24,6 +24,7 @@ from adapters.storage.lock import AlreadyRunning, InstanceLock
 from adapters.storage.pulse import Pulse
 from commands.api import serve
 from commands.common import VERSION, fail, not_started, open_log, words
+from commands.heart import start_heartbeat
 from commands.log_tail import FileTail
 from commands.phone import notifier_of
 from commands.plan import plan_of, script_of
@@ -36,7 +37,7 @@ from domain.strategies import ScriptLine
 
 RUN_FILE = Path(__file__).resolve().parent.parent / "run.py"
 EXCHANGE_IDLE_SECONDS = 120
-LATER = ("daily_report_", "heartbeat_", "collector")
+LATER = ("collector",)
 """Settings of parts that do not exist yet."""
 
 
@@ -145,6 +146,7 @@ def _run(
         escalate("the supervisor itself is gone or hangs")
         os._exit(code)
 
+    start_heartbeat(settings, system, stack)
     stack.callback(serve(settings, system, hub, clock, trips))
     pulse = Pulse(settings.data_folder / "pulse")
     code = run(system, finished, abandon=abandon, beat=lambda: pulse.beat(clock.monotonic()))

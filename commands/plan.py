@@ -19,6 +19,7 @@ from domain.strategies import BreakoutSettings, ScriptLine
 PAPER_BAR_MS = 2_000
 LEAST_BAR_MS = 200
 PAPER_REST_BARS = 15
+PAPER_REGIME_BARS = 150
 PAPER_TRADE_USD = Decimal(2_500)
 """How long the toy rests after a signal on synthetic prices, and how much it trades on paper.
 
@@ -50,6 +51,7 @@ def _breakout(settings: Settings) -> BreakoutSettings | None:
         atr_period=4,
         stop_atr=Decimal(1),
         target_atr=Decimal("1.5"),
+        regime_bars=PAPER_REGIME_BARS,
         rest_bars=PAPER_REST_BARS if settings.paper_feed == "synthetic" else 0,
     )
 
@@ -95,6 +97,7 @@ def plan_of(settings: Settings, script: tuple[ScriptLine, ...]) -> tree.Plan:
         foreign_stop_pct=settings.foreign_stop_pct,
         desk=_desk_facts(settings),
         alert_repeat=_alert_repeat(settings),
+        report_at=settings.daily_report_at,
     )
 
 
@@ -109,6 +112,7 @@ def _desk_facts(settings: Settings) -> DeskFacts:
         version=VERSION,
         env=str(settings.deribit_env),
         timezone=settings.timezone,
+        report_at=settings.daily_report_at,
         poll_seconds=settings.position_poll_seconds,
         settings=tuple((row.key, row.value) for row in describe(settings)),
         telegram_users=frozenset(str(x) for x in settings.telegram_user_ids),

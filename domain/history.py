@@ -205,22 +205,3 @@ def _details(entry: Entry) -> str:
 
 
 # -- a day -----------------------------------------------------------------------------------------
-
-
-def counted(
-    entries: Iterable[Entry], events: Iterable[str], day: date, zone: tzinfo
-) -> tuple[tuple[str, str, Cell], ...]:
-    """How often each of these events happened on that day, none included."""
-    counts = dict.fromkeys(events, 0)
-    for entry in entries:
-        name = str(entry.get("event", ""))
-        if name in counts and _day_of(entry, zone) == day:
-            counts[name] += 1
-    return tuple((name, name.replace("_", " "), count) for name, count in counts.items())
-
-
-def _day_of(entry: Entry, zone: tzinfo) -> date | None:
-    try:
-        return datetime.fromisoformat(str(entry.get("ts"))).astimezone(zone).date()
-    except ValueError:
-        return None

@@ -50,6 +50,8 @@ class BreakoutSettings:
     atr_period: int = 14
     stop_atr: Decimal = Decimal(2)
     target_atr: Decimal = Decimal(3)
+    regime_bars: int = 60
+    """Bars from which it is told whether the market trends or ranges."""
     min_stop: Decimal = Decimal("0.0005")
     """The least distance of the stop, as a fraction of the price: below it is noise."""
     rest_bars: int = 0

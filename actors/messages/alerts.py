@@ -78,6 +78,21 @@ class CrashFound(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DailyReported(Event):
+    """The day's report, as it was sent. The next one begins where this one ends."""
+
+    money: ClassVar[bool] = True
+    since: datetime
+    until: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportDue(Due):
+    """Time to see whether the day's report is due."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverDue(Due):
     """Time to deliver what waits."""
 

@@ -89,5 +89,16 @@ class DayBegan(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DayMeasured(Event):
+    """The account's value now and the day's result so far, said every few minutes."""
+
+    level: ClassVar[str] = "debug"
+    day: str
+    equity_usd: Decimal
+    result_usd: Decimal
+    limit_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RiskDue(Due):
     """Time to look at the day: its loss, its end."""

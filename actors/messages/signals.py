@@ -21,5 +21,15 @@ class SignalRaised(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegimeChanged(Event):
+    """A market began to trend, or to range. ``efficiency`` is what it was told from, 0 to 1."""
+
+    strategy: str
+    instrument: str
+    regime: str
+    efficiency: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptDue(Due):
     """Time for the next line of a scripted strategy."""

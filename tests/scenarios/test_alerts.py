@@ -1,6 +1,7 @@
 """Alerts over outages, doubts, refusals and crashes: each arrives, and says what it must."""
 
 from collections.abc import Callable
+from datetime import time
 from typing import Any
 
 import pytest
@@ -14,8 +15,10 @@ from actors.messages.alerts import (
     CrashFound,
     DeliveryReport,
 )
+from actors.messages.signals import RegimeChanged
 from actors.messages.trading import KillSwitchActivated, Ready
 from actors.ports import Notice
+from domain.strategies import BreakoutSettings
 from simulation.daemon import Phone, default_plan
 from tests.scenarios.conftest import Stage
 from tests.scenarios.scene import Scene
@@ -321,3 +324,73 @@ def test_entries_that_make_no_sense_do_not_stop_the_alerter(stage: Stage) -> Non
     scene.boot()
     scene.wait(Ready)
     assert not any("Verified flat" in text for text in scene.phone.heard)
+
+
+# -- the day's report and the markets --------------------------------------------------------------
+
+AT = time(9, 30)
+
+
+def reports(scene: Scene) -> list[str]:
+    return [text for text in scene.phone.heard if text.startswith("Daily report")]
+
+
+def test_the_day_is_reported_once_at_its_moment(stage: Stage) -> None:
+    """Over a crash right after it, too; with what the day was."""
+    scene = stage(plan=default_plan(report_at=AT)).ready()
+    scene.bracket()
+    scene.run(29 * 60)
+    assert reports(scene) == []
+    scene.run(120)
+    (text,) = reports(scene)
+    assert "05 Jan 09:30 UTC" in text
+    assert "opened: 1" in text
+    assert "equity USD: " in text
+    scene.crash()
+    scene.boot()
+    scene.run(7200)
+    assert len(reports(scene)) == 1
+
+
+def test_a_report_whose_moment_nobody_saw_is_made_later(stage: Stage) -> None:
+    """Down at the moment: the next start makes it, and it covers the whole time since the last."""
+    scene = stage(plan=default_plan(report_at=AT)).ready()
+    scene.run(60)
+    scene.crash()
+    scene.run(3 * 86_400)
+    scene.boot()
+    scene.run(60)
+    (text,) = reports(scene)
+    assert "08 Jan 09:30 UTC" in text or "07 Jan 09:30 UTC" in text
+
+
+def test_a_new_bot_makes_no_report_of_the_days_before_it(stage: Stage) -> None:
+    """Nothing happened then that it knows of."""
+    scene = stage(plan=default_plan(report_at=time(8, 0))).ready()
+    scene.run(120)
+    assert reports(scene) == []
+
+
+def test_a_report_lost_with_its_process_is_told_by_the_next(stage: Stage) -> None:
+    """It is in the journal, so it is not made again; and it was not delivered, so it is told."""
+    scene = stage(plan=default_plan(report_at=AT)).ready()
+    scene.crash()
+    now = scene.world.now().isoformat()
+    entry = {"event": "daily_reported", "ts": now, "since": now, "until": now}
+    scene.disk.lines.append({**entry, "text": "Daily report\nx"})
+    scene.boot()
+    scene.run(30)
+    assert len(reports(scene)) == 1
+
+
+def test_a_change_of_the_market_is_told(stage: Stage) -> None:
+    """From ranging to trending, by the strategy's own bars."""
+    breakout = BreakoutSettings(bar_ms=1000, regime_bars=10, rest_bars=10_000)
+    scene = stage(plan=default_plan(breakout=breakout)).ready()
+    scene.run(30)
+    for step in range(20):
+        scene.market.move(btc_usd=100_000 + 10 * step)
+        scene.run(1)
+    changed = [x for x in scene.events(RegimeChanged) if x.instrument == "BTC-PERPETUAL"]
+    assert changed[0].regime == "trending"
+    assert any("BTC-PERPETUAL is trending now" in text for text in scene.phone.heard)
