@@ -55,7 +55,11 @@ def _table(table: Table) -> list[Line]:
         return [Line(x, Style.MONO) for row in table.rows for x in _pair(row[1], row[2])]
     if keys[:2] == ("usage", "help"):
         return [line for row in table.rows for line in _command(row)]
+    if len(keys) == 2:
+        return [Line(x, Style.MONO) for row in table.rows for x in _pair(row[0], row[1])]
     texts = [_cells(table.columns, row) for row in table.rows]
+    if keys[-1] == "details":
+        return [Line(x, Style.MONO) for row in texts for x in _told(row)]
     grid = [tuple(column.title for column in table.columns), *texts]
     widths = [max(len(row[at]) for row in grid) for at in range(len(keys))]
     if sum(widths) + len(widths) - 1 <= WIDTH and not any("\n" in x for row in texts for x in row):
@@ -77,6 +81,13 @@ def _command(row: Sequence[Cell]) -> Iterator[Line]:
     usage, text = str(row[0]), str(row[1])
     yield from lines_of(f"/{usage}")
     yield from lines_of(f"    {text}")
+
+
+def _told(row: Sequence[str]) -> Iterator[str]:
+    """A line of a log or of a story: what happened, when; its details below, indented."""
+    yield from _folded(" ".join(x for x in row[:-1] if x not in {"", "-"}), "")
+    if row[-1] not in {"", "-"}:
+        yield from _folded(row[-1], "  ")
 
 
 def _pair(name: Cell, value: Cell) -> Iterator[str]:
