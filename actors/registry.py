@@ -70,7 +70,7 @@ def check_book(tables: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
         if found or trade.id != key:
             raise ValueError(f"trade {key}: {', '.join(found) or 'it is another one'}")
     state = tables.get(STATE, {})
-    for key, kind in ((KILL, _KILL), (DAY, _DAY)):
+    for key, kind in ((KILL, _KILL), (PAUSE, _PAUSE), (DAY, _DAY)):
         if key in state:
             kind.validate_python(state[key])
     for document in tables.get(OUTBOX, {}).values():

@@ -122,8 +122,9 @@ def test_kill_9_again_and_again_loses_no_critical_alert(tmp_path: Path) -> None:
                 bot.ready()
                 takes_commands(api)
                 if number > 1:
+                    bot.wait_for("flat_verified")
                     api.write("/resume")
-                    api.wait_for(lambda: any(x.buttons for x in api.shown[-3:]), 20)
+                    api.wait_for(lambda: any(len(x.buttons) == 2 for x in api.shown), 20)
                     shown = next(x for x in reversed(api.shown) if len(x.buttons) == 2)
                     api.press(shown.buttons[0][1], message=shown.message_id)
                     bot.wait_for("kill_switch_reset")
