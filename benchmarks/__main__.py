@@ -24,6 +24,7 @@ from benchmarks import (
     log_event,
     order_path,
     protection,
+    simulated,
     startup,
 )
 from benchmarks.measuring import SWITCH_INTERVAL, Effort, now
@@ -44,6 +45,7 @@ BENCHES: Mapping[str, Callable[[Effort], list[Row]]] = {
     "kill": kill.run,
     "exchange": exchange_rate.run,
     "archive": archive.run,
+    "simulate": simulated.run,
 }
 
 

@@ -8,9 +8,9 @@ anything, but its end may not.
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -23,6 +23,7 @@ from domain.orders import STOP_TYPES, OrderState
 from domain.trade import Trade
 from simulation.storage import FileStorage
 from simulation.tally import Tally
+from simulation.verdicts import Figures, Violation, World
 
 PROTECTED_WITHIN = 15.0
 """Seconds of a kind world after which no position of ours may lack its stop: the deadline (3 s),
@@ -36,39 +37,6 @@ AGREED_WITHIN = 20.0
 
 _TRADE = TypeAdapter(Trade)
 _PLACE = frozenset({"private/buy", "private/sell"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Violation:
-    """An invariant that did not hold. ``at`` is virtual seconds."""
-
-    at: float
-    invariant: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.invariant} at {self.at:.3f} s: {self.text}"
-
-
-class World(Protocol):
-    """What the court has to know of the world around venue and disk."""
-
-    def now(self) -> float: ...
-    def kind_for(self) -> float:
-        """Seconds since the last fault ended, or the last start; 0 while one lasts."""
-        ...
-
-    def venue_ms_at(self, seconds: float) -> int:
-        """A moment as the venue counts it."""
-        ...
-
-    def speaker(self) -> str:
-        """The actor that is at work, empty when none is."""
-        ...
-
-    def incarnations(self) -> int:
-        """How many processes and actors have begun so far."""
-        ...
 
 
 @dataclass(slots=True)
@@ -93,16 +61,6 @@ class _Cancel:
 
     order_id: str
     was_needed: bool
-
-
-@dataclass(slots=True)
-class Figures:
-    """What was seen, for the report. ``gaps`` are seconds without enough stop, each gap one."""
-
-    entries: int = 0
-    requests: int = 0
-    gaps: list[float] = field(default_factory=list[float])
-    kind_gaps: list[float] = field(default_factory=list[float])
 
 
 class Court:
@@ -412,7 +370,12 @@ class Court:
         ledger = Counter[str]()
         for trade in trades:
             ledger[trade.plan.instrument_name] += trade.signed_position
-        ours = {x: self.tally.of_ours(x) for x in self._engine.markets}
+        booked = {x.plan.instrument_name for x in trades}
+        # What was added up by the venue can be compared again once nobody holds anything there.
+        self.tally.netted -= {x for x in self.tally.netted if x not in booked and not self._held(x)}
+        ours = {
+            x: self.tally.of_ours(x) for x in self._engine.markets if x not in self.tally.netted
+        }
         wrong = {x: (y, ledger[x]) for x, y in ours.items() if y != ledger[x]}
         stuck = [x.id for x in trades if not x.position and not self._lives(x)]
         now = self._world.now()

@@ -24,15 +24,18 @@ from adapters.paper.market import BookShape
 from simulation.casting import Cast
 from simulation.daemon import Phone, VirtualDaemon, default_plan
 from simulation.drawing import INSTRUMENTS
-from simulation.judging import Court, Figures, Violation
+from simulation.judging import Court
 from simulation.runtime import EPOCH, VirtualWorld
 from simulation.script import Script
 from simulation.storage import FileStorage
 from simulation.tracing import Trace
 from simulation.venue import VirtualMarket
+from simulation.verdicts import Figures, Violation
 
 RESTART_SECONDS = 1.5
 WATCH_SECONDS = 1.0
+IDLE_TICK_SECONDS = 2.0
+"""Between two prices while nothing is open: less than what Risk calls stale."""
 BACK = 0.0005
 """How fast prices come back to where they began: a share of the distance, each second."""
 PRICES = {"btc_usd": 100_000.0, "eth_usd": 3_200.0}
@@ -250,7 +253,7 @@ class Stage:
 
     def tick(self) -> None:
         """The market's heartbeat."""
-        seconds = self.script.tick
+        seconds = self.script.tick if self._is_busy() else IDLE_TICK_SECONDS
         for name, price in self.prices.items():
             anchor = self._anchor[name]
             drift = (anchor - price) * BACK * seconds
@@ -258,6 +261,12 @@ class Stage:
             self.prices[name] = max(anchor * 0.05, (price + drift) * (1 + step))
         self.market.move(**{x: Decimal(f"{y:.2f}") for x, y in self.prices.items()})
         self.later(seconds, self.tick)
+
+    def _is_busy(self) -> bool:
+        """Whether somebody has something at stake at the venue."""
+        engine = self.market.exchange.engine
+        stakes = engine.account.stakes.values()
+        return bool(engine.ledger.live) or any(x.holding.contracts for x in stakes)
 
     def watch(self) -> None:
         self._gather()

@@ -21,7 +21,8 @@ class Tally:
 
     ``earned`` is what the venue booked, fees included, per currency; ``mixed`` are those in which
     somebody else opened something, so that it is not ours alone. ``foreign_at`` is when that was
-    last, per instrument, in the venue's milliseconds.
+    last, per instrument, in the venue's milliseconds; ``netted`` are the instruments on which the
+    venue has added his and ours up, so that it alone can no longer tell them apart.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -32,6 +33,7 @@ class Tally:
         self.earned: dict[str, Decimal] = {}
         self.mixed: set[str] = set()
         self.foreign_at: dict[str, int] = {}
+        self.netted: set[str] = set()
         self._engine = engine
         self._counted = engine.ledger.past["trades"]
         self._held: dict[str, int] = defaultdict(int)
@@ -54,10 +56,9 @@ class Tally:
         self.earned[currency] = self.earned.get(currency, ZERO) + fill.profit_loss - fill.fee
         before = self._held[name]
         after = self._held[name] = before + signed
-        is_ours = labels.is_ours(fill.label) and not (
-            ".entry." in fill.label and self.foreign[name]
-        )
-        if before * after < 0 and is_ours:  # what a person opened beside a resting entry is his
+        # What a person opened beside a resting entry is his: such an entry may turn the sum.
+        is_his = ".entry." in fill.label and self.foreign[name] != 0
+        if before * after < 0 and labels.is_ours(fill.label) and not is_his:
             self.flips.append(f"{fill.label}: {name} {before:+d} -> {after:+d}")
         label = labels.parse(fill.label)
         if label is not None and label.role is Role.ENTRY:
@@ -93,6 +94,7 @@ class Tally:
         if signed:
             self.foreign[name] += signed
             self.foreign_at[name] = at_ms
+            self.netted.add(name)
             self.mixed.add(self._engine.markets[name].instrument.settlement_currency)
 
     def of_ours(self, name: str) -> int:
