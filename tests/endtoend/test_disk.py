@@ -38,7 +38,7 @@ def test_a_full_disk_stops_entries_and_not_protection(tmp_path: Path) -> None:
             bot.wait_until(lambda: "entry_denied" in bot.printed(), "the entry is denied")
             printed = bot.printed()
             assert "reasons=['intent_not_recorded']" in printed
-            assert "DISK: registry cannot be written" in printed
+            assert "DISK: the registry cannot be written" in printed
             assert [x for x in observer.fills() if x["instrument_name"] == "ETH-PERPETUAL"] == []
             limit_files(bot.pid, FREE)
             bot.wait_for("disk_recovered", what="registry")

@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 import structlog
 
-pytest.register_assert_rewrite("tests.scenarios.scene")
-
-from tests.scenarios.scene import Scene  # noqa: E402 (its assertions are to be explained)
+from tests.scenarios.scene import Scene
 
 Stage = Callable[..., Scene]
 
@@ -18,12 +16,10 @@ def _drop(*_: Any) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
+def quiet() -> None:
     """Scenarios look at events, not at their log lines."""
     nothing_below_critical = structlog.make_filtering_bound_logger(50)
     structlog.configure(wrapper_class=nothing_below_critical, processors=[_drop])
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture
