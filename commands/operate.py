@@ -202,14 +202,14 @@ def _rendered(table: dict[str, Any]) -> Table:
                 for column in columns
             ],
         )
+    if not rows:
+        return _facts(table["title"], [("none", [])])
     made = Table(title=table["title"], title_justify="left")
     for column in columns:
         is_figure = column["digits"] is not None
         made.add_column(column["title"], justify="right" if is_figure else "left")
     for row in rows:
         made.add_row(*(_cell(row[column["key"]], column["digits"]) for column in columns))
-    if not rows:
-        made.add_row("none", *[""] * (len(columns) - 1))
     return made
 
 

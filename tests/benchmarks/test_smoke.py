@@ -10,6 +10,9 @@ from benchmarks.__main__ import BENCHES
 from benchmarks.measuring import Effort, Timings
 from benchmarks.rows import Row, as_json, table
 
+pytestmark = pytest.mark.no_cover
+"""Measuring lines triples the time of long runs, and the lines are measured elsewhere."""
+
 
 @pytest.mark.parametrize("name", BENCHES)
 def test_a_benchmark_runs(name: str, tmp_path: Path) -> None:

@@ -18,6 +18,9 @@ from simulation.venue import Fate, Refusal
 from tests.scenarios.conftest import Stage
 from tests.scenarios.scene import BTC, ETH, LINEAR, PLACE, Scene
 
+pytestmark = pytest.mark.no_cover
+"""Measuring lines triples the time of long runs, and the lines are measured elsewhere."""
+
 WRITES = frozenset({*PLACE, "private/edit", "private/cancel"})
 REFUSALS = (10009, 10028, 10040, 10041, 10047, 11030, 11035, 11036, 11050, 13009, 13888)
 RATES = (0.005, 0.03, 0.08)

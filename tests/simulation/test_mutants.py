@@ -5,6 +5,9 @@ import pytest
 from simulation.running import play
 from tests.simulation.mutants import MUTANTS
 
+pytestmark = pytest.mark.no_cover
+"""Measuring lines triples the time of long runs, and the lines are measured elsewhere."""
+
 SEEDS = range(10)
 TRIED = {
     "no label look-up at start": 1,

@@ -10,6 +10,9 @@ import pytest
 from simulation.running import play
 from simulation.script import write
 
+pytestmark = pytest.mark.no_cover
+"""Measuring lines triples the time of long runs, and the lines are measured elsewhere."""
+
 ROOT = Path(__file__).resolve().parents[2]
 SAY = (
     "from simulation.running import play; from simulation.script import write;"
