@@ -348,7 +348,7 @@ def test_the_day_is_reported_once_at_its_moment(stage: Stage) -> None:
     assert "equity USD: " in text
     scene.crash()
     scene.boot()
-    scene.run(7200)
+    scene.run(300)
     assert len(reports(scene)) == 1
 
 
@@ -357,11 +357,11 @@ def test_a_report_whose_moment_nobody_saw_is_made_later(stage: Stage) -> None:
     scene = stage(plan=default_plan(report_at=AT)).ready()
     scene.run(60)
     scene.crash()
-    scene.run(3 * 86_400)
+    scene.run(40 * 60)
     scene.boot()
     scene.run(60)
     (text,) = reports(scene)
-    assert "08 Jan 09:30 UTC" in text or "07 Jan 09:30 UTC" in text
+    assert "05 Jan 09:30 UTC" in text
 
 
 def test_a_new_bot_makes_no_report_of_the_days_before_it(stage: Stage) -> None:
