@@ -37,8 +37,6 @@ from domain.strategies import ScriptLine
 
 RUN_FILE = Path(__file__).resolve().parent.parent / "run.py"
 EXCHANGE_IDLE_SECONDS = 120
-LATER = ("collector",)
-"""Settings of parts that do not exist yet."""
 
 
 def run_bot(
@@ -60,7 +58,6 @@ def run_bot(
         cleared = clearance(settings, SystemClock().now(), without_preflight)
         if not cleared.may_start:
             return _not_cleared(cleared.reason)
-        _warn_of_later_settings(settings)
         try:
             if starts_exchange:
                 _start_exchange(settings, stack)
@@ -69,13 +66,6 @@ def run_bot(
             return not_started(str(error))
         except OSError as error:
             return not_started(words(error))
-
-
-def _warn_of_later_settings(settings: Settings) -> None:
-    """A person who sets up alerts must not believe in them before they exist."""
-    given = sorted(name.upper() for name in settings.model_fields_set if name.startswith(LATER))
-    if given:
-        structlog.get_logger(actor="run").warning("settings_without_effect_yet", keys=given)
 
 
 def _start_exchange(settings: Settings, stack: ExitStack) -> None:

@@ -40,10 +40,6 @@ ELSEWHERE = (
 """Where the others are read, or refused."""
 
 
-COMING = ("binance_", "collector")
-"""Settings of the collector, which reads them as soon as it has its feeds."""
-
-
 def plan(**environ: str) -> tree.Plan:
     """The plan, without the copy of the settings that is only shown."""
     found = plan_of(load(Path("/nonexistent/.env"), environ), ())
@@ -91,23 +87,14 @@ def test_every_setting_has_an_effect_somewhere() -> None:
         for file in (sorted(place.rglob("*.py")) if place.is_dir() else [place])
     ]
     source = "\n".join(file.read_text() for file in files)
-    later = _later()
     unread = [
         name
         for name in Settings.model_fields
         if f"settings.{name}" not in source
         and f"self.{name}" not in source
         and f"roots.{name}" not in source
-        and not name.startswith(later)
     ]
     assert not unread
-
-
-def _later() -> tuple[str, ...]:
-    """Settings of parts that do not exist yet: naming one is answered with a warning."""
-    from commands import bot  # noqa: PLC0415 (gone with the last of them)
-
-    return (*getattr(bot, "LATER", ()), *COMING)
 
 
 def test_a_script_that_cannot_be_read_is_told_before_anything_starts(tmp_path: Path) -> None:
