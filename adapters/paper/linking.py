@@ -6,7 +6,7 @@ how much of it has been placed.
 
 from dataclasses import replace
 
-from adapters.paper import placing, triggers
+from adapters.paper import oco, placing, triggers
 from adapters.paper.engine import Engine
 from adapters.paper.errors import VenueError, invalid, refusal
 from adapters.paper.records import (
@@ -194,6 +194,9 @@ def _owed(child: OrderRecord, primary: OrderRecord) -> int:
 def _release(engine: Engine, child: OrderRecord, contracts: int) -> None:
     """Makes an order of some of the waiting contracts, or adds them to the one it made."""
     draft = _draft(engine, child, contracts)
+    if _other_filled(engine, draft.oco_ref):
+        _never_stood(engine, child, contracts)
+        return
     child.placed += contracts
     child.contracts -= contracts
     if child.contracts == 0:
@@ -207,6 +210,24 @@ def _release(engine: Engine, child: OrderRecord, contracts: int) -> None:
     if child.contracts == 0:
         child.contracts, child.state = child.placed, OrderState.TRIGGERED
     engine.log_trigger(child, "triggered", child_id=made.order_id)
+    engine.note(child)
+
+
+def _other_filled(engine: Engine, ref: str | None) -> bool:
+    """Whether the order it was to stand beside filled while it was placed."""
+    if ref is None:
+        return False
+    ended = engine.ledger.closed.values()
+    return any(x.oco_ref == ref and x.state is OrderState.FILLED for x in ended)
+
+
+def _never_stood(engine: Engine, child: OrderRecord, contracts: int) -> None:
+    """Takes away the part whose partner is filled; the whole child when nothing else waits."""
+    if contracts == child.contracts:
+        engine.cancel(child, oco.REASON)
+        return
+    child.placed += contracts
+    child.contracts -= contracts
     engine.note(child)
 
 

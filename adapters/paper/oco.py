@@ -8,7 +8,7 @@ from domain.orders import OrderState
 if TYPE_CHECKING:
     from adapters.paper.engine import Engine
 
-_REASON = "oco_other_closed"
+REASON = "oco_other_closed"
 
 
 def on_end(engine: "Engine", order: OrderRecord) -> None:
@@ -16,7 +16,7 @@ def on_end(engine: "Engine", order: OrderRecord) -> None:
 
     One that is cut to nothing because the position shrank has no reason: it takes nobody along.
     """
-    nobody = {None, _REASON, "oto_primary_closed", engine.switches.cut_reason}
+    nobody = {None, REASON, "oto_primary_closed", engine.switches.cut_reason}
     is_cancelled = order.state is OrderState.CANCELLED and order.cancel_reason not in nobody
     closes = is_cancelled and engine.switches.oco_cancel == "closes_other"
     if closes or order.state is OrderState.FILLED:
@@ -29,7 +29,7 @@ def on_fire(engine: "Engine", order: OrderRecord) -> bool:
         return True
     has_target = any(other.reduce_only for other in engine.ledger.partners(order))
     if has_target and engine.switches.fired_stop_of_a_pair == "vanishes":
-        engine.cancel(order, _REASON)
+        engine.cancel(order, REASON)
         _cancel_partners(engine, order)
         return False
     if engine.switches.oco_closes_on == "trigger":
@@ -52,4 +52,4 @@ def on_fill(engine: "Engine", order: OrderRecord, contracts: int) -> None:
 
 def _cancel_partners(engine: "Engine", order: OrderRecord) -> None:
     for other in engine.ledger.partners(order):
-        engine.cancel(other, _REASON)
+        engine.cancel(other, REASON)

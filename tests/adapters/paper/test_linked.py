@@ -1,5 +1,6 @@
 """Linked orders: what waits for a fill, and what is placed when."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -109,6 +110,20 @@ def test_incremental_follows_the_fills(way: str) -> None:
     assert len(bench.open(order_type="stop_market")) == (fills if way == "several" else 1)
     assert fills > 2
     assert bench.open(is_secondary_oto=True) == []
+
+
+def test_the_partner_of_a_part_that_fills_as_it_is_placed_never_stands() -> None:
+    """The limit leg trades at once, deeper in the book; the rest of both legs still waits."""
+    bench = Bench(shape=replace(SHALLOW, levels=20))
+    bench.ask_at(100_000)
+    further = {"direction": "buy", "reduce_only": False}
+    legs = (target(20_000, price=100_900, **further), stop(20_000, **further, price=101_000))
+    terms = {"price": 100_000, "trigger_fill_condition": "incremental"}
+    part = bench.linked(20_000, OTOCO, *legs, **terms)["order"]["filled_amount"]
+    assert 0 < part < 20_000
+    assert bench.position()["size"] == 2 * part
+    assert [row["amount"] for row in bench.open(is_secondary_oto=True)] == [20_000 - part] * 2
+    assert len(bench.open()) == 3
 
 
 def test_incremental_keeps_what_was_placed_when_the_primary_is_cancelled() -> None:
