@@ -4,6 +4,11 @@ A reader sees the archive as the catalogue it opened names it: a list of files, 
 that a merge (one file instead of eight) is seen whole or not at all. The catalogue is made anew
 beside the old one and renamed over it; the collector never opens it, so it never locks a reader
 out. Files that left the list stay on disk for a while, for those who still read the old one.
+
+The files are named by their place beside the catalogue, so that the folder may be moved, mounted
+elsewhere or copied. A view cannot ask where its database lies, but DuckDB's spill folder is named
+after the database that was opened; who attaches the catalogue to another database gets the place
+it had when it was made.
 """
 
 # ruff: noqa: S608 - every name and value in these statements is ours, or quoted by `literal`
@@ -16,7 +21,7 @@ import duckdb
 
 from adapters.archive.files import install
 from adapters.archive.layout import CATALOGUE, TEMPORARY, Segment, day_name
-from adapters.archive.segments import FIGURES, by_scale, literal, literals
+from adapters.archive.segments import FIGURES, by_kind, figures, literal
 from domain.runs import Hole
 
 _NO_TICKS = (
@@ -80,7 +85,7 @@ def publish(
     temporary.unlink(missing_ok=True)
     engine.execute(f"ATTACH {literal(str(temporary))} AS fresh (BLOCK_SIZE 16384)")
     try:
-        _fill(engine, segments, holes, positioning)
+        _fill(engine, root, segments, holes, positioning)
     finally:
         engine.execute("DETACH fresh")
     install(temporary, root / CATALOGUE)
@@ -88,6 +93,7 @@ def publish(
 
 def _fill(
     engine: duckdb.DuckDBPyConnection,
+    root: Path,
     segments: Sequence[Segment],
     holes: Iterable[KnownHole],
     positioning: Sequence[Path],
@@ -100,10 +106,10 @@ def _fill(
         "CREATE TABLE fresh.holes (symbol VARCHAR, first_id BIGINT, last_id BIGINT, "
         "missing BIGINT, after_ms BIGINT, before_ms BIGINT, state VARCHAR, reason VARCHAR)"
     )
-    _insert(engine, "segments", [_segment_row(segment) for segment in segments])
+    _insert(engine, "segments", [_segment_row(root, segment) for segment in segments])
     _insert(engine, "holes", [_hole_row(known) for known in holes])
-    engine.execute(f"CREATE VIEW fresh.agg_trades AS {_ticks(segments)}")
-    engine.execute(f"CREATE VIEW fresh.positioning AS {_positioning(positioning)}")
+    engine.execute(f"CREATE VIEW fresh.agg_trades AS {_ticks(root, segments)}")
+    engine.execute(f"CREATE VIEW fresh.positioning AS {_positioning(root, positioning)}")
 
 
 def _insert(
@@ -120,11 +126,11 @@ def _value(value: str | int) -> str:
     return literal(value) if isinstance(value, str) else str(value)
 
 
-def _segment_row(segment: Segment) -> list[str | int]:
+def _segment_row(root: Path, segment: Segment) -> list[str | int]:
     return [
         segment.symbol,
         day_name(segment.day),
-        str(segment.path),
+        str(segment.path.relative_to(root)),
         segment.rows,
         segment.size,
         segment.first_id,
@@ -140,20 +146,32 @@ def _hole_row(known: KnownHole) -> list[str | int]:
     return [known.symbol, *bounds, known.state, known.reason]
 
 
-def _ticks(segments: Sequence[Segment]) -> str:
-    """One branch per symbol and scale: a filter on the symbol leaves the others unread."""
+def _ticks(root: Path, segments: Sequence[Segment]) -> str:
+    """One branch per symbol and kind: a filter on the symbol leaves the others unread."""
     symbols: dict[str, list[Segment]] = {}
     for segment in segments:
         symbols.setdefault(segment.symbol, []).append(segment)
     branches = [
-        f"SELECT {literal(symbol)} AS symbol, agg_id, price::{FIGURES} AS price, "
-        f"quantity::{FIGURES} AS quantity, first_id, first_id + fills AS last_id, timestamp_ms, "
-        f"is_buyer_maker FROM read_parquet({literals([x.path for x in group])})"
+        f"SELECT {literal(symbol)} AS symbol, agg_id, {figures(kind)}, first_id, "
+        "first_id + fills AS last_id, timestamp_ms, is_buyer_maker "
+        f"FROM {_read(root, [x.path for x in group])}"
         for symbol, found in sorted(symbols.items())
-        for group in by_scale(sorted(found, key=lambda x: x.first_id)).values()
+        for kind, group in by_kind(sorted(found, key=lambda x: x.first_id)).items()
     ]
     return " UNION ALL ".join(branches) or _NO_TICKS
 
 
-def _positioning(files: Sequence[Path]) -> str:
-    return f"FROM read_parquet({literals(files)})" if files else _NO_POSITIONING
+def _positioning(root: Path, files: Sequence[Path]) -> str:
+    return f"FROM {_read(root, files)}" if files else _NO_POSITIONING
+
+
+def _read(root: Path, files: Sequence[Path]) -> str:
+    """These files, wherever the catalogue that names them lies when it is opened."""
+    spill = f"{CATALOGUE}.tmp"
+    opened = "current_setting('temp_directory')"
+    place = (
+        f"CASE WHEN ends_with({opened}, {literal(spill)}) "
+        f"THEN left({opened}, -{len(spill)}) ELSE {literal(f'{root}/')} END"
+    )
+    names = ", ".join(literal(str(path.relative_to(root))) for path in files)
+    return f"read_parquet(list_transform([{names}], lambda name: {place} || name))"

@@ -22,6 +22,15 @@ _NAME = re.compile(r"(\d+)-(\d+)\.(\d+)\.([0-9a-f]{16})\.parquet")
 _CHUNK = 1 << 20
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Kind:
+    """What a file's columns mean: the form it was written in, and its decimals."""
+
+    form: int
+    price_scale: int
+    quantity_scale: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
     """One file of ticks: of one symbol and one UTC day (days since 1970), by id, each id once."""
@@ -32,8 +41,7 @@ class Segment:
     rows: int
     size: int
     runs: tuple[Run, ...]
-    price_scale: int
-    quantity_scale: int
+    kind: Kind
 
     @property
     def first_id(self) -> int:

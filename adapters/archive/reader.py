@@ -11,7 +11,14 @@ from typing import Any
 import duckdb
 
 from adapters.archive.layout import CATALOGUE, symbol_of
-from adapters.archive.segments import by_scale, literal, literals, open_engine, read_segments
+from adapters.archive.segments import (
+    by_kind,
+    decimals,
+    literal,
+    literals,
+    open_engine,
+    read_segments,
+)
 from domain.moments import Stretch
 
 CHUNK_MS = 600_000
@@ -24,6 +31,10 @@ CSV_HEAD = (
 
 class NothingThere(ValueError):
     """There is no archive, or nothing in the part that was asked for."""
+
+
+class Damaged(ValueError):
+    """A file of the archive that is needed cannot be read."""
 
 
 def connect(root: Path) -> duckdb.DuckDBPyConnection:
@@ -141,7 +152,7 @@ def files_of(root: Path, symbol: str | None = None) -> list[Path]:
             "ORDER BY symbol, first_id",
             {"symbol": symbol},
         ).fetchall()
-    return [Path(file) for (file,) in found]
+    return [root.absolute() / file for (file,) in found]
 
 
 def export(root: Path, stretch: Stretch, target: Path, kind: str) -> int:
@@ -151,24 +162,27 @@ def export(root: Path, stretch: Stretch, target: Path, kind: str) -> int:
 
     Raises:
         NothingThere: the archive has nothing of it.
+        Damaged: a file cannot be read; what is left of the stretch would look whole.
         OSError, duckdb.Error: the file cannot be written.
     """
     engine = open_engine(target.absolute().parent)
     with engine:
-        segments, _ = read_segments(files_of(root, stretch.symbol), engine)
+        segments, unreadable = read_segments(files_of(root, stretch.symbol), engine)
+        if unreadable:
+            raise Damaged(f"{unreadable[0].name} cannot be read; see: archive verify")
         mine = [
             x for x in segments if x.first_ms < stretch.end_ms and x.last_ms >= stretch.start_ms
         ]
         if not mine:
             raise NothingThere(f"the archive has no tick of {stretch.symbol} in that time")
-        price = max(x.price_scale for x in mine)
-        quantity = max(x.quantity_scale for x in mine)
+        price = max(x.kind.price_scale for x in mine)
+        quantity = max(x.kind.quantity_scale for x in mine)
         parts = " UNION ALL ".join(
-            f"SELECT agg_id, price::DECIMAL(18,{price}), quantity::DECIMAL(18,{quantity}), "
+            f"SELECT agg_id, {decimals(each, price, quantity)}, "
             f"first_id, first_id + fills, timestamp_ms, is_buyer_maker "
             f"FROM read_parquet({literals([x.path for x in group])}) "
             f"WHERE timestamp_ms >= {stretch.start_ms} AND timestamp_ms < {stretch.end_ms}"
-            for group in by_scale(mine).values()
+            for each, group in by_kind(mine).items()
         )
         options = "FORMAT csv, HEADER" if kind == "csv" else "FORMAT parquet, COMPRESSION zstd"
         done = engine.execute(

@@ -28,6 +28,7 @@ from adapters.archive.layout import (
     RETIRED,
     TEMPORARY,
     TICKS,
+    Kind,
     Segment,
     checksum_in,
 )
@@ -165,8 +166,8 @@ class Archive:
     def _at_scale(self, ticks: Ticks) -> Ticks:
         """At least as many decimals as the symbol had before, so that its files are alike."""
         mine = [x for x in self._segments.values() if x.symbol == ticks.symbol]
-        price = max((x.price_scale for x in mine), default=0)
-        quantity = max((x.quantity_scale for x in mine), default=0)
+        price = max((x.kind.price_scale for x in mine), default=0)
+        quantity = max((x.kind.quantity_scale for x in mine), default=0)
         return ticks.scaled(max(price, ticks.price_scale), max(quantity, ticks.quantity_scale))
 
     def give_up(self, symbol: str, first: int, last: int, reason: str) -> None:
@@ -242,9 +243,9 @@ class Archive:
 
     def heads(self) -> list[Segment]:
         """The first file of every list in the catalogue: its maker looks into these."""
-        found: dict[tuple[str, int, int], Segment] = {}
+        found: dict[tuple[str, Kind], Segment] = {}
         for x in sorted(self._segments.values(), key=lambda x: x.first_id):
-            found.setdefault((x.symbol, x.price_scale, x.quantity_scale), x)
+            found.setdefault((x.symbol, x.kind), x)
         return list(found.values())
 
     def sweep(self, *, now: bool = False) -> int:

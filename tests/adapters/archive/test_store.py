@@ -6,11 +6,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from adapters.archive import positioning, reader
 from adapters.archive.catalogue import KnownHole
-from adapters.archive.layout import TICKS
+from adapters.archive.layout import TICKS, Segment, checksum, segment_name
 from adapters.archive.verify import verify
 from adapters.storage.lock import AlreadyRunning
 from domain.compaction import DAY_MS
+from domain.moments import Stretch
 from domain.runs import Hole
 from tests.adapters.archive.samples import (
     NOON_MS,
@@ -224,14 +226,69 @@ def test_only_one_may_write(tmp_path: Path) -> None:
     opened(tmp_path).close()
 
 
-def test_a_moved_archive_is_found_again_by_the_next_writer(tmp_path: Path) -> None:
-    """The catalogue holds absolute paths; opening for writing makes it anew."""
+def test_a_moved_archive_is_asked_as_before(tmp_path: Path) -> None:
+    """From any folder, copied or mounted elsewhere; attached to another database once it is made
+    anew, which the next writer does."""
     ticks = tape()
     with opened(tmp_path / "here") as archive:
         archive.add([ticks])
+        positioning.store(archive.root, archive.engine, [{"timestamp_ms": NOON_MS}])
+        archive.publish()
+    shutil.copytree(tmp_path / "here", tmp_path / "copy's place")
     shutil.move(tmp_path / "here", tmp_path / "there")
-    with opened(tmp_path / "there"):
-        assert rows(tmp_path / "there") == expected(ticks)
+    for root in (tmp_path / "there", tmp_path / "copy's place"):
+        assert rows(root) == expected(ticks)
+        assert query(root, "SELECT timestamp_ms FROM positioning") == [(NOON_MS,)]
+        assert [x.name for x in reader.files_of(root)] == [x.name for x in files(root)]
+    attach = f"ATTACH '{tmp_path / 'there' / 'binance_ticks.duckdb'}' AS ticks (READ_ONLY)"
+    with duckdb.connect() as other, pytest.raises(duckdb.IOException):
+        other.execute(attach).execute("SELECT count(*) FROM ticks.agg_trades")
+    opened(tmp_path / "there").close()
+    with duckdb.connect() as other:
+        found = other.execute(attach).execute("SELECT count(*) FROM ticks.agg_trades").fetchall()
+        assert found == [(2_000,)]
+
+
+def test_files_of_the_first_form_are_read_merged_and_exported(tmp_path: Path) -> None:
+    """They held quantities as decimals; beside new ones every row is what it was."""
+    ticks = tape(900)
+    with opened(tmp_path) as archive:
+        archive.add([part(ticks, 0, 300)])
+        archive.add([part(ticks, 300, 600)])
+        for segment in archive.segments():
+            as_in_the_first_form(segment, archive.engine)
+    with opened(tmp_path) as archive:
+        archive.add([part(ticks, 600, 900)])
+        archive.publish()
+        assert [x.kind.form for x in archive.segments()] == [1, 1, 2]
+        assert rows(tmp_path) == expected(ticks)
+        exported = tmp_path / "out.csv"
+        stretch = Stretch("BTCUSDT", NOON_MS, NOON_MS + DAY_MS)
+        assert reader.export(tmp_path, stretch, exported, "csv") == 900
+        before = exported.read_bytes()
+        assert archive.merge(archive.segments()).kind.form == 2
+        archive.publish()
+        assert rows(tmp_path) == expected(ticks)
+        reader.export(tmp_path, stretch, exported, "csv")
+        assert exported.read_bytes() == before
+
+
+def as_in_the_first_form(segment: Segment, engine: duckdb.DuckDBPyConnection) -> None:
+    """Puts a file in its place as they were before quantities were split."""
+    made = segment.path.with_name("made.parquet")
+    runs = [[x.first, x.last, x.first_ms, x.last_ms] for x in segment.runs]
+    quantity = (
+        "((quantity_low + 256 * quantity_mid::BIGINT)::DECIMAL(18,0) * 0.001::DECIMAL(4,3))"
+        "::DECIMAL(18,3) AS quantity"
+    )
+    engine.execute(
+        f"COPY (SELECT agg_id, price, {quantity}, first_id, fills, timestamp_ms, is_buyer_maker "  # noqa: S608 (ours)
+        f"FROM '{segment.path}') TO '{made}' (FORMAT parquet, PARQUET_VERSION V2, "
+        f"KV_METADATA {{runs: '{runs}', scales: '{segment.kind.price_scale},3'}})"
+    )
+    name = segment_name(segment.first_id, segment.last_id, segment.rows, checksum(made))
+    segment.path.unlink()
+    made.rename(segment.path.with_name(name))
 
 
 def test_a_write_that_fails_can_be_repeated(
