@@ -7,16 +7,18 @@ killed ends by itself after a while without clients.
 
 import subprocess
 from collections.abc import Sequence
+from enum import Enum, auto
 from pathlib import Path
 
 import requests
+from urllib3.exceptions import NewConnectionError
 
 from actors.ports import Clock
 
 START_SECONDS = 15.0
 STOP_SECONDS = 5.0
 POLL_SECONDS = 0.05
-ILL, TRIES_WHEN_ILL = 500, 3
+ILL, TRIES = 500, 3
 """From this status on an answer says nothing about who answers: it is asked for again."""
 
 
@@ -34,24 +36,50 @@ def answers(http_url: str) -> bool:
     Raises:
         PortTaken: something else does.
     """
+    found = _ask(f"{http_url}/public/test")
+    for _ in range(TRIES - 1):
+        if found in {Found.EXCHANGE, Found.NOBODY}:
+            break
+        found = _ask(f"{http_url}/public/test")
+    if found is Found.STRANGER:
+        raise PortTaken(f"{http_url} is not an exchange; choose another PAPER_PORT")
+    if found is Found.SILENT:
+        raise PortTaken(f"{http_url} does not answer in time; choose another PAPER_PORT")
+    return found in {Found.EXCHANGE, Found.ILL}
+
+
+class Found(Enum):
+    """Who is there, by one answer. An ill exchange refuses in the venue's own words."""
+
+    EXCHANGE = auto()
+    ILL = auto()
+    STRANGER = auto()
+    SILENT = auto()
+    NOBODY = auto()
+    HUNG_UP = auto()
+
+
+def _ask(url: str) -> Found:
     try:
-        reply = _get(f"{http_url}/public/test")
-        for _ in range(TRIES_WHEN_ILL - 1):
-            if reply.status_code < ILL:
-                break
-            reply = _get(f"{http_url}/public/test")
-    except requests.ConnectionError:
-        return False
-    except requests.RequestException as error:
-        raise PortTaken(
-            f"{http_url} does not answer as an exchange ({type(error).__name__}); "
-            "choose another PAPER_PORT"
-        ) from error
+        reply = _get(url)
+    except requests.ConnectionError as error:
+        refused = any(isinstance(x, NewConnectionError) for x in _reasons(error))
+        return Found.NOBODY if refused else Found.HUNG_UP
+    except requests.RequestException:
+        return Found.SILENT
     try:
-        version = reply.json()["result"]["version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise PortTaken(f"{http_url} is not an exchange; choose another PAPER_PORT") from error
-    return bool(version)
+        body = reply.json()
+        if reply.status_code < ILL and body.get("result", {}).get("version"):
+            return Found.EXCHANGE
+        return Found.ILL if isinstance(body["error"]["code"], int) else Found.STRANGER
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return Found.STRANGER
+
+
+def _reasons(error: requests.ConnectionError) -> tuple[object, ...]:
+    """The error inside, and the one inside that (urllib3 says why it gave up)."""
+    inner = error.args[0] if error.args else None
+    return inner, getattr(inner, "reason", None)
 
 
 def _get(url: str) -> requests.Response:

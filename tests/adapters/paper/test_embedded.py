@@ -92,3 +92,20 @@ def test_an_exchange_whose_edge_is_ill_for_a_moment_is_asked_again(tmp_path: Pat
         pytest.raises(PortTaken, match="not an exchange"),
     ):
         answers(server.http)
+
+
+@pytest.mark.parametrize("fault", ['kind = "error"\ncode = 10040', 'kind = "reply_lost"'])
+def test_an_exchange_that_refuses_or_hangs_up_once_is_asked_again(
+    fault: str, tmp_path: Path
+) -> None:
+    """An error in the venue's own words, or a line that breaks, is no sign of a stranger."""
+    plan = parse_plan(f"[[fault]]\n{fault}\nmost = 1")
+    with running(tmp_path, faults=plan) as server:
+        assert answers(server.http)
+
+
+def test_an_exchange_that_always_refuses_is_one(tmp_path: Path) -> None:
+    """Its errors say who it is; what they mean is for its clients to find out."""
+    plan = parse_plan('[[fault]]\nkind = "error"\ncode = 13888')
+    with running(tmp_path, faults=plan) as server:
+        assert answers(server.http)
