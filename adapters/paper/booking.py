@@ -19,7 +19,7 @@ def log_trade(engine: Engine, trade: TradeRecord, *, before: int, realised: Deci
     opening = trade.contracts - closing
     if closing:
         left = before + trade.side.sign * closing
-        _log_part(engine, trade, closing, position=left, realised=realised)
+        _log_part(engine, trade, closing, position=left, realised=realised, to_come=opening)
     if opening:
         _log_part(engine, trade, opening, position=before + signed)
 
@@ -31,12 +31,13 @@ def _log_part(
     *,
     position: int,
     realised: Decimal | None = None,
+    to_come: int = 0,
 ) -> None:
-    """``realised`` is None for the part that opens."""
+    """``realised`` is None for the part that opens; the fee of ``to_come`` is not paid yet."""
     what = "open" if realised is None else "close"
     stake = engine.account.stakes[trade.instrument_name]
     currency = trade.instrument.settlement_currency
-    fee = trade.fee * contracts / trade.contracts
+    fee, unpaid = (trade.fee * part / trade.contracts for part in (contracts, to_come))
     interest, stake.told = stake.funding - stake.told, stake.funding
     engine.ledger.add_log(
         LogRow(
@@ -46,8 +47,8 @@ def _log_part(
             currency=currency,
             change=-fee,
             cashflow=realised or ZERO,
-            balance=engine.account.balances[currency],
-            equity=risk.equity(engine, currency),
+            balance=engine.account.balances[currency] + unpaid,
+            equity=risk.equity(engine, currency) + unpaid,
             side=f"{what} {trade.side.value}",
             commission=fee,
             instrument_name=trade.instrument_name,

@@ -48,16 +48,16 @@ def _book(engine: Engine, subscription: Subscription) -> list[Any]:
         return [book_snapshot(engine, subscription)]
     before, previous = subscription.sizes, subscription.change_id
     market = engine.markets[subscription.instrument]
-    # Our own orders and takers change the book between two steps of the market.
-    change_id = market.change_id if market.change_id > previous else engine.ids.change()
-    market.change_id = subscription.change_id = change_id
     subscription.sizes = _sizes(engine, subscription.instrument)
     sides = {
         side: _difference(before[side], after, best_first_down=side == "bids")
         for side, after in subscription.sizes.items()
     }
     if not any(sides.values()):
-        return []
+        return []  # and the next change follows the one that was told
+    # Our own orders and takers change the book between two steps of the market.
+    change_id = market.change_id if market.change_id > previous else engine.ids.change()
+    market.change_id = subscription.change_id = change_id
     return [
         {
             "type": "change",

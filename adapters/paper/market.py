@@ -268,6 +268,8 @@ class Market:
         side: Side,
         contracts: int,
         price: Decimal,
+        *,
+        timestamp_ms: int,
         liquidation: str | None = None,
     ) -> PublicTrade:
         """Puts a trade on the tape: it is the new last price."""
@@ -281,7 +283,7 @@ class Market:
             mark_price=self.mark,
             index_price=self.index,
             tick_direction=self._tick_direction(price),
-            timestamp_ms=self.now_ms,
+            timestamp_ms=timestamp_ms,
             liquidation=liquidation,
         )
         self.last_price, self.last_tick = price, trade.tick_direction

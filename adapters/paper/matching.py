@@ -149,7 +149,9 @@ def _print(engine: Engine, order: OrderRecord, taker: Side, traded: Level) -> Pu
         taker,
         traded.contracts,
         traded.price,
-        "T" if order.is_liquidation else None,
+        # The moment of the fill: the market's own clock stands still between two steps.
+        timestamp_ms=engine.now_ms,
+        liquidation="T" if order.is_liquidation else None,
     )
     engine.changes.tape.append((order.instrument_name, printed))
     return printed
@@ -186,7 +188,6 @@ def _record(
         mark_price=printed.mark_price,
         index_price=printed.index_price,
         tick_direction=printed.tick_direction,
-        # The moment of the fill: the market's own clock stands still between two steps.
-        timestamp_ms=order.updated_ms,
+        timestamp_ms=printed.timestamp_ms,
         is_liquidation=order.is_liquidation,
     )

@@ -66,6 +66,13 @@ class Params:
             raise invalid(name, "must be an integer")
         return min(int(number), most)
 
+    def count(self, default: int, *, most: int) -> int:
+        """How many rows a page has: at least one."""
+        count = self.whole("count", default, most=most)
+        if count == 0:
+            raise invalid("count", "must be at least 1")
+        return count
+
     def flag(self, name: str, *, default: bool = False) -> bool:
         """A boolean, or the words true and false."""
         value = self._values.get(name, default)

@@ -16,6 +16,7 @@ from adapters.paper.wire import USER_ID
 
 _SIGNATURE_WINDOW_MS = 60_000
 _REFRESH_LIFE_MS = 24 * 3_600_000
+_LONGEST_LIFE_SECONDS = 365 * 24 * 3600
 _MOST_SESSIONS = 16
 _LONGEST_NAME = 64
 _LONGEST_STAMP = 16
@@ -291,8 +292,8 @@ def _granted_rights(words: list[str]) -> dict[str, str]:
 def _life(words: list[str], default: int) -> int:
     for word in words:
         name, _, seconds = word.partition(":")
-        if name == "expires" and seconds.isdigit():
-            return max(1, int(seconds))
+        if name == "expires" and seconds.isascii() and seconds.isdigit():
+            return max(1, min(int(seconds), _LONGEST_LIFE_SECONDS))
     return default
 
 

@@ -14,7 +14,9 @@ from domain.orders import Side
 
 def advance(engine: Engine, now_ms: int, prices: Mapping[str, Decimal]) -> None:
     """Moves everything to ``now_ms``. Time never runs back; a missing price stays as it is."""
-    before, engine.now_ms = engine.now_ms, max(now_ms, engine.now_ms)
+    # Since the markets last moved: requests move the engine's clock on too, over the hour perhaps.
+    before = min(market.now_ms for market in engine.markets.values())
+    engine.now_ms = max(now_ms, engine.now_ms)
     engine.ids.step()
     for name, market in engine.markets.items():
         _fund(engine, market)
@@ -55,5 +57,7 @@ def _print(engine: Engine, market: Market, moved: Decimal) -> None:
     side = Side.BUY if moved > 0 or (moved == 0 and market.steps % 2) else Side.SELL
     best = market.levels(side.opposite)[0]
     size = max(1, best.contracts // between(10, 200, engine.seed, market.trade_seq))
-    printed = market.print_trade(engine.ids.trade(instrument), side, size, best.price)
+    printed = market.print_trade(
+        engine.ids.trade(instrument), side, size, best.price, timestamp_ms=market.now_ms
+    )
     engine.changes.tape.append((instrument.name, printed))

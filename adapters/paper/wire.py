@@ -303,7 +303,8 @@ def stats(market: Market) -> Json:
     """The day's statistics."""
     day = market.candles.day()
     if day is None:
-        return {"high": None, "low": None, "volume": ZERO, "volume_usd": ZERO, "price_change": None}
+        volumes = dict.fromkeys(("volume", "volume_usd", "volume_notional"), ZERO)
+        return {"high": None, "low": None, **volumes, "price_change": None}
     change = (day.close / day.open - 1) * 100
     return {
         "high": day.high,

@@ -140,7 +140,7 @@ def _transaction_log(call: Call) -> Json:
         and row.row_id <= before
         and set(words) <= wire_log.log_words(row)
     ]
-    count = call.params.whole("count", 100, most=250)
+    count = call.params.count(100, most=250)
     following = found[count].row_id if len(found) > count else None
     return {"logs": [wire_log.log_row(row) for row in found[:count]], "continuation": following}
 

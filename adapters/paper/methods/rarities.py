@@ -35,7 +35,7 @@ def _settlements(call: Call, wanted: Callable[[LogRow], bool]) -> Json:
         and row.timestamp_ms <= latest
         and wanted(row)
     ]
-    count = call.params.whole("count", 20, most=1000)
+    count = call.params.count(20, most=1000)
     following = str(found[count].row_id) if len(found) > count else None
     return {"settlements": [_settled(row) for row in found[:count]], "continuation": following}
 

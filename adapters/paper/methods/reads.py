@@ -76,14 +76,22 @@ def _history(call: Call, belongs: Wanted) -> Any:
         and (unfilled or order.filled)
         and (old or order.updated_ms > call.now_ms - _OLD_MS)
     ]
-    start = call.params.whole("offset", 0)
-    page = found[start : start + call.params.whole("count", 20, most=1000)]
+    start = _after(call, found)
+    page = found[start : start + call.params.count(20, most=1000)]
     orders = [wire.order(order) for order in page]
     if not call.params.flag("with_continuation"):
         return orders
-    following = start + len(page)
-    more = str(following) if following < len(found) else None
+    more = page[-1].order_id if start + len(page) < len(found) else None
     return {"orders": orders, "continuation": more}
+
+
+def _after(call: Call, found: list[OrderRecord]) -> int:
+    """Where a page begins: behind the order it goes on from, whatever has closed since."""
+    token = call.params.text("continuation", "")
+    if not token:
+        return call.params.whole("offset", 0)
+    ends = (place for place, order in enumerate(found, 1) if order.order_id == token)
+    return next(ends, len(found))
 
 
 def _history_by_currency(call: Call) -> Any:
@@ -105,7 +113,7 @@ def _fills(call: Call, belongs: Callable[[TradeRecord], bool]) -> Json:
         for trade in call.engine.ledger.fills(call.now_ms, historical=historical)
         if belongs(trade) and start <= trade.timestamp_ms <= end
     ]
-    count = call.params.whole("count", 10, most=1000)
+    count = call.params.count(10, most=1000)
     page = found[:count] if ascending(call) else found[::-1][:count]
     return {
         "trades": [wire.user_trade(trade) for trade in page],
@@ -155,24 +163,25 @@ def _trigger_history(call: Call) -> Json:
         if currency in {"any", entry.instrument.settlement_currency}
         and name in {None, entry.instrument_name}
     ]
-    start = _continued(call)
-    page = found[start : start + call.params.whole("count", 20, most=1000)]
-    token = None
-    if start + len(page) < len(found):
+    start = _continued(call, len(found))
+    page = found[start : start + call.params.count(20, most=1000)]
+    token, left = None, len(found) - start - len(page)
+    if left > 0:
         last = page[-1]
-        token = f"{last.timestamp_ms}.{last.trigger_order_id}.{start + len(page)}"
+        token = f"{last.timestamp_ms}.{last.trigger_order_id}.{left}"
     following = {} if token is None else {"continuation": token}
     return {"entries": [wire.trigger_entry(entry) for entry in page], **following}
 
 
-def _continued(call: Call) -> int:
+def _continued(call: Call, known: int) -> int:
+    """Where a page begins: the token says how many older lines were left, which new ones leave."""
     token = call.params.text("continuation", "")
     if not token:
         return 0
     place = token.rpartition(".")[2]
     if not place.isdecimal():
         raise invalid("continuation", "invalid format")
-    return int(place)
+    return max(0, known - int(place))
 
 
 def _read(run: Callable[[Call], Any]) -> Method:

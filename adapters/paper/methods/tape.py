@@ -23,7 +23,7 @@ _CHART_HOURS = {"8h": 8, "24h": 24, "1m": 720}
 
 def _page(call: Call, rows: list[Row]) -> Json:
     """Rows come oldest first; the page starts at the end the caller asked for."""
-    count = call.params.whole("count", 10, most=1000)
+    count = call.params.count(10, most=1000)
     page = rows[:count] if ascending(call) else rows[::-1][:count]
     return {
         "trades": [wire.public_trade(instrument, trade) for instrument, trade in page],

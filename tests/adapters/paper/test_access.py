@@ -223,3 +223,13 @@ def test_old_tokens_are_forgotten() -> None:
     _credentials(bench)
     again = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
     assert bench.refused("public/auth", **again).code == 13009
+
+
+@pytest.mark.parametrize("asked", ["expires:99999999999999999999999999", "expires:²"])
+def test_a_life_that_is_no_number_or_too_long(asked: str) -> None:
+    """A year is the longest; what is no number is as if it had not been asked for."""
+    bench = Bench(token_seconds=900)
+    session = bench.exchange.open_session()
+    login = {"grant_type": "client_credentials", "client_id": "paper", "client_secret": "paper"}
+    reply = bench.exchange.request(session, "public/auth", login | {"scope": asked}, bench.now_ms)
+    assert reply["expires_in"] == (365 * 24 * 3600 if "9" in asked else 900)

@@ -238,3 +238,15 @@ def test_channel_lists_are_bounded_and_may_be_text() -> None:
     assert bench.refused("subscribe", channels=["x"] * 501).code == -32602
     assert bench.call("subscribe", channels='["user.portfolio.btc","x"]') == ["user.portfolio.btc"]
     assert bench.refused("subscribe").data["reason"] == "value is required"
+
+
+def test_a_book_that_did_not_change_leaves_no_gap() -> None:
+    """A trigger order touches no book: the next change follows the one told last."""
+    bench = Bench()
+    bench.call("subscribe", channels=["book.BTC-PERPETUAL.raw"])
+    bench.buy(10)
+    told = bench.frames()[-1].data["change_id"]
+    bench.stop(10, 99_000)
+    assert bench.frames() == []
+    bench.move()
+    assert bench.frames()[0].data["prev_change_id"] == told

@@ -213,3 +213,14 @@ def test_index_mark_and_last_price_have_clocks_of_their_own() -> None:
     bench.exchange.set_state(INVERSE, "open")
     price = bench.buy(10)["order"]["average_price"]
     assert bench.call("public/ticker", instrument_name=INVERSE)["last_price"] == price != last
+
+
+def test_a_fill_has_one_time_on_the_tape_and_in_our_hands() -> None:
+    """The moment of the fill, between two steps of the market."""
+    bench = Bench()
+    bench.now_ms += 150
+    (ours,) = bench.buy(10)["trades"]
+    name = "public/get_last_trades_by_instrument"
+    (told,) = bench.call(name, instrument_name=INVERSE, count=1)["trades"]
+    assert told["trade_id"] == ours["trade_id"]
+    assert told["timestamp"] == ours["timestamp"] == bench.now_ms

@@ -62,7 +62,7 @@ def test_history_comes_in_pages() -> None:
         "get_order_history_by_currency", currency="BTC", count=2, with_continuation=True
     )
     assert [order["order_id"] for order in told["orders"]] == ids[:2]
-    assert told["continuation"] == "2"
+    assert told["continuation"] == ids[1]
 
 
 def test_trades_leave_the_recent_view_after_a_day() -> None:
@@ -183,3 +183,45 @@ def test_trigger_history_continues() -> None:
     assert (seen, token) == (ids, None)
     bad = bench.refused("get_trigger_order_history", currency="BTC", continuation="x")
     assert bad.code == -32602
+
+
+def test_pages_of_the_order_history_go_on_where_they_ended() -> None:
+    """Also when another order has closed in between."""
+    bench = Bench()
+    made = [bench.buy(10)["order"]["order_id"] for _ in range(5)][::-1]
+    seen: list[str] = []
+    token = None
+    for _ in range(3):
+        page = bench.call(
+            "get_order_history_by_currency",
+            currency="BTC",
+            count=2,
+            with_continuation=True,
+            continuation=token,
+        )
+        seen += [order["order_id"] for order in page["orders"]]
+        token = page["continuation"]
+        bench.buy(10)
+    assert (seen, token) == (made, None)
+
+
+def test_pages_of_the_trigger_history_go_on_where_they_ended() -> None:
+    """Also when there is a new line in between."""
+    bench = Bench()
+    made = [bench.stop(10, 99_000 - step)["order_id"] for step in range(5)][::-1]
+    seen: list[str] = []
+    token = None
+    for _ in range(3):
+        page = bench.call("get_trigger_order_history", currency="BTC", count=2, continuation=token)
+        seen += [entry["trigger_order_id"] for entry in page["entries"]]
+        token = page.get("continuation")
+        bench.stop(10, 98_000)
+    assert (seen, token) == (made, None)
+
+
+@pytest.mark.parametrize("method", ["get_trigger_order_history", "get_order_history_by_currency"])
+def test_a_page_has_at_least_one_row(method: str) -> None:
+    """None at all would never come to an end."""
+    bench = Bench()
+    bench.stop(10, 99_000)
+    assert bench.refused(method, currency="BTC", count=0).data["param"] == "count"

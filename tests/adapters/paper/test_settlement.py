@@ -172,3 +172,14 @@ def test_the_portfolio_is_told_of_a_flat_account_too() -> None:
     (frame,) = bench.frames()
     assert (frame.data["currency"], frame.data["session_rpl"]) == ("BTC", 0)
     assert frame.data["balance"] > BALANCES["BTC"]
+
+
+def test_a_request_on_the_hour_does_not_hide_the_settlement_from_the_market() -> None:
+    """It comes in after 08:00, and before the market has moved over it."""
+    bench = Bench()
+    bench.buy(10_000)
+    bench.move(100_000, ms=TO_MORNING - 100)
+    bench.now_ms += 150
+    assert bench.position()["size"] == 10_000
+    bench.move(ms=50)
+    assert _rows(bench)[0]["type"] == "settlement"

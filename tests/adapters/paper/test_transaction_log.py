@@ -1,6 +1,7 @@
 """The transaction log: what each kind of line says, and how it is searched and paged."""
 
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -149,3 +150,17 @@ def test_funding_since_the_line_before() -> None:
     assert _log(bench)[0]["interest_pl"] == funding
     bench.sell(10)
     assert _log(bench)[0]["interest_pl"] == 0
+
+
+def test_every_balance_is_the_one_before_and_the_change() -> None:
+    """The two lines of a fill that flips the position share its fee."""
+    bench = Bench()
+    bench.buy(100)
+    bench.sell(300)
+    bench.move("101000")
+    bench.buy(500)
+    terms = {"currency": "BTC", "start_timestamp": 0, "end_timestamp": 1 << 50}
+    rows = bench.call("get_transaction_log", **terms)["logs"]
+    assert [row["side"] for row in rows].count("close sell") == 1
+    for later, earlier in pairwise(rows):
+        assert later["balance"] == earlier["balance"] + later["change"]
