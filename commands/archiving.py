@@ -18,12 +18,13 @@ from actors.kernel import ExitCode
 from adapters.archive import reader
 from adapters.archive.files import read_json
 from adapters.archive.importing import NotAggTrades, import_file
-from adapters.archive.layout import NEWS
+from adapters.archive.layout import BANS, NEWS
 from adapters.archive.reader import NothingThere
 from adapters.archive.segments import open_engine, read_segments
 from adapters.archive.store import Archive
 from adapters.archive.verify import Findings
 from adapters.archive.verify import verify as verify_segments
+from adapters.binance.bans import Bans
 from adapters.binance.fetch import fetch_stretch
 from adapters.binance.rest import BinanceRest, Malformed, Refused, Unavailable, market_of
 from adapters.binance.source import addresses
@@ -246,11 +247,12 @@ def fetch(stretch: Stretch) -> int:
         clock.sleep(seconds)
         return False
 
-    rest = BinanceRest(addresses(settings)[market], market, clock, pause)
     with _written() as archive, _progress(stretch.symbol) as told:
+        bans = Bans(clock, archive.root / BANS)
+        rest = BinanceRest(addresses(settings)[market], market, clock, pause, bans)
         archive.try_again(stretch.symbol)
         stored = fetch_stretch(archive, rest, stretch, clock, told)
-    rest.close()
+        rest.close()
     typer.echo(f"{stored} ticks of {stretch.symbol} are new.")
     return int(ExitCode.OK)
 

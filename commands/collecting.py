@@ -19,7 +19,9 @@ from structlog.typing import FilteringBoundLogger
 
 from actors.kernel import ExitCode
 from adapters.archive.collector import Collector, State
+from adapters.archive.layout import BANS
 from adapters.archive.store import FAILURES, Archive
+from adapters.binance.bans import Bans
 from adapters.binance.frames import collect_garbage_rarely
 from adapters.binance.refill import checked
 from adapters.binance.rest import Refused
@@ -65,7 +67,8 @@ def run_collector(settings: Settings, wish: Wish) -> int:
 
 def _collect(settings: Settings, wish: Wish, archive: Archive, stack: ExitStack) -> int:
     log: FilteringBoundLogger = structlog.get_logger(actor="collector")
-    source = _source(settings, wish.symbols, log)
+    bans = Bans(SystemClock(), archive.root / BANS)
+    source = _source(settings, wish.symbols, bans, log)
     source.start()
     stack.callback(source.stop)
     poller = _poller(settings) if wish.positioning else None
@@ -96,16 +99,18 @@ def _collect(settings: Settings, wish: Wish, archive: Archive, stack: ExitStack)
 
 
 def _source(
-    settings: Settings, symbols: tuple[str, ...], log: FilteringBoundLogger
+    settings: Settings, symbols: tuple[str, ...], bans: Bans, log: FilteringBoundLogger
 ) -> BinanceSource:
     clock = SystemClock()
     try:
-        unasked = checked(symbols, addresses(settings), clock)
+        unasked = checked(symbols, addresses(settings), clock, bans)
     except Refused as error:
         fail(f"Not started: {error}.", ExitCode.SETTINGS_INVALID)
     if unasked:
-        log.warning("symbols_unchecked", symbols=unasked, reason="the venue does not answer")
-    return BinanceSource(symbols, streams(settings), addresses(settings), clock)
+        log.warning(
+            "symbols_unchecked", symbols=tuple(unasked), reason=next(iter(unasked.values()))
+        )
+    return BinanceSource(symbols, streams(settings), addresses(settings), clock, bans)
 
 
 def _poller(settings: Settings) -> PositioningPoller:

@@ -16,6 +16,7 @@ from domain.runs import Run
 TICKS, POSITIONING, QUARANTINE = "agg_trades", "positioning", "quarantine"
 CATALOGUE = "binance_ticks.duckdb"
 LOCK, RETIRED, GIVEN_UP, NEWS = "archive.lock", "retired.json", "holes.json", "collector.json"
+BANS = "bans.json"
 TEMPORARY = ".tmp-"
 """How the names of files begin that are still being written; one left behind is no file."""
 _NAME = re.compile(r"(\d+)-(\d+)\.(\d+)\.([0-9a-f]{16})\.parquet")

@@ -13,6 +13,8 @@ BATCH = 20_000
 """Ticks stored at once: so much is fetched again, at most, when the command is stopped."""
 TRIES = 8
 LONGEST_WAIT = 60.0
+LONGEST_BAN = 300.0
+"""A longer one is told rather than waited for."""
 
 
 class Store(Protocol):
@@ -85,7 +87,7 @@ def _patient(ask: Callable[[], Ticks | None], clock: Clock) -> Ticks | None:
         try:
             return ask()
         except Unavailable as error:
-            if tried == TRIES - 1:
+            if tried == TRIES - 1 or error.wait > LONGEST_BAN:
                 raise
             clock.sleep(max(error.wait, min(LONGEST_WAIT, 2.0**tried)))
     return None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 from actors.ports import Clock
+from adapters.binance.bans import Bans
 from adapters.binance.frames import Malformed
 from adapters.binance.rest import PAGE, BinanceRest, Market, Refused, Unavailable, market_of
 from domain.runs import Run, joined, lacking
@@ -40,11 +41,16 @@ class Refiller:
     """`start` it once; `stop` ends it within a request's time."""
 
     def __init__(
-        self, addresses: Mapping[Market, str], clock: Clock, *, back_off: float = BACK_OFF_FIRST
+        self,
+        addresses: Mapping[Market, str],
+        clock: Clock,
+        bans: Bans,
+        *,
+        back_off: float = BACK_OFF_FIRST,
     ) -> None:
         self._over = threading.Event()
         self._rest = {
-            market: BinanceRest(url, market, clock, self._over.wait)
+            market: BinanceRest(url, market, clock, self._over.wait, bans)
             for market, url in addresses.items()
         }
         self._back_off = back_off
@@ -233,22 +239,24 @@ def _at_once(_: float) -> bool:
     return True
 
 
-def checked(symbols: Iterable[str], addresses: Mapping[Market, str], clock: Clock) -> list[str]:
-    """Asks the venue for each symbol once; returns those it could not be asked about.
+def checked(
+    symbols: Iterable[str], addresses: Mapping[Market, str], clock: Clock, bans: Bans
+) -> dict[str, str]:
+    """Asks the venue for each symbol once; returns those it could not be asked about, and why.
 
     Raises:
         Refused: the venue does not know one of them; the text names it.
     """
-    unasked: list[str] = []
+    unasked: dict[str, str] = {}
     for symbol in symbols:
         market = market_of(symbol)
-        rest = BinanceRest(addresses[market], market, clock, _at_once)
+        rest = BinanceRest(addresses[market], market, clock, _at_once, bans)
         try:
             rest.latest(symbol)
         except Refused as error:
             raise Refused(error.code, f"{symbol}: the venue refuses this symbol, {error}") from None
-        except (Unavailable, Malformed):
-            unasked.append(symbol)
+        except (Unavailable, Malformed) as error:
+            unasked[symbol] = str(error)
         finally:
             rest.close()
     return unasked

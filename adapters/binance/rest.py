@@ -2,7 +2,7 @@
 
 The venue counts weight by the minute and bans who goes on after a 429. So the weight it reports
 with every reply is watched: above half of the limit the next request waits for the next minute,
-and after 429 or 418 nothing is sent before ``Retry-After`` has passed.
+and after 429 or 418 nothing is sent before ``Retry-After`` has passed, by later processes neither.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +13,7 @@ import orjson
 import requests
 
 from actors.ports import Clock
+from adapters.binance.bans import Bans
 from adapters.binance.frames import Malformed, rows_of
 from domain.ticks import Ticks, is_spot, venue_name
 
@@ -24,7 +25,6 @@ SHARE = 0.5
 """The part of the venue's weight limit that is used: others may share the address."""
 _BANNED = frozenset({418, 429})
 _BAN_SECONDS = 60.0
-_LONGEST_BAN = 3 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +62,18 @@ class BinanceRest:
     """
 
     def __init__(
-        self, base_url: str, market: Market, clock: Clock, pause: Callable[[float], bool]
+        self,
+        base_url: str,
+        market: Market,
+        clock: Clock,
+        pause: Callable[[float], bool],
+        bans: Bans,
     ) -> None:
         self._url = base_url + market.path
         self._market = market
         self._clock = clock
         self._pause = pause
+        self._bans = bans
         self._session = requests.Session()
         self._session.trust_env = False
         self._resume_at = 0.0
@@ -116,6 +122,7 @@ class BinanceRest:
         return ticks
 
     def _get(self, query: Mapping[str, str | int]) -> Sequence[Mapping[str, Any]]:
+        self._heed_ban("not asked")
         self._wait_for_turn()
         try:
             reply = self._session.get(
@@ -125,12 +132,15 @@ class BinanceRest:
         except requests.RequestException as error:
             raise Unavailable(type(error).__name__) from None
         self._heed(reply)
-        if reply.status_code in _BANNED:
-            wait = max(0.0, self._resume_at - self._clock.monotonic())
-            raise Unavailable(f"too many requests (HTTP {reply.status_code})", wait)
+        self._heed_ban(f"HTTP {reply.status_code}")
         if reply.status_code >= 500:
             raise Unavailable(f"HTTP {reply.status_code}")
         return _rows(reply.status_code, body)
+
+    def _heed_ban(self, what: str) -> None:
+        wait = self._bans.left(self._market.path)
+        if wait > 0:
+            raise Unavailable(f"{what}: too many requests, banned for {wait:.0f} s", wait)
 
     def _wait_for_turn(self) -> None:
         wait = self._resume_at - self._clock.monotonic()
@@ -142,7 +152,7 @@ class BinanceRest:
         now = self._clock.monotonic()
         if reply.status_code in _BANNED:
             wait = _number(reply.headers.get("Retry-After"), _BAN_SECONDS)
-            self._resume_at = now + min(_LONGEST_BAN, max(0.0, wait))
+            self._bans.impose(self._market.path, wait)
             return
         self.used_weight = int(_number(reply.headers.get("X-MBX-USED-WEIGHT-1M"), 0))
         if self.used_weight >= SHARE * self._market.weight:

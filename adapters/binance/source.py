@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from actors.ports import Clock
+from adapters.binance.bans import Bans
 from adapters.binance.frames import names_of, parse
 from adapters.binance.refill import Missing, Refiller
 from adapters.binance.rest import SPOT, USDM, Market
@@ -43,13 +44,14 @@ class BinanceSource:
         streams: Mapping[Market, str],
         addresses: Mapping[Market, str],
         clock: Clock,
+        bans: Bans,
     ) -> None:
         self._lines: list[tuple[BinanceStream, Mapping[str, str]]] = []
         for market in (USDM, SPOT):
             mine = [x for x in symbols if is_spot(x) is (market is SPOT)]
             if mine:
                 self._lines.append((BinanceStream(streams[market], mine, clock), names_of(mine)))
-        self._refiller = Refiller(addresses, clock)
+        self._refiller = Refiller(addresses, clock, bans)
         self.bad_frames = 0
         self.last_error = ""
 

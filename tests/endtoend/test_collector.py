@@ -165,6 +165,7 @@ def test_the_archive_equals_the_source_after_kills(tmp_path: Path) -> None:
         asked = survive(tmp_path, venue, kills=2, every=4.0, ask_every=0.3)
     equals_the_source(tmp_path, venue)
     assert asked > 5
+    assert venue.seen.too_early == 0, "the venue was asked during a ban, by a process started anew"
 
 
 @pytest.mark.slow

@@ -80,7 +80,7 @@ class Double:
         self._chance = random.Random(seed)  # noqa: S311 - troubles must repeat
         self._clock = SystemClock()
         self._began = 0.0
-        self._banned_until = 0.0
+        self._banned_until = {"": 0.0, "spot:": 0.0}
         routes = [
             WebSocketRoute("/stream", self._stream),
             Route("/fapi/v1/aggTrades", self._usdm),
@@ -183,10 +183,10 @@ class Double:
         self.seen.requests += 1
         self.seen.queries.append(query)
         now = self._clock.monotonic()
-        if now < self._banned_until:
+        if now < self._banned_until[market]:
             self.seen.too_early += 1
         if self._happens(self.trouble.refuse):
-            return self._trouble(now)
+            return self._trouble(market, now)
         headers = {"X-MBX-USED-WEIGHT-1M": str(self._weigh(market, weight))}
         tape = self.tapes.get(market + query.get("symbol", ""))
         if tape is None or is_spot(tape.ticks.symbol) is not bool(market):
@@ -202,11 +202,11 @@ class Double:
         self.weight[market] += weight
         return self.weight[market]
 
-    def _trouble(self, now: float) -> Response:
+    def _trouble(self, market: str, now: float) -> Response:
         kind = self._chance.choice((429, 418, 500, 200))
         if kind in {429, 418}:
             self.seen.banned += 1
-            self._banned_until = now + self.trouble.banned_seconds
+            self._banned_until[market] = now + self.trouble.banned_seconds
             headers = {"Retry-After": str(self.trouble.banned_seconds)}
             return Response(b'{"code":-1003,"msg":"Too many requests."}', kind, headers)
         return Response(b"<html>oops", kind)

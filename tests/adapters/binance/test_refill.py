@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from adapters.binance.bans import LONGEST, Bans
 from adapters.binance.refill import Missing, Refiller, checked
 from adapters.binance.rest import SPOT, USDM, BinanceRest, Market, Refused, Unavailable
+from adapters.clock import SystemClock
 from domain.runs import joined, lacking
 from domain.ticks import Ticks
 from tests.adapters.archive.samples import HandClock
@@ -29,7 +32,8 @@ def urls(venue: Double) -> dict[Market, str]:
 
 @contextmanager
 def refilling(venue: Double) -> Iterator[Refiller]:
-    refiller = Refiller(urls(venue), HandClock(), back_off=0.001)
+    clock = SystemClock()
+    refiller = Refiller(urls(venue), clock, Bans(clock), back_off=0.001)
     refiller.start()
     try:
         yield refiller
@@ -73,6 +77,7 @@ def test_holes_of_any_size_come_back_whole(trouble: Trouble | None) -> None:
     assert ids([x for x in ticks if x.symbol == "BTCUSDT"]) == [10, *range(100, 2_700)]
     assert ids([x for x in ticks if x.symbol == "spot:ETHUSDT"]) == [5, 6]
     assert lost == []
+    assert venue.seen.too_early == 0
 
 
 def test_what_the_venue_does_not_have_is_given_up_after_it_said_so_three_times() -> None:
@@ -127,13 +132,15 @@ def test_one_page_fills_every_hole_in_its_reach() -> None:
     assert ids(ticks) == list(range(0, 2_000, 10))
 
 
-def rest(venue: Double, clock: HandClock, waits: list[float]) -> BinanceRest:
+def rest(
+    venue: Double, clock: HandClock, waits: list[float], bans: Bans | None = None
+) -> BinanceRest:
     def pause(seconds: float) -> bool:
         waits.append(seconds)
         clock.pass_(seconds)
         return False
 
-    return BinanceRest(venue.settings["BINANCE_HTTP_URL"], USDM, clock, pause)
+    return BinanceRest(venue.settings["BINANCE_HTTP_URL"], USDM, clock, pause, bans or Bans(clock))
 
 
 def test_half_of_the_weight_limit_is_left_alone() -> None:
@@ -151,34 +158,56 @@ def test_half_of_the_weight_limit_is_left_alone() -> None:
     assert waits == [48.0]
 
 
-def test_after_a_ban_nothing_is_sent_before_its_time() -> None:
-    """``Retry-After`` is obeyed to the second; the caller is told how long."""
-    clock, waits = HandClock(), list[float]()
+def test_after_a_ban_nothing_is_sent_before_its_time(tmp_path: Path) -> None:
+    """``Retry-After`` is obeyed to the second, after a restart too; the caller is told how long."""
+    clock, path = HandClock(), tmp_path / "bans.json"
     with double(Trouble(refuse=1.0, banned_seconds=7)) as venue:
-        asking = rest(venue, clock, waits)
+        asking = rest(venue, clock, [], Bans(clock, path))
         while venue.seen.banned == 0:
             with pytest.raises(Unavailable) as ban:
                 asking.from_id("BTCUSDT", FIRST_ID)
         assert ban.value.wait == 7.0
-        with pytest.raises(Unavailable):
-            asking.from_id("BTCUSDT", FIRST_ID)
         asking.close()
-    assert waits == [7.0]
+        asked = venue.seen.requests
+        for passed, left in ((0.0, 7.0), (3.0, 4.0)):
+            clock.pass_(passed)
+            for kept in (asking, rest(venue, clock, [], Bans(clock, path))):
+                with pytest.raises(Unavailable, match="banned") as ban:
+                    kept.from_id("BTCUSDT", FIRST_ID)
+                assert ban.value.wait == pytest.approx(left)
+            bans = Bans(clock, path)
+            (reason,) = checked(["BTCUSDT"], urls(venue), clock, bans).values()
+            assert "banned" in reason
+        assert venue.seen.requests == asked
+        clock.pass_(4.1)
+        with pytest.raises(Unavailable):
+            rest(venue, clock, [], Bans(clock, path)).from_id("BTCUSDT", FIRST_ID)
+        assert venue.seen.requests == asked + 1
+
+
+@pytest.mark.parametrize("written", ["", "{", "[1]", '{"x": "soon"}', '{"x": 1e15}'])
+def test_a_file_of_bans_that_means_nothing_holds_nobody_up(tmp_path: Path, written: str) -> None:
+    """Half a file, another's, or one of a clock set wrong: three days at most."""
+    path = tmp_path / "bans.json"
+    path.write_text(written)
+    assert Bans(HandClock(), path).left("x") <= LONGEST
+    assert Bans(HandClock(), path).left("y") == 0
 
 
 def test_a_symbol_the_venue_does_not_know_is_an_error_that_names_it() -> None:
     """At the start, before anything is written; of the other market it is unknown too."""
+    clock = HandClock()
     with double() as venue:
-        assert checked(["BTCUSDT", "spot:ETHUSDT"], urls(venue), HandClock()) == []
+        assert checked(["BTCUSDT", "spot:ETHUSDT"], urls(venue), clock, Bans(clock)) == {}
         for wrong in ("NOSUCH", "spot:BTCUSDT"):
             with pytest.raises(Refused, match=f"{wrong}.*Invalid symbol"):
-                checked(["BTCUSDT", wrong], urls(venue), HandClock())
+                checked(["BTCUSDT", wrong], urls(venue), clock, Bans(clock))
 
 
 def test_a_venue_that_does_not_answer_leaves_the_symbols_unasked() -> None:
     """No network at the start is no reason not to start."""
     nowhere = dict.fromkeys((USDM, SPOT), "http://127.0.0.1:9")
-    assert checked(["BTCUSDT"], nowhere, HandClock()) == ["BTCUSDT"]
+    assert list(checked(["BTCUSDT"], nowhere, HandClock(), Bans(HandClock()))) == ["BTCUSDT"]
 
 
 def test_time_finds_its_first_id() -> None:
