@@ -12,7 +12,9 @@ import typer
 from actors.kernel import ExitCode
 from adapters.paper.faults.plan import FaultPlan
 from adapters.paper.faults.reading import PlanInvalid, read_plan
+from adapters.paper.fees import STANDARD, Fees
 from adapters.paper.server import PaperSettings, serve
+from adapters.paper.switches import switched
 from commands.common import fail, not_started, number, open_log, out, read_settings, words
 from commands.recorded import recorded
 from config.logs import register_secret
@@ -38,6 +40,19 @@ def exchange(  # noqa: PLR0917 (Typer reads the options from the signature)
         str, typer.Option(help="Its secret (DERIBIT_CLIENT_SECRET keeps it out of ps).")
     ] = "",
     token_seconds: Annotated[int, typer.Option(min=1, help="Life of an access token.")] = 900,
+    maker_fee: Annotated[
+        str, typer.Option(help="What a resting order pays, as a fraction; negative is paid out.")
+    ] = str(STANDARD.maker),
+    taker_fee: Annotated[str, typer.Option(help="What a taker pays, as a fraction.")] = str(
+        STANDARD.taker
+    ),
+    switch: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A doubt about the venue decided, such as passed_trigger=fire. Repeatable; "
+            "see docs/paper-exchange.md."
+        ),
+    ] = None,
     reset: Annotated[bool, typer.Option("--reset", help="New account; keeps the old.")] = False,
     faults: Annotated[
         Path | None, typer.Option(help="What goes wrong: a TOML file, see docs/faults.md.")
@@ -69,6 +84,10 @@ def exchange(  # noqa: PLR0917 (Typer reads the options from the signature)
             client_secret=client_secret or known_secret,
             idle_seconds=idle_exit,
             token_seconds=token_seconds,
+            fees=Fees(
+                maker=number("--maker-fee", maker_fee), taker=number("--taker-fee", taker_fee)
+            ),
+            switches=switched(switch or ()),
             reset=reset,
             status=sys.stderr.isatty(),
             faults=_plan(faults or settings.paper_faults),

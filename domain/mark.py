@@ -13,7 +13,7 @@ from domain.instruments import Instrument
 
 MARK_WINDOW_SECONDS = 30
 BAND_WINDOW_SECONDS = 60
-_MARK_CLIP = Decimal("0.005")
+MARK_CLIP = Decimal("0.005")
 _BAND = Decimal("0.015")
 _OUTER_BAND = Decimal("0.075")
 
@@ -31,9 +31,9 @@ def ema_step(
 
 
 @exact
-def mark_price(index: Decimal, premium_ema: Decimal) -> Decimal:
-    """The index plus the averaged premium, at most 0.5 % away from the index. Unrounded."""
-    limit = index * _MARK_CLIP
+def mark_price(index: Decimal, premium_ema: Decimal, clip: Decimal = MARK_CLIP) -> Decimal:
+    """The index plus the averaged premium, at most ``clip`` of the index away. Unrounded."""
+    limit = index * clip
     return index + _clamp(premium_ema, -limit, limit)
 
 

@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 from adapters.paper.errors import invalid
+from adapters.paper.fees import STANDARD, Fees
 from domain.instruments import Instrument, Kind
 
-_MAKER, _TAKER = Decimal("0.00015"), Decimal("0.00035")
 MAX_LEVERAGE = 50
 
 
@@ -25,8 +25,8 @@ def _perpetual(name: str, base: str, quote: str, tick: str, contract: str) -> In
         tick_size=Decimal(tick),
         contract_size=Decimal(contract),
         min_amount=Decimal(contract),
-        maker_commission=_MAKER,
-        taker_commission=_TAKER,
+        maker_commission=STANDARD.maker,
+        taker_commission=STANDARD.taker,
     )
 
 
@@ -74,7 +74,7 @@ def listed(name: str) -> Instrument:
         raise invalid("instrument_name", "instrument not found") from None
 
 
-def contract_data(instrument: Instrument) -> dict[str, Any]:
+def contract_data(instrument: Instrument, fees: Fees) -> dict[str, Any]:
     """One row of ``public/get_instruments``."""
     instrument_id, created = _LISTED[instrument.name]
     return {
@@ -95,9 +95,9 @@ def contract_data(instrument: Instrument) -> dict[str, Any]:
         "contract_size": instrument.contract_size,
         "min_trade_amount": instrument.min_amount,
         "max_leverage": MAX_LEVERAGE,
-        "maker_commission": instrument.maker_commission,
-        "taker_commission": instrument.taker_commission,
-        "max_liquidation_commission": Decimal("0.01"),
+        "maker_commission": fees.maker,
+        "taker_commission": fees.taker,
+        "max_liquidation_commission": fees.liquidation,
         "block_trade_commission": Decimal("0.00025"),
         "block_trade_min_trade_amount": 200000,
         "block_trade_tick_size": Decimal("0.01"),

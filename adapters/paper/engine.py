@@ -10,6 +10,7 @@ from decimal import Decimal
 from adapters.paper import oco
 from adapters.paper.account import Account
 from adapters.paper.catalogue import CURRENCIES, INDEX_OF, INSTRUMENTS
+from adapters.paper.fees import STANDARD, Fees
 from adapters.paper.ids import Ids
 from adapters.paper.ledger import Ledger
 from adapters.paper.market import BookShape, Market, PublicTrade
@@ -51,9 +52,11 @@ class Engine:
         balances: Mapping[str, Decimal],
         now_ms: int,
         switches: Switches = _HARSH,
+        fees: Fees = STANDARD,
     ) -> None:
         self.seed = seed
         self.shape = shape
+        self.fees = fees
         self.switches = switches
         self.now_ms = now_ms
         self.revision = 0
@@ -77,6 +80,7 @@ class Engine:
             now_ms=self.now_ms,
             change_id=self.ids.change(),
             mark_window_seconds=self.switches.mark_window_seconds,
+            mark_clip_pct=self.switches.mark_clip_pct,
         )
 
     def state_of(self, instrument_name: str) -> str:

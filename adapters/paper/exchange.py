@@ -16,6 +16,7 @@ from adapters.paper.account_log import Scribe
 from adapters.paper.catalogue import CURRENCIES
 from adapters.paper.engine import Engine
 from adapters.paper.errors import refusal
+from adapters.paper.fees import STANDARD, Fees
 from adapters.paper.hub import Hub, Notification
 from adapters.paper.limits import RateLimits
 from adapters.paper.market import BookShape
@@ -60,12 +61,18 @@ class Exchange:
         rate_limits: bool = True,
         shape: BookShape = _DEFAULT_SHAPE,
         switches: Switches = _DEFAULT_SWITCHES,
+        fees: Fees = STANDARD,
     ) -> None:
         unknown = sorted(set(balances) - set(CURRENCIES))
         if unknown:
             raise ValueError(f"no account in {', '.join(unknown)}")
         self._engine = Engine(
-            seed=seed, shape=shape, balances=balances, now_ms=now_ms, switches=switches
+            seed=seed,
+            shape=shape,
+            balances=balances,
+            now_ms=now_ms,
+            switches=switches,
+            fees=fees,
         )
         for currency, cash in self._engine.account.balances.items():
             if cash:

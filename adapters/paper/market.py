@@ -98,6 +98,7 @@ class Market:
     index: Decimal
     now_ms: int
     mark_window_seconds: int
+    mark_clip_pct: Decimal
     steps: int = 0
     change_id: int = 0
     premium_ema: Decimal = ZERO
@@ -186,7 +187,7 @@ class Market:
         self.averaged_second = max(second, self.averaged_second)
 
     def _reprice(self) -> None:
-        price = mark.mark_price(self.index, self.premium_ema)
+        price = mark.mark_price(self.index, self.premium_ema, self.mark_clip_pct / 100)
         self.mark = price.quantize(CENT, ROUND_HALF_EVEN)
         self.rate = funding.rate(self.instrument, self.mark, self.index)
 

@@ -9,10 +9,7 @@ from adapters.paper.errors import refusal
 from adapters.paper.market import Level, PublicTrade
 from adapters.paper.records import OrderRecord, TradeRecord
 from domain.orders import ZERO, OrderState, Side, TimeInForce
-from domain.pnl import apply_fill, fee
-
-# All in: trading fee and liquidation fee.
-LIQUIDATION_COMMISSION = Decimal("0.01")
+from domain.pnl import apply_fill
 
 
 def enter(engine: Engine, order: OrderRecord) -> list[TradeRecord]:
@@ -116,7 +113,9 @@ def fill(
     ``is_hidden`` is the part of an iceberg nobody saw: it rested, and pays like a taker.
     """
     instrument = order.instrument
-    charged = fee(instrument, contracts, price, _rate(order, is_maker=is_maker))
+    charged = engine.fees.of_fill(
+        instrument, contracts, price, is_maker=is_maker, is_liquidation=order.is_liquidation
+    )
     held = engine.account.contracts(instrument.name)
     whole, realised = engine.account.fill(instrument, order.side, contracts, price, charged)
     _advance(engine, order, contracts, price)
@@ -155,13 +154,6 @@ def _print(engine: Engine, order: OrderRecord, taker: Side, traded: Level) -> Pu
     )
     engine.changes.tape.append((order.instrument_name, printed))
     return printed
-
-
-def _rate(order: OrderRecord, *, is_maker: bool) -> Decimal:
-    instrument = order.instrument
-    if order.is_liquidation:
-        return LIQUIDATION_COMMISSION
-    return instrument.maker_commission if is_maker else instrument.taker_commission
 
 
 def _record(

@@ -15,7 +15,7 @@ from domain import margin
 from domain.instruments import Instrument
 from domain.margin import Margins
 from domain.orders import ZERO, Side
-from domain.pnl import fee, unrealised
+from domain.pnl import unrealised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +136,7 @@ def check_funds(engine: Engine, instrument: Instrument, side: Side, contracts: i
     if after <= now:
         return
     mark = engine.markets[instrument.name].mark
-    cost = fee(instrument, contracts, mark, instrument.taker_commission)
+    cost = engine.fees.of_fill(instrument, contracts, mark)
     account = standing(engine, instrument.settlement_currency)
     if account.initial - now + after + cost > account.equity:
         raise refusal(10009)

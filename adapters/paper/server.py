@@ -30,6 +30,7 @@ from adapters.paper.faults.courier import Courier
 from adapters.paper.faults.plan import FaultPlan
 from adapters.paper.faults.weather import Weather
 from adapters.paper.feed import Feed, OpenArchive, Tick, open_feed
+from adapters.paper.fees import STANDARD, Fees
 from adapters.paper.lines import BreakableHttp
 from adapters.paper.market import BookShape
 from adapters.paper.patience import KEEP_ALIVE_SECONDS, allow_many_sockets, is_worth_logging
@@ -72,6 +73,7 @@ class PaperSettings:
     host: str = "127.0.0.1"
     idle_seconds: float = 0.0
     switches: Switches = field(default_factory=Switches)
+    fees: Fees = STANDARD
     reset: bool = False
     status: bool = False
     archive: OpenArchive | None = field(default=None, repr=False)
@@ -132,6 +134,7 @@ class PaperServer:
             "rate_limits": settings.rate_limits,
             "shape": settings.shape,
             "switches": settings.switches,
+            "fees": settings.fees,
         }
         if kept is None:
             balances = settings.balances

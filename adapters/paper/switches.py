@@ -4,9 +4,12 @@ The defaults take the harsher reading, unless that would contradict a captured r
 and sources stand in ``docs/paper-exchange.md``.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Literal
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal, get_args, get_type_hints
+
+_MOST = 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +52,61 @@ class Switches:
     trade_profit_loss: Literal["entry", "session"] = "entry"
 
     mark_window_seconds: int = 30
+    mark_clip_pct: Decimal = Decimal("0.5")
     funding_price: Literal["index", "mark"] = "index"
     margin_factor: Decimal = Decimal(1)
     liquidation_slice_pct: int = 25
     liquidation_round_ms: int = 1000
     settlement_ms: int = 5000
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError`: nothing can be worked out with such a figure."""
+        for name in ("mark_window_seconds", "mark_clip_pct", "margin_factor"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be more than 0")
+
+
+def switched(words: Iterable[str]) -> Switches:
+    """The switches that ``name=value`` texts set; the others stay as they are.
+
+    Raises:
+        ValueError: a text names no switch, or no value of it; it says which there are.
+    """
+    hints = get_type_hints(Switches)
+    given: dict[str, Any] = {}
+    for word in words:
+        name, _, text = word.partition("=")
+        if name not in hints:
+            raise ValueError(f"{word!r} is no switch; there are {', '.join(hints)}")
+        try:
+            given[name] = _value(hints[name], text)
+        except (ValueError, InvalidOperation):
+            raise ValueError(f"{name} is {_values(hints[name])}, not {text!r}") from None
+    return Switches(**given)
+
+
+def _value(hint: Any, text: str) -> Any:
+    """Raises `ValueError` or `InvalidOperation`: there is no such value."""
+    if hint is bool:
+        return ("false", "true").index(text.lower()) == 1
+    if hint is int or hint is Decimal:
+        number = hint(text)
+        if not 0 <= number < _MOST:
+            raise ValueError
+        return number
+    if hint == str | None:
+        return text or None
+    if text not in get_args(hint):
+        raise ValueError
+    return text
+
+
+def _values(hint: Any) -> str:
+    """What a switch may be, for the one who got it wrong."""
+    if hint is bool:
+        return "true or false"
+    if hint is int:
+        return "a whole number"
+    if hint is Decimal:
+        return "a number"
+    return " or ".join(get_args(hint))

@@ -41,6 +41,8 @@ def test_values_the_exchange_cannot_use_are_named(tmp_path: Path) -> None:
     wrong = {
         ("--speed", "nan"): "--speed is a number, not 'nan'",
         ("--balance", "BTC"): "--balance is a currency and an amount, such as BTC=1, not 'BTC'",
+        ("--taker-fee", "0.5"): "the taker fee is a fraction up to 0.01, not 0.5",
+        ("--switch", "passed_trigger=burn"): "passed_trigger is refuse or fire, not 'burn'",
         ("--feed", "replay:not-here.gz"): "not-here.gz",
         ("--faults", "not-here.toml"): "not-here.toml has 1 mistake",
     }

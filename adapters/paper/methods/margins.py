@@ -10,7 +10,6 @@ from adapters.paper.records import OrderRecord
 from adapters.paper.wire import Json
 from domain import margin
 from domain.orders import ZERO, Side
-from domain.pnl import fee
 
 
 def _margins(call: Call) -> Json:
@@ -26,12 +25,11 @@ def _margins(call: Call) -> Json:
         for side in Side
     }
     fees = {
-        f"{side.value}_{role}_fee": wire.money(fee(instrument, contracts, price, rate))
-        for side in Side
-        for role, rate in (
-            ("taker", instrument.taker_commission),
-            ("maker", instrument.maker_commission),
+        f"{side.value}_{role}_fee": wire.money(
+            engine.fees.of_fill(instrument, contracts, price, is_maker=role == "maker")
         )
+        for side in Side
+        for role in ("taker", "maker")
     }
     return {**added, **fees, "min_price": low, "max_price": high}
 

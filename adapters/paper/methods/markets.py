@@ -30,7 +30,8 @@ def _instrument(call: Call) -> Json:
 
 def _listing(call: Call, instrument: Instrument) -> Json:
     state = call.engine.state_of(instrument.name)
-    return contract_data(instrument) | {"state": state, "is_active": state != "inactive"}
+    listed = contract_data(instrument, call.engine.fees)
+    return listed | {"state": state, "is_active": state != "inactive"}
 
 
 def _ticker(call: Call) -> Json:

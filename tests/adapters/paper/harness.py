@@ -9,6 +9,7 @@ import pytest
 from adapters.paper import jsontext, rpc
 from adapters.paper.errors import VenueError
 from adapters.paper.exchange import Exchange
+from adapters.paper.fees import STANDARD, Fees
 from adapters.paper.hub import Notification
 from adapters.paper.market import BookShape
 from adapters.paper.switches import Switches
@@ -33,6 +34,7 @@ class Bench:
         balances: Mapping[str, Decimal] = BALANCES,
         rate_limits: bool = False,
         token_seconds: int = 30 * 24 * 3600,
+        fees: Fees = STANDARD,
         **switches: Any,
     ) -> None:
         self.now_ms = NOON
@@ -41,6 +43,7 @@ class Bench:
             "rate_limits": rate_limits,
             "shape": shape,
             "token_seconds": token_seconds,
+            "fees": fees,
             "switches": Switches(**switches),
         }
         self.exchange = Exchange(seed=seed, balances=balances, now_ms=self.now_ms, **self.settings)

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from adapters.paper.fees import STANDARD, Fees
 from adapters.paper.market import BookShape
 from tests.adapters.paper.harness import BALANCES, INVERSE, LINEAR
 from tests.adapters.paper.harness import Wire as Bench
@@ -146,6 +147,35 @@ def test_funding_by_the_hour(lean: int, rate: str, hour: str, linear: str) -> No
     assert _near(earned.position()["realized_funding"], hour, "1E-12")
 
 
+def test_funding_is_capped() -> None:
+    """A premium of 0.6 %, 0.575 % damped, is 0.5 % on BTC inverse, and less than the others' caps.
+
+    The mark has to be let so far from the index: by default it is clipped where the cap begins.
+    """
+    bench = Bench(shape=BookShape(premium_bps=0, lean_bps=60), mark_clip_pct=Decimal(1))
+    bench.sell(10_000)
+    bench.move(100_000, ms=HOUR)
+    tickers = {
+        name: bench.call("public/ticker", instrument_name=name) for name in (INVERSE, ETH, LINEAR)
+    }
+    assert tickers[INVERSE]["mark_price"] == 100_600
+    rates = {name: ticker["current_funding"] for name, ticker in tickers.items()}
+    assert rates == {INVERSE: Decimal("0.005"), ETH: Decimal("0.00575"), LINEAR: Decimal("0.00575")}
+    assert bench.position()["realized_funding"] == Decimal("0.0000625")
+
+
+def test_the_risk_of_a_position_is_the_loss_at_its_stop() -> None:
+    """25,000 USD from 100,000 to 98,000: 0.00510204 BTC, 500 USD, and 17.50 USD of fees."""
+    bench = Bench()
+    bench.ask_at(100_000)
+    (entry,) = bench.buy(25_000)["trades"]
+    bench.bid_at(98_000)
+    (out,) = bench.sell(25_000)["trades"]
+    assert _near(out["profit_loss"], "-0.00510204")
+    assert _near(out["profit_loss"] * 98_000, "-500", "1E-6")
+    assert _near(entry["fee"] * 100_000 + out["fee"] * 98_000, "17.5", "1E-6")
+
+
 def test_the_mark_follows_the_premium_over_thirty_seconds() -> None:
     """A premium of 100 from one second to the next: five golden steps, to the cent."""
     bench = Bench()
@@ -208,9 +238,11 @@ def test_breakeven_lies_between_two_ticks(
     assert _net_of_a_round(name, side, loses, is_maker=is_maker) < 0
 
 
-def _net_of_a_round(name: str, side: str, out: str, *, is_maker: bool) -> Decimal:
+def _net_of_a_round(
+    name: str, side: str, out: str, *, is_maker: bool, fees: Fees = STANDARD
+) -> Decimal:
     """What an entry at 100,000 and a close at market at ``out`` leave of it, fees paid."""
-    bench = Bench()
+    bench = Bench(fees=fees)
     amount, currency = (10_000, "BTC") if name == INVERSE else ("0.01", "USDC")
     is_buy = side == "buy"
     if is_maker:
@@ -229,6 +261,32 @@ def _net_of_a_round(name: str, side: str, out: str, *, is_maker: bool) -> Decima
     assert closing["price"] == Decimal(out)
     funding = bench.position(name)["realized_funding"]
     return bench.account(currency)["equity"] - BALANCES[currency] - funding
+
+
+OLD = Fees(maker=Decimal(0), taker=Decimal("0.0005"))
+
+
+@pytest.mark.parametrize(
+    ("name", "fees", "is_maker", "long", "short"),
+    [
+        (INVERSE, STANDARD, False, "100070.02450858", "99930.02449143"),
+        (LINEAR, STANDARD, False, "100070.02450858", "99930.02449143"),
+        (INVERSE, OLD, False, "100100.05002501", "99900.04997501"),
+        (LINEAR, OLD, False, "100100.05002501", "99900.04997501"),
+        (INVERSE, STANDARD, True, "100050.00750113", "99950.00749888"),
+        (LINEAR, STANDARD, True, "100050.01750613", "99950.01749388"),
+    ],
+)
+def test_breakeven_to_the_eighth_decimal(
+    name: str, fees: Fees, is_maker: bool, long: str, short: str
+) -> None:
+    """Between two closes the result is straight in the price (its inverse, in coin): where is 0?"""
+    for side, wanted in (("buy", long), ("sell", short)):
+        outs = [Decimal(100_000), Decimal(100_200 if side == "buy" else 99_800)]
+        nets = [_net_of_a_round(name, side, str(out), is_maker=is_maker, fees=fees) for out in outs]
+        first, last = (1 / out if name == INVERSE else out for out in outs)
+        zero = first + (last - first) * nets[0] / (nets[0] - nets[1])
+        assert _near(1 / zero if name == INVERSE else zero, wanted, "0.000001")
 
 
 @pytest.mark.parametrize(("bid", "net"), [("100070.5", "0.00000047"), ("100070.0", "-0.00000002")])

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from adapters.paper.fees import Fees
 from tests.adapters.paper.harness import BALANCES, INVERSE, LINEAR
 from tests.adapters.paper.harness import Wire as Bench
 
@@ -207,3 +208,25 @@ def test_subaccounts_and_locks() -> None:
     assert "portfolio" not in bench.call("get_subaccounts")[0]
     assert not any(row["locked"] for row in bench.call("get_user_locks"))
     assert bench.refused("get_account_summary", currency="any").code == -32602
+
+
+def test_the_fees_of_an_account_are_in_force_everywhere() -> None:
+    """In the catalogue, before an order and on its fill; a maker of the highest tier is paid."""
+    bench = Bench(fees=Fees(maker=Decimal("-0.00004"), taker=Decimal("0.00017")))
+    (row,) = bench.call("public/get_instruments", currency="ETH")
+    assert (row["maker_commission"], row["taker_commission"]) == (
+        Decimal("-0.00004"),
+        Decimal("0.00017"),
+    )
+    before = bench.call("get_margins", instrument_name=INVERSE, amount=10_000, price=100_000)
+    assert (before["buy_maker_fee"], before["buy_taker_fee"]) == (
+        Decimal("-0.000004"),
+        Decimal("0.000017"),
+    )
+    bench.ask_at(100_500)
+    resting = bench.buy(10_000, price=100_000)["order"]["order_id"]
+    bench.ask_at(99_990)
+    (fill,) = bench.call("get_user_trades_by_order", order_id=resting)
+    assert (fill["liquidity"], fill["fee"]) == ("M", Decimal("-0.000004"))
+    with pytest.raises(ValueError, match="fraction"):
+        Fees(taker=Decimal("0.05"))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from adapters.paper.market import BookShape
-from adapters.paper.switches import Switches
+from adapters.paper.switches import Switches, switched
 from tests.adapters.paper.harness import INVERSE, LINEAR, Bench
 
 PAGE = Path(__file__).parents[3] / "docs" / "paper-exchange.md"
@@ -250,3 +250,38 @@ def test_a_market_order_that_names_its_time_in_force(rule: str, code: int | None
         error = bench.refused("buy", **terms, time_in_force="good_til_cancelled")
         assert (error.code, error.data["param"]) == (code, "time_in_force")
     assert bench.refused("buy", **terms, time_in_force="fill_or_kill").code == -32602
+
+
+@pytest.mark.parametrize(("clip", "mark"), [("0.5", "100500.00"), ("0.2", "100200.00")])
+def test_how_far_the_mark_is_let_from_the_index(clip: str, mark: str) -> None:
+    """A premium of 1 % shows as so much of the index at most."""
+    shape = BookShape(premium_bps=0, lean_bps=100, widest_spread_ticks=1)
+    bench = Bench(shape=shape, mark_clip_pct=Decimal(clip))
+    bench.move(100_000, ms=1000)
+    shown = bench.call("public/ticker", instrument_name=INVERSE)["mark_price"]
+    assert shown == Decimal(mark)
+
+
+def test_every_switch_can_be_set_by_its_text() -> None:
+    """As on the command line, each to the value it has anyway."""
+    words = [f"{each.name}={getattr(Switches(), each.name)}" for each in fields(Switches)]
+    assert switched([word.replace("=None", "=") for word in words]) == Switches()
+
+
+@pytest.mark.parametrize(
+    ("word", "why"),
+    [
+        ("passed_triger=fire", "no switch"),
+        ("passed_trigger", "refuse or fire"),
+        ("most_triggers=1.5", "whole number"),
+        ("most_triggers=-1", "whole number"),
+        ("margin_factor=NaN", "a number"),
+        ("margin_factor=0", "more than 0"),
+        ("mark_window_seconds=0", "more than 0"),
+        ("cut_is_told=maybe", "true or false"),
+    ],
+)
+def test_a_switch_that_is_none_is_named(word: str, why: str) -> None:
+    """With what it could be."""
+    with pytest.raises(ValueError, match=why):
+        switched([word])
