@@ -267,6 +267,7 @@ class VirtualMarket:
         self.arrivals: list[Sent] = []
         self.garble: Callable[[dict[str, Any]], dict[str, Any]] | None = None
         self.keeps_calls = True
+        self.tick_seconds = 1.0
         self.weather: Weather | None = None
         self.struck: Callable[[str, float], None] = _unnoted
         self._one_way = one_way_seconds
@@ -335,11 +336,12 @@ class VirtualMarket:
             self.hang_up("the venue closed the connection")
 
     def tick_every(self, seconds: float) -> None:
-        """Ticks for ever, as a living market does."""
+        """Ticks for ever, as a living market does; `tick_seconds` may change meanwhile."""
+        self.tick_seconds = seconds
 
         def tick() -> None:
             self.advance()
-            self.world.at(self.world.monotonic() + seconds, tick)
+            self.world.at(self.world.monotonic() + self.tick_seconds, tick)
 
         self.world.at(self.world.monotonic() + seconds, tick)
 

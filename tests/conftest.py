@@ -9,6 +9,24 @@ import structlog
 pytest.register_assert_rewrite("tests.scenarios.scene")
 
 
+AGAIN = ("seed", "steps")
+"""Parameters whose other values walk the same lines once more, in another order."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Lines are measured at the first seed alone: measuring doubles the time of a test."""
+    seen: set[tuple[object, ...]] = set()
+    for item in items:
+        values: dict[str, object] = getattr(getattr(item, "callspec", None), "params", {})
+        if not any(name in values for name in AGAIN):
+            continue
+        others = tuple(str(value) for name, value in values.items() if name not in AGAIN)
+        test = (item.path, getattr(item, "originalname", item.name), *others)
+        if test in seen:
+            item.add_marker(pytest.mark.no_cover)
+        seen.add(test)
+
+
 @pytest.fixture(autouse=True)
 def own_log() -> Iterator[None]:
     """A simulated daemon or a benchmark silences the log of the process: for its own test only."""

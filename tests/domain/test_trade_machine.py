@@ -9,6 +9,7 @@ the invariants hold after each event, and when the venue is kind again the trade
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -292,6 +293,7 @@ def assert_equal(ours: Decimal, venues: Decimal) -> None:
     assert abs(ours - venues) < D("1e-18")
 
 
+@pytest.mark.no_cover
 def test_a_trade_survives_whatever_happens() -> None:
     """No history of failures breaks an invariant, and a kind venue always ends the trade."""
     run_state_machine_as_test(

@@ -41,6 +41,7 @@ from simulation.venue import Fate, Refusal, VirtualMarket, no_faults
 
 BTC, ETH, LINEAR = "BTC-PERPETUAL", "ETH-PERPETUAL", "BTC_USDC-PERPETUAL"
 PLACE = ("private/buy", "private/sell")
+RESTING_TICK = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +188,12 @@ class Scene:
 
     def run(self, seconds: float) -> None:
         self.world.run_for(seconds)
+
+    def rest(self, seconds: float) -> None:
+        """Lets so much time pass in which the market hardly ticks: a third of the work."""
+        usual, self.market.tick_seconds = self.market.tick_seconds, RESTING_TICK
+        self.run(seconds)
+        self.market.tick_seconds = usual
 
     def events(self, kind: type[Event]) -> list[Any]:
         return self.daemon.events(kind)

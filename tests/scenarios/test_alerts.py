@@ -24,7 +24,7 @@ from tests.scenarios.conftest import Stage
 from tests.scenarios.scene import Scene
 
 Done = Callable[[DeliveryReport], None]
-REPEAT = 600.0
+REPEAT = 120.0
 
 
 class OddPhone(Phone):
@@ -122,7 +122,7 @@ def test_what_is_told_late_says_when_it_happened(stage: Stage) -> None:
     scene.ready()
     scene.phone.is_off = True
     scene.bracket()
-    scene.run(400)
+    scene.rest(400)
     scene.phone.is_off = False
     scene.run(70)
     (opened,) = [text for text in scene.phone.heard if "Opened" in text]
@@ -168,7 +168,7 @@ def test_a_critical_alert_is_never_given_up(stage: Stage) -> None:
     scene.phone = phone
     scene.ready()
     scene.kill()
-    scene.run(900)
+    scene.rest(900)
     assert any("Verified flat" in text for text in phone.heard)
     assert sum("KILL" in x.text for x in phone.sent) > alert_outbox.REFUSALS_LIMIT
     phone.is_deaf = False
@@ -194,7 +194,7 @@ def test_an_outage_of_days_does_not_swell_the_book(
     dropped = len(scene.events(AlertDropped))
     assert dropped > 2
     scene.phone.is_off = False
-    scene.run(700)
+    scene.rest(700)
     assert any(f"the last of {dropped - 1} such" in text for text in scene.phone.heard)
 
 
@@ -205,19 +205,19 @@ def test_a_critical_alert_is_repeated_until_it_is_acknowledged(stage: Stage) -> 
     """Every so many minutes, all of them in one message; the button ends it."""
     scene = stage(plan=default_plan(alert_repeat=REPEAT)).ready()
     scene.kill()
-    scene.run(REPEAT - 30)
+    scene.rest(REPEAT - 30)
     assert repeats(scene) == []
     scene.run(60)
     (text,) = repeats(scene)
     assert text.startswith("! NOT ACKNOWLEDGED: 2 critical alerts\n")
     assert "KILL by" in text
     assert "Verified flat" in text
-    scene.run(REPEAT)
+    scene.rest(REPEAT)
     assert len(repeats(scene)) == 2
     acknowledge(scene)
     assert scene.events(AlertsAcknowledged)[0].alerts == 2
     assert scene.disk.tables["outbox"] == {}
-    scene.run(3 * REPEAT)
+    scene.rest(3 * REPEAT)
     assert len(repeats(scene)) == 2
 
 
@@ -231,7 +231,7 @@ def test_a_button_acknowledges_what_was_there_when_it_was_shown(stage: Stage) ->
     (kill,) = [x for x in phone.sent if "KILL" in x.text]
     assert kill.can_be_acknowledged
     acknowledge(scene, kill.number)
-    scene.run(REPEAT + 30)
+    scene.rest(REPEAT + 30)
     (text,) = repeats(scene)
     assert "NOT ACKNOWLEDGED: 1 critical alert\n" in text
     assert "KILL" not in text
@@ -244,7 +244,7 @@ def test_the_repeating_survives_a_crash(stage: Stage) -> None:
     scene.run(30)
     scene.crash()
     scene.boot()
-    scene.run(REPEAT + 30)
+    scene.rest(REPEAT + 30)
     assert len(repeats(scene)) == 1
     assert sum(text.startswith("! KILL") for text in scene.phone.heard) == 1
 
@@ -255,7 +255,7 @@ def test_without_anybody_who_could_acknowledge_nothing_is_repeated(stage: Stage)
     phone = odd(scene)
     scene.ready()
     scene.kill()
-    scene.run(3 * REPEAT)
+    scene.rest(3 * REPEAT)
     assert repeats(scene) == []
     assert not any(x.can_be_acknowledged for x in phone.sent)
 
@@ -328,7 +328,7 @@ def test_entries_that_make_no_sense_do_not_stop_the_alerter(stage: Stage) -> Non
 
 # -- the day's report and the markets --------------------------------------------------------------
 
-AT = time(9, 30)
+AT = time(9, 10)
 
 
 def reports(scene: Scene) -> list[str]:
@@ -339,16 +339,16 @@ def test_the_day_is_reported_once_at_its_moment(stage: Stage) -> None:
     """Over a crash right after it, too; with what the day was."""
     scene = stage(plan=default_plan(report_at=AT)).ready()
     scene.bracket()
-    scene.run(29 * 60)
+    scene.rest(9 * 60)
     assert reports(scene) == []
     scene.run(120)
     (text,) = reports(scene)
-    assert "05 Jan 09:30 UTC" in text
+    assert "05 Jan 09:10 UTC" in text
     assert "opened: 1" in text
     assert "equity USD: " in text
     scene.crash()
     scene.boot()
-    scene.run(300)
+    scene.rest(300)
     assert len(reports(scene)) == 1
 
 
@@ -357,11 +357,11 @@ def test_a_report_whose_moment_nobody_saw_is_made_later(stage: Stage) -> None:
     scene = stage(plan=default_plan(report_at=AT)).ready()
     scene.run(60)
     scene.crash()
-    scene.run(40 * 60)
+    scene.rest(20 * 60)
     scene.boot()
     scene.run(60)
     (text,) = reports(scene)
-    assert "05 Jan 09:30 UTC" in text
+    assert "05 Jan 09:10 UTC" in text
 
 
 def test_a_new_bot_makes_no_report_of_the_days_before_it(stage: Stage) -> None:

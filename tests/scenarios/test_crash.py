@@ -200,7 +200,7 @@ def test_a_daemon_dead_for_an_hour_finds_its_trade_closed_by_the_stop(stage: Sta
     scene.crash()
     scene.run(60)
     scene.market.move(btc_usd=98_700)
-    scene.run(3600)
+    scene.rest(3600)
     comes_back(scene)
     closed = scene.wait(TradeClosed)
     assert closed.exit_reason == "stop_loss"
@@ -215,7 +215,7 @@ def test_a_daemon_dead_for_an_hour_finds_its_trade_as_it_was(stage: Stage) -> No
     trade_id = scene.bracket()
     scene.run(0.2)
     scene.crash()
-    scene.run(3600)
+    scene.rest(3600)
     comes_back(scene)
     scene.run(5)
     assert len(scene.orders(trade_id, Role.STOP)) == 1

@@ -39,7 +39,7 @@ def test_race_23_one_refresher_and_each_token_once(stage: Stage) -> None:
         )
     )
     for _ in range(4):
-        scene.run(715)
+        scene.rest(715)
         scene.market.exchange.sessions.revoke_all()
         scene.run(30)
     assert scene.events(TokenRefreshed) or scene.events(SessionOpened)

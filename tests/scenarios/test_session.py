@@ -134,11 +134,11 @@ def test_a_partition_of_minutes_in_the_middle_of_a_bracket(stage: Stage, seed: i
 
 def test_the_token_is_refreshed_at_eighty_per_cent_of_its_life(stage: Stage) -> None:
     """900 seconds of life: refreshed every 720, without a new log-in."""
-    scene = stage(tick=4.0).ready()
-    scene.run(730)
+    scene = stage().ready()
+    scene.rest(730)
     refreshed = scene.wait(TokenRefreshed)
     assert refreshed.how == "refresh_token"
-    scene.run(730)
+    scene.rest(730)
     assert len(scene.events(TokenRefreshed)) == 2
     assert len(scene.events(SessionOpened)) == 1
     assert scene.daemon.ask("auth", GetCredentials(at=scene.world.now())) is not None
@@ -147,8 +147,8 @@ def test_the_token_is_refreshed_at_eighty_per_cent_of_its_life(stage: Stage) -> 
 @pytest.mark.parametrize("fate", [Refusal(13009), Fate.REPLY_LOST, Fate.REQUEST_LOST])
 def test_a_refresh_that_fails_ends_in_a_fresh_log_in(stage: Stage, fate: Refusal | Fate) -> None:
     """The refresh token is single-use: after any doubt only a log-in is certain."""
-    scene = stage(tick=4.0).ready()
-    scene.run(700)
+    scene = stage().ready()
+    scene.rest(700)
     scene.fault(Once(fate, "public/auth"))
     scene.wait(SessionOpened, 2)
     scene.run(5)

@@ -35,7 +35,7 @@ def walk(scene: Scene, seconds: float, step: float = 0.5) -> None:
         scene.run(step)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_breakout_trades_within_two_minutes_on_a_moving_market(stage: Stage, seed: int) -> None:
     """Bars of two seconds: signals, brackets, ends; never two trades on one instrument."""
     limits = replace(DEFAULT_LIMITS, max_open_trades=3)
@@ -54,7 +54,7 @@ def test_a_breakout_trades_within_two_minutes_on_a_moving_market(stage: Stage, s
 def test_signals_are_sized_by_risk(stage: Stage) -> None:
     """What is lost between entry and stop is a fixed part of the equity."""
     scene = stage(2, plan=default_plan(breakout=FAST)).ready()
-    walk(scene, 120)
+    walk(scene, 60)
     equity = Decimal(10 * 100_000 + 100 * 3_200 + 100_000)
     inverse = [e for e in scene.events(TradeOpened) if e.instrument == BTC]
     assert inverse
@@ -68,7 +68,7 @@ def test_a_breakout_needs_a_ready_daemon_and_no_kill(stage: Stage) -> None:
     """Killed, its signals are denied; they do not pile up."""
     scene = stage(2, plan=default_plan(breakout=FAST)).ready()
     scene.kill()
-    walk(scene, 100)
+    walk(scene, 60)
     assert not scene.events(TradeOpened)
     assert all(Reason.KILLED.value in event.reasons for event in scene.events(EntryDenied))
 
@@ -193,7 +193,7 @@ def test_the_door_says_no_without_a_stop_and_when_nobody_answers(stage: Stage) -
 def test_a_trade_that_ends_frees_its_instrument_for_the_next_signal(stage: Stage) -> None:
     """The Strategist keeps still while a trade is open, and only then."""
     scene = stage(3, plan=default_plan(breakout=FAST)).ready()
-    walk(scene, 400)
+    walk(scene, 200)
     per_instrument = [e.instrument for e in scene.events(TradeOpened)]
     assert max(per_instrument.count(name) for name in set(per_instrument)) >= 2
     assert scene.events(TradeClosed)
