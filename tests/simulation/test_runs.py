@@ -16,18 +16,18 @@ pytestmark = pytest.mark.no_cover
 ROOT = Path(__file__).resolve().parents[2]
 SAY = (
     "from simulation.running import play; from simulation.script import write;"
-    "print(play(write(5, hours=0.1, trades_per_day=3000, storm=20)).digest)"
+    "print(play(write(5, hours=0.05, trades_per_day=3000, storm=20)).digest)"
 )
 
 
-@pytest.mark.parametrize("seed", range(1000, 1012))
+@pytest.mark.parametrize("seed", range(1000, 1008))
 def test_a_quarter_of_an_hour_of_everything(seed: int) -> None:
     """Short and stormy: a trade a minute, twenty times the usual faults."""
     outcome = play(write(seed, hours=0.25, trades_per_day=1500, storm=20))
     assert outcome.violations == ()
 
 
-@pytest.mark.parametrize("seed", range(2000, 2002))
+@pytest.mark.parametrize("seed", range(2000, 2001))
 def test_an_ordinary_hour(seed: int) -> None:
     """The usual trades, the usual faults."""
     outcome = play(write(seed, hours=1, trades_per_day=50))
@@ -45,6 +45,6 @@ def test_the_same_seed_is_the_same_run_whatever_python_hashes_to() -> None:
             text=True,
             check=True,
         ).stdout
-        for seed in ("0", "1", "4242")
+        for seed in ("0", "4242")
     }
     assert len(digests) == 1
