@@ -154,7 +154,8 @@ def verify(*, repair: bool, as_json: bool) -> int:
         with _written() as archive:
             found = _verified(archive.engine, [x.path for x in archive.segments()])
             for path in found.damaged_paths:
-                archive.quarantine(path)
+                archive.quarantine(path, found.damaged[path.name])
+            found.damaged |= dict(archive.set_aside)
             archive.publish()
     else:
         with _failing_clearly():

@@ -102,7 +102,17 @@ class Ticks:
         return [(int(day), self.take(days == day)) for day in np.unique(days)]
 
     def scaled(self, price_scale: int, quantity_scale: int) -> "Ticks":
-        """The same values with more decimals."""
+        """The same values with more decimals.
+
+        Raises:
+            OverflowError: they do not fit 18 digits.
+        """
+        for values, more in (
+            (self.price, price_scale - self.price_scale),
+            (self.quantity, quantity_scale - self.quantity_scale),
+        ):
+            if len(values) and int(values.max()) * 10**more >= 10**_LONGEST:
+                raise OverflowError(f"more than {_LONGEST} digits")
         return replace(
             self,
             price=self.price * 10 ** (price_scale - self.price_scale),
@@ -159,7 +169,7 @@ def numbers(texts: Sequence[str]) -> tuple[Ints, int]:
     if len(blanks) != len(texts) or are_digits + len(points) + len(blanks) != len(raw):
         raise ValueError("not decimal numbers")
     if int(np.diff(blanks, prepend=-1).max()) > _LONGEST + 2:
-        raise ValueError(f"more than {_LONGEST} digits")
+        return _uneven(texts)  # the spot market's zeros at the end are no digits
     if _is_even(points, blanks):
         scale = int(blanks[0] - points[0] - 1)
         if scale <= MOST_DECIMALS:

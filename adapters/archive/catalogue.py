@@ -82,13 +82,22 @@ def publish(
         OSError, duckdb.Error: the old one still stands.
     """
     temporary = root / f"{TEMPORARY}{CATALOGUE}"
-    temporary.unlink(missing_ok=True)
+    for path in (temporary, _log_of(temporary)):
+        path.unlink(missing_ok=True)
     engine.execute(f"ATTACH {literal(str(temporary))} AS fresh (BLOCK_SIZE 16384)")
     try:
         _fill(engine, root, segments, holes, positioning)
     finally:
         engine.execute("DETACH fresh")
+    # Left by a reader that wrote and was killed, it would not belong to the new file, and DuckDB
+    # would refuse the two together to everybody.
+    _log_of(root / CATALOGUE).unlink(missing_ok=True)
     install(temporary, root / CATALOGUE)
+
+
+def _log_of(database: Path) -> Path:
+    """Where DuckDB keeps what is not in the file yet."""
+    return database.with_name(f"{database.name}.wal")
 
 
 def _fill(

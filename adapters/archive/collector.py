@@ -5,8 +5,10 @@ memory is not acknowledged: it counts as stored when its segment is on disk. A c
 seconds before it from memory only; their ids are missing at the next start and are asked for.
 """
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from errno import ENOSPC
 from math import inf
 from typing import Any, Protocol
 
@@ -16,7 +18,7 @@ from adapters.archive.layout import NEWS, Segment
 from adapters.archive.store import FAILURES, Archive
 from adapters.archive.verify import damage
 from domain.compaction import DAY_MS
-from domain.runs import overlap
+from domain.runs import Run, joined, lacking, overlap
 from domain.ticks import Ticks
 
 STEP_SECONDS = 5.0
@@ -32,6 +34,7 @@ REFILL_DAYS = 7
 SILENT_SECONDS = 15.0
 """After so long without a live tick the venue is asked: the line may be down, not the market."""
 NEWS_KEPT = 50
+FULL = os.strerror(ENOSPC)
 MERGES_A_STEP = 2
 
 
@@ -52,7 +55,7 @@ class Source(Protocol):
     """Where ticks come from, live and by id."""
 
     def take(self) -> tuple[list[Ticks], list[Ticks], Sequence[Lost]]: ...
-    def want(self, missing: Iterable[tuple[str, int, int]]) -> None: ...
+    def want(self, missing: Iterable["Wanted"]) -> None: ...
     def want_after(self, symbol: str, last: int) -> None: ...
     def state(self) -> Mapping[str, int | bool]: ...
     @property
@@ -105,6 +108,8 @@ class State:
         return sum(x.size for x in self.symbols.values()) / rows if rows else 0.0
 
 
+Wanted = tuple[str, int, int]
+"""A symbol, and the first and last id that is missing of it."""
 Say = Callable[..., None]
 """``say(event, **fields)``: a constant name and what there is to say about it."""
 
@@ -129,15 +134,14 @@ class Collector:
         self._clock = clock
         self._say = say
         self._backlog: list[Ticks] = []
-        self._open: dict[tuple[str, int, int], float] = {}
+        self._open: dict[Wanted, float] = {}
         self._number = 0
-        self._is_unpublished = False
         self._stepped_at = clock.monotonic()
         self._heard_at = dict.fromkeys(symbols, -inf)
         self.state = State(pid=pid, started_at=clock.now().timestamp())
         self.state.symbols = {name: SymbolState() for name in symbols}
-        for name in archive.found.quarantined:
-            self._tell("segment_quarantined", file=name, reason="damaged")
+        self._set_aside_told = 0
+        self._tell_set_aside()
         self._look_at_holes()
 
     def step(self) -> None:
@@ -156,6 +160,7 @@ class Collector:
             self._disk_works()
         except FAILURES as error:
             self._disk_fails(error)
+        self._tell_set_aside()
         self._look_at_holes()
         self._write_news()
 
@@ -198,12 +203,10 @@ class Collector:
         for symbol, rows in stored.items():
             self.state.symbols.setdefault(symbol, SymbolState()).stored += rows
             self.state.stored += rows
-        self._is_unpublished |= bool(stored)
 
     def _record_lost(self, lost: Iterable[Lost]) -> None:
         for each in lost:
             self._archive.give_up(each.symbol, each.first, each.last, each.reason)
-            self._is_unpublished = True
             self._tell(
                 "hole_recorded",
                 symbol=each.symbol,
@@ -220,12 +223,11 @@ class Collector:
         if not rows:
             return
         try:
-            is_new = positioning.store(self._archive.root, self._archive.engine, rows)
+            self._archive.add_positioning(rows)
         except FAILURES:
             self._poller.give_back(rows)
             raise
         self.state.positioning_rows += len(rows)
-        self._is_unpublished |= is_new > 0
 
     def _merge(self) -> None:
         for group in self._archive.plan()[:MERGES_A_STEP]:
@@ -234,23 +236,18 @@ class Collector:
             except FAILURES:
                 if not self._set_damaged_aside(group):
                     raise
-            self._is_unpublished = True
 
     def _set_damaged_aside(self, group: Iterable[Segment]) -> bool:
         """Whether a merge failed because of a source: its ticks are then missing, and refilled."""
-        damaged = [(x, reason) for x in group if (reason := damage(x))]
-        for segment, reason in damaged:
-            self._archive.quarantine(segment.path)
-            self._tell(
-                "segment_quarantined", symbol=segment.symbol, file=segment.path.name, reason=reason
-            )
+        damaged = [(x.path, reason) for x in group if (reason := damage(x))]
+        for path, reason in damaged:
+            self._archive.quarantine(path, reason)
         return bool(damaged)
 
     def _publish(self) -> None:
-        while self._is_unpublished:
+        while not self._archive.is_published:
             try:
                 self._archive.publish()
-                self._is_unpublished = False
             except FAILURES:
                 if not self._set_damaged_aside(self._archive.heads()):
                     raise
@@ -268,7 +265,7 @@ class Collector:
         self._tell_filled(wanted, now)
         self._open = {key: self._open.get(key, now) for key in wanted}
         order = sorted(wanted, key=lambda x: (x[0] not in self.state.symbols, x))
-        self._source.want(order)
+        self._source.want(self._not_waiting(order))
         self._look_after_the_silent(now)
         for symbol in self._archive.symbols:
             state = self.state.symbols.setdefault(symbol, SymbolState())
@@ -283,6 +280,18 @@ class Collector:
             state.last_id, state.last_ms = end.last, end.last_ms
             state.bytes_a_day = state.size // len({x.day for x in segments})
 
+    def _not_waiting(self, wanted: Iterable[Wanted]) -> list[Wanted]:
+        """What is not in memory already, waiting for the disk."""
+        waiting: dict[str, tuple[Run, ...]] = {}
+        for ticks in self._backlog:
+            runs = (*waiting.get(ticks.symbol, ()), *ticks.in_order().runs())
+            waiting[ticks.symbol] = joined(runs)
+        return [
+            (symbol, begin, end)
+            for symbol, first, last in wanted
+            for begin, end in lacking(waiting.get(symbol, ()), first, last)
+        ]
+
     def _look_after_the_silent(self, now: float) -> None:
         """Also at the start, for what passed since the last one, and while there is no stream."""
         for symbol, heard_at in self._heard_at.items():
@@ -293,7 +302,7 @@ class Collector:
                     self._source.want_after(symbol, runs[-1].last)
                 self._heard_at[symbol] = now
 
-    def _tell_filled(self, wanted: set[tuple[str, int, int]], now: float) -> None:
+    def _tell_filled(self, wanted: set[Wanted], now: float) -> None:
         for symbol in self._archive.symbols:
             runs = self._archive.runs(symbol)
             gone = [key for key in self._open if key[0] == symbol and key not in wanted]
@@ -313,8 +322,16 @@ class Collector:
 
     # -- what is said --------------------------------------------------------------------------
 
+    def _tell_set_aside(self) -> None:
+        """Damaged files: their ticks are missing now, and thus asked for."""
+        for file, reason in self._archive.set_aside[self._set_aside_told :]:
+            self._tell("segment_quarantined", file=file, reason=reason)
+        self._set_aside_told = len(self._archive.set_aside)
+
     def _disk_fails(self, error: Exception) -> None:
         text = f"{type(error).__name__}: {error}".splitlines()[0][:160]
+        if FULL in str(error):  # DuckDB wraps it in a page of JSON
+            text = FULL
         if not self.state.disk_error:
             self._tell("archive_disk_failed", error=text)
         self.state.disk_error = text

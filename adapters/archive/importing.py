@@ -88,10 +88,15 @@ def _import_csv(
     engine = archive.engine
     columns = dict.fromkeys(_COLUMNS[: len(first)], "VARCHAR")
     try:
-        total = _load(engine, csv, columns, has_header=not first[0].isdigit())
+        source = (
+            f"read_csv({literal(str(csv))}, header = {not first[0].isdigit()}, delim = ',', "
+            f"columns = {columns})"
+        )
+        scales = _scales(engine, source)
+        total = _load(engine, source, *scales)
         stored = 0
         for start in range(0, total, BATCH):
-            stored += archive.add([_batch(engine, name, start)]).get(name, 0)
+            stored += archive.add([_batch(engine, name, start, *scales)]).get(name, 0)
             progress(min(start + BATCH, total), total)
     except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
         text = str(error).splitlines()[0][:200]
@@ -103,18 +108,29 @@ def _import_csv(
     return name, total, stored
 
 
+def _scales(engine: duckdb.DuckDBPyConnection, source: str) -> tuple[int, int]:
+    """The decimals of prices and of quantities; zeros at the end are none."""
+    longest = "coalesce(max(length(rtrim(split_part({}, '.', 2), '0'))), 0)"
+    row = engine.execute(
+        f"SELECT {longest.format('p')}, {longest.format('q')} FROM {source}"
+    ).fetchone()
+    price, quantity = row or (0, 0)
+    if max(price, quantity) > MOST_DECIMALS:
+        raise duckdb.InvalidInputException(f"more than {MOST_DECIMALS} decimals")
+    return int(price), int(quantity)
+
+
 def _load(
-    engine: duckdb.DuckDBPyConnection, csv: Path, columns: dict[str, str], *, has_header: bool
+    engine: duckdb.DuckDBPyConnection, source: str, price_scale: int, quantity_scale: int
 ) -> int:
     """The file as a table of whole numbers, in the order of ids; every row is checked here."""
     engine.execute(
         "CREATE OR REPLACE TEMP TABLE incoming AS SELECT a::BIGINT AS agg_id, "
-        f"({_whole('p')})::BIGINT AS price, ({_whole('q')})::BIGINT AS quantity, "
+        f"{_whole('p', price_scale)} AS price, {_whole('q', quantity_scale)} AS quantity, "
         "f::BIGINT AS first_id, l::BIGINT AS last_id, "
         f"if(t::BIGINT > {_MICROSECONDS}, t::BIGINT // 1000, t::BIGINT) AS timestamp_ms, "
         "m::BOOLEAN AS is_buyer_maker "
-        f"FROM read_csv({literal(str(csv))}, header = {has_header}, delim = ',', "
-        f"columns = {columns}) ORDER BY agg_id"
+        f"FROM {source} ORDER BY agg_id"
     )
     row = engine.execute(
         "SELECT count(*), count(*) FILTER (NOT (agg_id >= 0 AND price > 0 AND quantity >= 0 "
@@ -126,20 +142,24 @@ def _load(
     return int(total)
 
 
-def _whole(column: str) -> str:
+def _whole(column: str, scale: int) -> str:
     """A decimal text as a whole number of the finest unit; exact, computed in 128 bits."""
-    return (
-        f"{column}::DECIMAL(18,{MOST_DECIMALS})::DECIMAL(28,{MOST_DECIMALS}) * {10**MOST_DECIMALS}"
-    )
+    return f"({column}::DECIMAL(28,{MOST_DECIMALS}) * {10**scale})::BIGINT"
 
 
-def _batch(engine: duckdb.DuckDBPyConnection, symbol: str, start: int) -> Ticks:
+def _batch(
+    engine: duckdb.DuckDBPyConnection,
+    symbol: str,
+    start: int,
+    most_price: int,
+    most_quantity: int,
+) -> Ticks:
     part = engine.execute(
         f"SELECT * FROM incoming WHERE rowid >= {start} AND rowid < {start + BATCH} ORDER BY rowid"
     )
     columns: dict[str, Any] = cast("Any", part).fetchnumpy()
-    price, price_scale = shortened(columns["price"], MOST_DECIMALS)
-    quantity, quantity_scale = shortened(columns["quantity"], MOST_DECIMALS)
+    price, price_scale = shortened(columns["price"], most_price)
+    quantity, quantity_scale = shortened(columns["quantity"], most_quantity)
     return Ticks(
         symbol=symbol,
         agg_id=columns["agg_id"],

@@ -36,6 +36,26 @@ def store(root: Path, engine: duckdb.DuckDBPyConnection, rows: Iterable[Row]) ->
     return sum(_add(root / POSITIONING, engine, day, found) for day, found in sorted(days.items()))
 
 
+def files_in(root: Path) -> list[Path]:
+    """The days there are."""
+    found = (root / POSITIONING).glob("*.parquet")
+    return sorted(path for path in found if not path.name.startswith(TEMPORARY))
+
+
+def unreadable(paths: Iterable[Path], engine: duckdb.DuckDBPyConnection) -> list[Path]:
+    """Those of which a row cannot be read: cut short, or no Parquet at all."""
+    return [path for path in paths if not _is_readable(path, engine)]
+
+
+def _is_readable(path: Path, engine: duckdb.DuckDBPyConnection) -> bool:
+    columns = ", ".join(f"count({name})" for name in POSITIONING_COLUMNS)
+    try:
+        engine.execute(f"SELECT {columns} FROM read_parquet({literal(str(path))})").fetchall()
+    except duckdb.Error:
+        return False
+    return True
+
+
 def _add(folder: Path, engine: duckdb.DuckDBPyConnection, day: int, rows: Sequence[Row]) -> bool:
     path = folder / f"{day_name(day)}.parquet"
     temporary = folder / f"{TEMPORARY}{path.name}"

@@ -8,38 +8,35 @@ one counts.
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from math import inf
+from dataclasses import dataclass
+from errno import EIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import duckdb
 
 from actors.ports import Clock
-from adapters.archive import catalogue, files
+from adapters.archive import catalogue, files, positioning
 from adapters.archive.catalogue import KnownHole
 from adapters.archive.layout import (
     CATALOGUE,
-    GIVEN_UP,
     LOCK,
-    POSITIONING,
     QUARANTINE,
-    RETIRED,
-    TEMPORARY,
     TICKS,
     Kind,
     Segment,
     checksum_in,
 )
+from adapters.archive.leaving import KEEP_SECONDS, Leaving
+from adapters.archive.lost import LostIds
 from adapters.archive.segments import SegmentWriter, open_engine, read_segments
+from adapters.archive.verify import damage
 from adapters.storage.lock import InstanceLock
 from domain.compaction import DAY_MS, Piece, plan
-from domain.runs import Hole, Run, holds, holes, joined, overlap
+from domain.runs import Run, holds, holes, joined, overlap
 from domain.ticks import Ticks, together
 
-KEEP_SECONDS = 600.0
-"""How long files that left the catalogue stay on disk, for readers of an older one."""
 YOUNG_SECONDS = 60.0
 """How long a segment of a day that is over waits for others before it is merged."""
 FAILURES = (OSError, duckdb.Error)
@@ -53,7 +50,6 @@ class Found:
     segments: int = 0
     leftovers: int = 0
     superseded: int = 0
-    quarantined: list[str] = field(default_factory=list[str])
 
 
 class Archive:
@@ -62,6 +58,9 @@ class Archive:
     def __init__(self, root: Path, clock: Clock, *, keep_seconds: float = KEEP_SECONDS) -> None:
         """Takes the lock, reads what every segment says, and publishes the catalogue.
 
+        A disk too full for a new catalogue is no reason not to open: the old one stands, and
+        `is_published` says that `publish` is to be tried again.
+
         Raises:
             AlreadyRunning: a collector or a command that writes is at work on this folder.
             OSError, duckdb.Error: the folder cannot be read or written.
@@ -69,7 +68,6 @@ class Archive:
         self.root = root.absolute()
         files.make_folder(self.root)
         self._clock = clock
-        self._keep_seconds = keep_seconds
         self._lock = InstanceLock(self.root / LOCK)
         try:
             self.found = Found(leftovers=files.remove_temporary(self.root))
@@ -78,10 +76,13 @@ class Archive:
             self._segments: dict[Path, Segment] = {}
             self._born: dict[Path, float] = {}
             self._runs: dict[str, tuple[Run, ...]] = {}
-            self._retired: dict[Path, float] = {}
-            self._given_up = self._read_given_up()
+            self._leaving = Leaving(self.root, clock, keep_seconds)
+            self._lost = LostIds(self.root)
+            self.is_published = False
+            self.set_aside: list[tuple[str, str]] = []
             self._scan()
-            self.publish()
+            with suppress(*FAILURES):
+                self.publish()
         except BaseException:
             self._lock.release()
             raise
@@ -126,23 +127,8 @@ class Archive:
             known
             for name in self.symbols
             if symbol in {None, name}
-            for known in self._holes_of(name)
+            for known in self._lost.known(name, holes(self.runs(name)))
         ]
-
-    def _holes_of(self, symbol: str) -> Iterable[KnownHole]:
-        """A hole of which a part cannot be filled is told in parts."""
-        given_up = self._given_up.get(symbol, {})
-        bad = joined(Run(first, last) for first, last in given_up)
-        for hole in holes(self.runs(symbol)):
-            at = hole.first
-            for first, last in overlap(bad, hole.first, hole.last):
-                if first > at:
-                    yield KnownHole(symbol, Hole(at, first - 1, hole.after_ms, hole.before_ms))
-                part = Hole(first, last, hole.after_ms, hole.before_ms)
-                yield KnownHole(symbol, part, _reason(given_up, first))
-                at = last + 1
-            if at <= hole.last:
-                yield KnownHole(symbol, Hole(at, hole.last, hole.after_ms, hole.before_ms))
 
     # -- how it grows ----------------------------------------------------------------------------
 
@@ -172,13 +158,13 @@ class Archive:
 
     def give_up(self, symbol: str, first: int, last: int, reason: str) -> None:
         """Records ids that nobody can give us any more. Raises `OSError`."""
-        self._given_up.setdefault(symbol, {})[first, last] = reason
-        self._write_given_up()
+        self.is_published = False
+        self._lost.add(symbol, first, last, reason)
 
     def try_again(self, symbol: str) -> None:
         """Every hole of the symbol may be filled again. Raises `OSError`."""
-        if self._given_up.pop(symbol, None):
-            self._write_given_up()
+        self.is_published = False
+        self._lost.forget(symbol)
 
     def publish(self) -> None:
         """Shows readers what is there now.
@@ -188,12 +174,33 @@ class Archive:
         """
         order = sorted(self._segments.values(), key=lambda x: (x.symbol, x.first_id))
         catalogue.publish(self.root, self._engine, order, self.holes(), self.positioning_files())
-        now = self._clock.monotonic()
-        self._retired = {path: min(since, now) for path, since in self._retired.items()}
+        self._leaving.published()
+        self.is_published = True
 
     def positioning_files(self) -> list[Path]:
-        folder = self.root / POSITIONING
-        return sorted(x for x in folder.glob("*.parquet") if not x.name.startswith(TEMPORARY))
+        return positioning.files_in(self.root)
+
+    def add_positioning(self, rows: Iterable[positioning.Row]) -> None:
+        """Stores what is not there yet; a day's file that cannot be read is set aside.
+
+        Raises:
+            OSError, duckdb.Error: what was not stored may be given again; nothing is doubled.
+        """
+        given = list(rows)
+        try:
+            is_new = positioning.store(self.root, self._engine, given)
+        except duckdb.Error:
+            if not self._set_unreadable_positioning_aside():
+                raise
+            is_new = positioning.store(self.root, self._engine, given)
+        if is_new:
+            self.is_published = False
+
+    def _set_unreadable_positioning_aside(self) -> bool:
+        found = positioning.unreadable(self.positioning_files(), self._engine)
+        for path in found:
+            self._set_aside(path, "it cannot be read")
+        return bool(found)
 
     # -- how it stays small ----------------------------------------------------------------------
 
@@ -212,8 +219,11 @@ class Archive:
         """Makes one segment of several; `publish` shows it. The sources go after a while.
 
         Raises:
-            OSError, duckdb.Error: everything is as it was.
+            OSError, duckdb.Error: everything is as it was; a source may be damaged.
         """
+        for segment in group:
+            if wrong := damage(segment):  # else the new file's checksum would vouch for it
+                raise OSError(EIO, wrong, segment.path.name)
         made = self._writer.merge(group)
         self._enter(made)
         with suppress(OSError):  # not written down, the sources are found to be held by this one
@@ -231,7 +241,7 @@ class Archive:
         self._recount({x.symbol for x in gone})
         return gone
 
-    def quarantine(self, path: Path) -> None:
+    def quarantine(self, path: Path, reason: str) -> None:
         """Takes a damaged file out; its ticks are missing from now on, and thus refilled.
 
         Until the next `publish` readers are refused, as they were by the file itself.
@@ -239,7 +249,7 @@ class Archive:
         segment = self._segments.pop(path, None)
         if segment is not None:
             self._recount({segment.symbol})
-        self._set_aside(path)
+        self._set_aside(path, reason)
 
     def heads(self) -> list[Segment]:
         """The first file of every list in the catalogue: its maker looks into these."""
@@ -250,30 +260,23 @@ class Archive:
 
     def sweep(self, *, now: bool = False) -> int:
         """Removes files that left the catalogue long enough ago; returns how many."""
-        limit = self._clock.monotonic() - self._keep_seconds
-        old = [path for path, since in self._retired.items() if now or since <= limit]
-        for path in old:
-            path.unlink(missing_ok=True)
-            del self._retired[path]
-            with suppress(OSError):  # others are still in it
-                path.parent.rmdir()
-        if old:
-            self._write_retired()
-        return len(old)
+        return self._leaving.sweep(now=now)
 
     # -- inside ----------------------------------------------------------------------------------
 
     def _enter(self, segment: Segment) -> None:
+        self._leaving.keep(segment.path)
+        self.is_published = False
         self._segments[segment.path] = segment
         self._born[segment.path] = self._clock.monotonic()
         self._runs[segment.symbol] = joined((*self.runs(segment.symbol), *segment.runs))
 
     def _leave(self, paths: Sequence[Path]) -> None:
-        """Takes files off the list; their time runs from the catalogue that leaves them out."""
+        """Takes files off the list."""
+        self.is_published = False
         for path in paths:
             self._segments.pop(path, None)
-            self._retired[path] = inf
-        self._write_retired()
+        self._leaving.add(paths)
 
     def _recount(self, symbols: Iterable[str]) -> None:
         for symbol in symbols:
@@ -283,37 +286,15 @@ class Archive:
             else:
                 self._runs.pop(symbol, None)
 
-    def _write_retired(self) -> None:
-        names = [str(path.relative_to(self.root)) for path in self._retired]
-        files.write_json(self.root / RETIRED, names)
-
-    def _read_given_up(self) -> dict[str, dict[tuple[int, int], str]]:
-        table: dict[str, list[Any]] = files.read_json(self.root / GIVEN_UP, {})
-        return {
-            name: {(int(first), int(last)): str(why) for first, last, why in found}
-            for name, found in table.items()
-        }
-
-    def _write_given_up(self) -> None:
-        table = {
-            name: [[*bounds, why] for bounds, why in sorted(found.items())]
-            for name, found in self._given_up.items()
-        }
-        files.write_json(self.root / GIVEN_UP, table)
-
     def _scan(self) -> None:
-        now = self._clock.monotonic()
-        names: list[str] = files.read_json(self.root / RETIRED, [])
-        self._retired = {
-            path: now for path in (self.root / name for name in names) if path.exists()
-        }
         everything = sorted((self.root / TICKS).glob("*/*/*.parquet"))
-        paths = [x for x in everything if checksum_in(x.name) and x not in self._retired]
+        paths = [x for x in everything if checksum_in(x.name) and x not in self._leaving]
         segments, damaged = read_segments(paths, self._engine)
         self._choose(segments)
         self.found.segments = len(self._segments)
+        self._set_unreadable_positioning_aside()
         for path in damaged:
-            self._set_aside(path)
+            self._set_aside(path, "it cannot be read")
 
     def _choose(self, segments: Iterable[Segment]) -> None:
         """Enters segments, the large ones first; those whose ids are all there are left-overs."""
@@ -323,7 +304,8 @@ class Archive:
             if holds(known, segment.runs):
                 superseded.append(segment.path)
             elif any(overlap(known, run.first, run.last) for run in segment.runs):
-                self._set_aside(segment.path)  # no crash of ours leaves this; refilled by id
+                # No crash of ours leaves this; what it held alone is refilled by id.
+                self._set_aside(segment.path, "it holds ids of another file")
             else:
                 self._enter(segment)
                 self._born[segment.path] -= YOUNG_SECONDS
@@ -331,20 +313,17 @@ class Archive:
             self.found.superseded = len(superseded)
             self._leave(superseded)
 
-    def _set_aside(self, path: Path) -> None:
-        self.found.quarantined.append(path.name)
+    def _set_aside(self, path: Path, reason: str) -> None:
+        self.is_published = False
+        self.set_aside.append((path.name, reason))
         if not path.exists():
             return
         aside = self.root / QUARANTINE
         files.make_folder(aside)
-        path.replace(aside / f"{path.parent.parent.name}.{path.name}")
+        path.replace(aside / ".".join(path.relative_to(self.root).parts))
         files.fsync(aside)
 
     @property
     def catalogue(self) -> Path:
         """The file others open."""
         return self.root / CATALOGUE
-
-
-def _reason(given_up: Mapping[tuple[int, int], str], at: int) -> str:
-    return next((why for (first, last), why in given_up.items() if first <= at <= last), "")

@@ -31,6 +31,18 @@ def test_uneven_decimals_are_read_as_well(scale: int) -> None:
     assert (whole.tolist(), found) == ([10, 15, 20], 1)
 
 
+def test_zeros_at_the_end_are_no_digits() -> None:
+    """The spot market writes eight decimals, also of ten thousand million coins."""
+    whole, scale = numbers(["10000000000.00000000", "3.50000000"])
+    assert (whole.tolist(), scale) == ([100_000_000_000, 35], 1)
+
+
+def test_more_decimals_than_fit_are_an_error() -> None:
+    """Rather than another number."""
+    with pytest.raises(OverflowError, match="18 digits"):
+        tape().scaled(16, 3)
+
+
 @pytest.mark.parametrize(
     "bad",
     ["-1.5", "1e5", "abc", "", ".", "1.2.3", "1,5", "nan", "1 5", "1" * 19, "1.123456789", "\n1"],

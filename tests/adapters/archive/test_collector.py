@@ -126,7 +126,7 @@ def test_a_full_disk_stops_the_writing_and_nothing_else(
         patch.setattr("adapters.archive.segments.install", _full)
         for start in range(100, 500, 100):
             scene.step(part(ticks, start, start + 100))
-        assert scene.collector.state.disk_error.startswith("OSError")
+        assert scene.collector.state.disk_error == "No space left on device"
         assert scene.collector.state.backlog == 400
         assert rows(scene.archive.root) == expected(part(ticks, 0, 100))
     scene.step(part(ticks, 500, 1_000))
@@ -150,6 +150,22 @@ def test_what_a_full_disk_made_it_let_go_is_asked_for(
     scene.step()
     scene.step(part(ticks, 500, 600))
     assert scene.source.wanted == [("BTCUSDT", first + 300, first + 499)]
+
+
+def test_what_waits_for_the_disk_is_not_fetched_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refilled hole is in memory though not on disk; the venue's weight is for the others."""
+    ticks = tape(1_000)
+    first = int(ticks.agg_id[0])
+    scene.step(part(ticks, 0, 100), part(ticks, 200, 300), part(ticks, 400, 500))
+    monkeypatch.setattr("adapters.archive.segments.install", _full)
+    scene.source.refilled = [part(ticks, 100, 200), part(ticks, 350, 360)]
+    scene.step()
+    assert scene.source.wanted == [
+        ("BTCUSDT", first + 300, first + 349),
+        ("BTCUSDT", first + 360, first + 399),
+    ]
 
 
 def test_a_catalogue_that_could_not_be_replaced_is_tried_again(

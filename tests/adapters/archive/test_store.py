@@ -175,7 +175,7 @@ def test_a_damaged_segment_is_found_set_aside_and_its_ticks_are_missing(
         findings = verify(archive.segments(), archive.engine)
         assert list(findings.damaged) == [victim.name]
         for path in findings.damaged_paths:
-            archive.quarantine(path)
+            archive.quarantine(path, "its checksum is another")
         archive.publish()
         assert [len(x.hole) for x in archive.holes()] == [400]
         assert len(rows(tmp_path)) == 1_600
@@ -195,7 +195,7 @@ def test_a_segment_that_cannot_be_read_at_the_start_is_set_aside(tmp_path: Path)
         victim = min(archive.segments(), key=lambda x: x.rows).path
     victim.write_bytes(b"no parquet")
     with opened(tmp_path) as archive:
-        assert archive.found.quarantined == [victim.name]
+        assert archive.set_aside == [(victim.name, "it cannot be read")]
     assert rows(tmp_path) == expected(part(ticks, 500, 2_000))
 
 
