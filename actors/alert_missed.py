@@ -25,25 +25,28 @@ _OWED = {event_name(x): x for x in ALERTS if ALERTS[x].is_critical or ALERTS[x].
 
 AlertKey = tuple[str, datetime]
 """The event's name and when it happened; several at one instant are counted."""
+Known = tuple[int, AlertKey]
+"""An alert on disk: its number, and what it tells of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
     """What the journal says about the process before this one.
 
-    ``crashed_at`` is when it was last heard of, if it had been ready and was not told to stop.
+    ``delivered`` are the numbers of alerts that arrived. ``crashed_at`` is when it was last heard
+    of, if it had been ready and was not told to stop.
     """
 
     missed: tuple[Event, ...]
+    delivered: frozenset[int]
     crashed_at: datetime | None
 
 
-def look_back(
-    entries: Iterable[Mapping[str, Any]], known: Iterable[AlertKey], now: datetime
-) -> Past:
+def look_back(entries: Iterable[Mapping[str, Any]], known: Iterable[Known], now: datetime) -> Past:
     """Reads the journal's last days. ``known`` are the alerts that are on disk already."""
     found: dict[AlertKey, list[Mapping[str, Any]]] = {}
-    told = Counter(known)
+    told = Counter[AlertKey]()
+    delivered: set[int] = set()
     last, is_running = None, False
     for entry in entries:
         event, moment = entry.get("event"), _moment(entry.get("ts"))
@@ -57,11 +60,14 @@ def look_back(
             is_running = False
         elif event == DELIVERED and (raised_at := _moment(entry.get("raised_at"))) is not None:
             told[str(entry.get("alert")), raised_at] += 1
+            delivered.add(_number(entry.get("number")))
         elif event in _OWED and now - moment < OLDEST:
             found.setdefault((str(event), moment), []).append(entry)
+    told.update(key for number, key in known if number not in delivered)
     events = (_event(entry) for key, same in found.items() for entry in same[told[key] :])
     return Past(
         missed=tuple(event for event in events if event is not None),
+        delivered=frozenset(delivered),
         crashed_at=last if is_running else None,
     )
 
@@ -72,6 +78,10 @@ def _moment(value: object) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo is not None else None
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _event(entry: Mapping[str, Any]) -> Event | None:

@@ -12,6 +12,8 @@ from actors.messages.book import OutboxAlert
 
 ORDINARY_LIMIT = 200
 UNSEEN_LIMIT = 50
+BUNDLE_FROM, BUNDLE_MOST = 8, 100
+"""When so many critical ones wait, they come in one message; and how many at most."""
 REFUSALS_LIMIT = 5
 """How often the channel may refuse an ordinary alert's text before it is given up."""
 
@@ -66,6 +68,21 @@ class AlertOutbox:
             key=lambda x: (not x.is_critical, self._refusals.get(x.number, 0), x.number),
             default=None,
         )
+
+    def batch(self) -> tuple[OutboxAlert, ...]:
+        """What is to be delivered next, together: one alert, or many critical ones that wait.
+
+        What was refused goes alone: the others must not share its fate.
+        """
+        head = self.head()
+        numbers = sorted(
+            x.number
+            for x in self._waiting.values()
+            if x.is_critical and x.number not in self._refusals
+        )
+        if len(numbers) >= BUNDLE_FROM:
+            return tuple(self._waiting[number] for number in numbers[:BUNDLE_MOST])
+        return () if head is None else (head,)
 
     def add(self, alert: OutboxAlert) -> tuple[OutboxAlert, ...]:
         """Takes one more; returns the ordinary ones that are given up for it."""

@@ -1,20 +1,23 @@
 """Alerter: turns events into words for a person, and delivers every one of them.
 
-An alert is in the outbox on disk before it is sent and leaves it only when it was delivered, so
-an outage or a restart loses none. Delivering never blocks: the next alert is on disk while the
-one before is still on its way. What a limit holds back is said when its time is over: the last
-of it, and how many there were. Critical ones know no limit, and are repeated until somebody has
-acknowledged them.
+An alert is in the outbox on disk before it is sent, and leaves it only when its delivery is in the
+journal, so an outage or a restart loses none and tells none twice without need. Delivering never
+blocks: the next alert is on disk while the one before is still on its way. What a limit holds back
+is said when its time is over: the last of it, and how many there were. Critical ones know no limit,
+but come together when many have waited, and are repeated until somebody has acknowledged them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time, timedelta, tzinfo
+from dataclasses import replace
+from datetime import UTC, time, timedelta, tzinfo
 from typing import ClassVar
 
+from actors.alert_daily import report_due, seconds_to_next
+from actors.alert_limits import AlertLimits
 from actors.alert_missed import look_back
 from actors.alert_outbox import AlertOutbox
 from actors.alert_texts import ALERTS, Kind, words_for
+from actors.alert_words import REPEAT, notice_text, repeat_text
 from actors.kernel import Actor, AskFailed, Context, Future, HandlerTable, Timeout
 from actors.messages.alerts import (
     AcknowledgeAlerts,
@@ -36,42 +39,13 @@ from actors.messages.book import DropAlert, GetBook, OutboxAlert, RecordAlert
 from actors.messages.desk import CommandHandled
 from actors.ports import Journal, Notice, Notifier
 from domain.commands import Door
-from domain.content import as_text
-from domain.daily import (
-    EVENTS,
-    LONGEST_DAYS,
-    daily_report,
-    due_moment,
-    first_moment,
-    has_any,
-    last_report,
-    next_moment,
-    window_before,
-)
 
 ASK_SECONDS = 2.0
 RETRY_FIRST, RETRY_CAP = 1.0, 60.0
 FINISH_SECONDS = 3.0
 SILENCE_SECONDS = 120.0
 """A delivery of which nothing is heard for so long is given again."""
-LATE_SECONDS = 60.0
-"""Beyond this an alert says when it was raised."""
-REPEAT = "repeat"
-REPEAT_LINES = 8
-REPORTED = event_name(DailyReported)
-REPORT_AFTER_START, REPORT_LOOK = 10.0, 3600.0
-
-_Subject = tuple[type[Event], str]
-
-
-@dataclass(frozen=True, slots=True)
-class _HeldBack:
-    """How many of a kind were held back, the last of them, and until when (monotonic)."""
-
-    number: int
-    text: str
-    event: Event
-    until: float
+REPORT_AFTER_START = 10.0
 
 
 class Alerter(Actor):
@@ -98,9 +72,8 @@ class Alerter(Actor):
         self._outbox = AlertOutbox()
         self._found: set[Event] = set()
         self._next_number = 1
-        self._told_at: dict[_Subject, float] = {}
-        self._held_back: dict[_Subject, _HeldBack] = {}
-        self._in_flight: int | None = None
+        self._limits = AlertLimits()
+        self._in_flight: tuple[OutboxAlert, ...] = ()
         self._promise: Future[DeliveryReport] | None = None
         self._failures = 0
         self._quiet_until = 0.0
@@ -121,8 +94,11 @@ class Alerter(Actor):
     def _take_up(self, outbox: Sequence[OutboxAlert]) -> None:
         """Raises what a predecessor had no time for."""
         now = self.clock.now()
-        known = [(alert.kind, alert.raised_at) for alert in outbox]
+        known = [(alert.number, (alert.kind, alert.raised_at)) for alert in outbox]
         past = look_back(self._journal.entries(days=2), known, now)
+        for alert in outbox:
+            if alert.delivered_at is None and alert.number in past.delivered:
+                self._settle(self._outbox.drop(alert.number))
         for event in past.missed:
             # What its delivery came to may have been lost with the process.
             self._tell(event, is_doubtful=True)
@@ -140,37 +116,20 @@ class Alerter(Actor):
             self._tell(event)
 
     def _tell(self, event: Event, *, is_doubtful: bool = False) -> None:
-        kind, subject = ALERTS[type(event)], (type(event), _about(event))
+        kind = ALERTS[type(event)]
         text, problem = words_for(kind, event)
         if problem:
             self.log.warning("alert_text_failed", alert=event_name(type(event)), error=problem)
-        if kind.is_critical:
-            self._raise(kind, event, text, is_doubtful=is_doubtful)
-        elif kind.every and self._is_too_soon(subject, kind.every):
-            self._hold_back(subject, text, event)
+        is_limited = kind.every and not kind.is_critical
+        if is_limited and not self._limits.passes(event, text, self.clock.monotonic()):
+            self._arm_flush()
         else:
-            self._raise(kind, event, text)
-
-    def _is_too_soon(self, subject: _Subject, every: float) -> bool:
-        now = self.clock.monotonic()
-        told_at = self._told_at.get(subject)
-        if told_at is not None and now - told_at < every:
-            return True
-        self._told_at = {x: y for x, y in self._told_at.items() if now - y < ALERTS[x[0]].every}
-        self._told_at[subject] = now
-        return False
-
-    def _hold_back(self, subject: _Subject, text: str, event: Event) -> None:
-        held = self._held_back.get(subject)
-        until = self._told_at[subject] + ALERTS[subject[0]].every
-        number = held.number + 1 if held else 1
-        self._held_back[subject] = _HeldBack(number, text, event, until)
-        self._arm_flush()
+            self._raise(kind, event, text, is_doubtful=is_doubtful)
 
     def _arm_flush(self) -> None:
-        if self._held_back:
-            soonest = min(held.until for held in self._held_back.values())
-            self.after(max(0.0, soonest - self.clock.monotonic()), FlushDue)
+        due = self._limits.next_due()
+        if due is not None:
+            self.after(max(0.0, due - self.clock.monotonic()), FlushDue)
 
     def on_flush_due(self, _: FlushDue) -> None:
         """Says the last of what was held back, and how many there were."""
@@ -178,12 +137,8 @@ class Alerter(Actor):
         self._arm_flush()
 
     def _flush(self, now: float) -> None:
-        for subject, held in list(self._held_back.items()):
-            if held.until <= now:
-                del self._held_back[subject]
-                self._told_at[subject] = now
-                more = f"\n(the last of {held.number} such messages)" if held.number > 1 else ""
-                self._raise(ALERTS[subject[0]], held.event, held.text + more)
+        for held in self._limits.due(now):
+            self._raise(ALERTS[type(held.event)], held.event, held.words())
 
     def finish(self) -> None:
         """What limits hold back goes into the outbox, and what waits gets a last moment to arrive;
@@ -230,8 +185,8 @@ class Alerter(Actor):
             self.after(RETRY_FIRST, DeliverDue)
 
     def _give_up(self, alert: OutboxAlert, reason: str) -> None:
-        if alert.number == self._in_flight:
-            self._in_flight = self._promise = None
+        if alert in self._in_flight:
+            self._in_flight, self._promise = (), None
         self.to("registry").tell(DropAlert(at=self.clock.now(), number=alert.number))
         self.emit(
             AlertDropped,
@@ -247,15 +202,15 @@ class Alerter(Actor):
         self._deliver()
 
     def _deliver(self) -> None:
-        """Sends one of what waits. The next follows when it is known what became of it."""
-        alert = self._outbox.head()
-        if alert is None or self._in_flight is not None:
+        """Sends what comes next. The rest follows when it is known what became of it."""
+        batch = self._outbox.batch()
+        if not batch or self._in_flight:
             return
         wait = self._quiet_until - self.clock.monotonic()
         if wait > 0:
             self.after(wait, DeliverDue)
             return
-        self._in_flight = alert.number
+        self._in_flight = batch
         self.after(SILENCE_SECONDS, SilenceDue)
         self._promise = promise = self.system.runtime.future()
         address = self.to(self.name)
@@ -265,116 +220,109 @@ class Alerter(Actor):
             address.tell(report)
 
         try:
-            self._notifier.send(self._notice(alert), done)
+            self._notifier.send(self._notice(batch), done)
         except OSError as error:
-            self._failed(DeliveryReport(at=self.clock.now(), number=alert.number, error=str(error)))
+            number = batch[-1].number
+            self._failed(DeliveryReport(at=self.clock.now(), number=number, error=str(error)))
 
-    def _notice(self, alert: OutboxAlert) -> Notice:
-        lines = [alert.text]
-        late = (self.clock.now() - alert.raised_at).total_seconds()
-        if late > LATE_SECONDS and alert.kind != REPEAT:
-            lines.append(f"Raised at {self._local(alert.raised_at)}, {_ago(late)} ago.")
-        if self._outbox.may_be_a_repeat(alert.number):
-            lines.append("(Perhaps a repeat: an earlier delivery was not confirmed.)")
+    def _notice(self, batch: tuple[OutboxAlert, ...]) -> Notice:
+        is_doubtful = any(self._outbox.may_be_a_repeat(alert.number) for alert in batch)
+        is_critical = batch[-1].is_critical
         return Notice(
-            number=alert.number,
-            text="\n".join(lines),
-            is_critical=alert.is_critical,
-            can_be_acknowledged=alert.is_critical and self._repeat > 0,
+            number=batch[-1].number,
+            text=notice_text(batch, self.clock.now(), self._timezone, is_doubtful=is_doubtful),
+            is_critical=is_critical,
+            can_be_acknowledged=is_critical and self._repeat > 0,
+            numbers=tuple(alert.number for alert in batch),
         )
 
-    def _local(self, moment: datetime) -> str:
-        return f"{moment.astimezone(self._timezone):%H:%M:%S %Z}"
-
     def on_delivery_report(self, message: DeliveryReport) -> None:
-        if message.number == self._in_flight:
+        is_awaited = bool(self._in_flight) and message.number == self._in_flight[-1].number
+        if is_awaited:
             self._promise = None
-        if not message.error:
-            self._delivered(message)
-        elif message.number == self._in_flight:
-            self._failed(message)
+        if message.error:
+            if is_awaited:
+                self._failed(message)
+        elif is_awaited:
+            batch, self._in_flight = self._in_flight, ()
+            self.disarm(SilenceDue)
+            self._delivered(batch)
+        elif alert := self._outbox.get(message.number):
+            self._delivered((alert,))  # word of it comes late: it has been given again
 
     def on_silence_due(self, _: SilenceDue) -> None:
-        if self._in_flight is not None:
-            number, error = self._in_flight, f"nothing heard for {SILENCE_SECONDS:g} s"
+        if self._in_flight:
+            number, error = self._in_flight[-1].number, f"nothing heard for {SILENCE_SECONDS:g} s"
             report = DeliveryReport(
                 at=self.clock.now(), number=number, error=error, is_unknown=True
             )
             self._failed(report)
 
-    def _delivered(self, message: DeliveryReport) -> None:
-        if message.number == self._in_flight:
-            self._in_flight = None
-            self.disarm(SilenceDue)
-        alert = self._outbox.get(message.number)
-        if alert is None:
-            return
+    def _delivered(self, batch: Sequence[OutboxAlert]) -> None:
         self._failures, self._quiet_until = 0, 0.0
-        self._outbox.drop(alert.number)
-        self.emit(AlertDelivered, number=alert.number, alert=alert.kind, raised_at=alert.raised_at)
-        self._settle(alert)
+        for alert in batch:
+            if self._outbox.get(alert.number):
+                self._settle(self._outbox.drop(alert.number))
         if self._outbox.waiting:
             self.after(0.0, DeliverDue)
 
     def _settle(self, alert: OutboxAlert) -> None:
-        """What is critical stays in the book until somebody has acknowledged it."""
-        now = self.clock.now()
-        registry = self.to("registry")
-        if not (alert.is_critical and self._repeat) or alert.kind == REPEAT:
-            registry.tell(DropAlert(at=now, number=alert.number))
-        else:
-            told = replace(alert, delivered_at=now)
-            registry.tell(RecordAlert(at=now, alert=told))
-            for surplus in self._outbox.keep_unseen(told):
-                registry.tell(DropAlert(at=now, number=surplus.number))
+        """It was delivered: the book forgets it as soon as the journal knows that. What is
+        critical stays there until somebody has acknowledged it.
+        """
+        now, registry = self.clock.now(), self.to("registry")
+        is_owed_a_word = alert.is_critical and self._repeat > 0 and alert.kind != REPEAT
+        self.emit(
+            AlertDelivered,
+            number=alert.number,
+            alert=alert.kind,
+            raised_at=alert.raised_at,
+            is_done_with=not is_owed_a_word,
+        )
+        told = [alert] if is_owed_a_word else []
         if alert.kind == REPEAT:
-            for unseen in self._outbox.unseen:
-                told = replace(unseen, delivered_at=now)
-                self._outbox.keep_unseen(told)
-                registry.tell(RecordAlert(at=now, alert=told))
+            told += self._outbox.unseen
+        for each in told:
+            seen_at = replace(each, delivered_at=now)
+            registry.tell(RecordAlert(at=now, alert=seen_at))
+            for surplus in self._outbox.keep_unseen(seen_at):
+                registry.tell(DropAlert(at=now, number=surplus.number))
         self._arm_repeat()
 
     def _failed(self, report: DeliveryReport) -> None:
-        self._in_flight = self._promise = None
+        batch, self._in_flight, self._promise = self._in_flight, (), None
         self.disarm(SilenceDue)
-        alert = self._outbox.get(report.number)
-        if alert is None:
+        left = [alert for alert in batch if self._outbox.get(alert.number)]
+        if not left:
             self.after(0.0, DeliverDue)
             return
         self._failures += 1
         if self._failures == 1:
             waiting = self._outbox.waiting
-            self.emit(AlertDelayed, number=alert.number, error=report.error, waiting=waiting)
+            self.emit(AlertDelayed, number=report.number, error=report.error, waiting=waiting)
         wait = min(RETRY_CAP, RETRY_FIRST * 2 ** min(self._failures - 1, 10))
         if report.retry_after_seconds:
             wait = report.retry_after_seconds
             self._quiet_until = self.clock.monotonic() + wait
-        if self._outbox.failed(
-            alert.number, is_unknown=report.is_unknown, is_refused=report.is_refused
-        ):
-            self._give_up(self._outbox.drop(alert.number), f"refused: {report.error}")
+        for alert in left:
+            if self._outbox.failed(
+                alert.number, is_unknown=report.is_unknown, is_refused=report.is_refused
+            ):
+                self._give_up(self._outbox.drop(alert.number), f"refused: {report.error}")
         self.after(wait, DeliverDue)
 
     # -- the day's report -----------------------------------------------------------------------
 
     def on_report_due(self, _: ReportDue) -> None:
-        """Each moment is reported once, also when nobody was there: the journal knows the last."""
-        if self._report_at is None:
+        """Makes the day's report, if it is time."""
+        at, zone = self._report_at, self._timezone
+        if at is None:
             return
         now = self.clock.now()
-        until = due_moment(now, self._report_at, self._timezone)
-        entries = self._journal.find(events=(*EVENTS, REPORTED), days=LONGEST_DAYS + 2)
-        last = last_report(x for x in entries if x.get("event") == REPORTED)
-        since = window_before(until, last or first_moment(entries))
-        if (last is None or last < until) and has_any(entries, since, until):
-            report = daily_report(
-                entries, since=since, until=until, zone=self._timezone, unsent=self._outbox.waiting
-            )
-            text = f"Daily report\n{as_text(report)}"
-            self.emit(DailyReported, since=since, until=until, text=text)
-        following = next_moment(now, self._report_at, self._timezone) - now
-        # At least hourly, because the clock of the wall may be set in between.
-        self.after(min(REPORT_LOOK, following.total_seconds() + 0.1), ReportDue)
+        report = report_due(self._journal, now, at, zone, unsent=self._outbox.waiting)
+        if report is not None:
+            self.emit(DailyReported, since=report.since, until=report.until, text=report.text)
+        self.after(seconds_to_next(now, at, zone), ReportDue)
 
     # -- from the person back -------------------------------------------------------------------
 
@@ -406,37 +354,15 @@ class Alerter(Actor):
         unseen = self._outbox.unseen
         if not unseen or self._outbox.is_waiting(REPEAT):
             return
-        number = len(unseen)
-        lines = [
-            f"NOT ACKNOWLEDGED: {number} critical alert{'' if number == 1 else 's'}",
-            *(
-                f"{self._local(alert.raised_at)} {alert.text.partition(chr(10))[0]}"
-                for alert in unseen[-REPEAT_LINES:]
-            ),
-        ]
-        if number > REPEAT_LINES:
-            lines.insert(1, f"the last {REPEAT_LINES}:")
-        lines.append("Press the button, or give any command, to end this.")
         self._add(
             OutboxAlert(
                 number=self._next_number,
                 kind=REPEAT,
-                text="\n".join(lines),
+                text=repeat_text(unseen, self._timezone),
                 is_critical=True,
                 raised_at=self.clock.now(),
             )
         )
-
-
-def _ago(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def _about(event: Event) -> str:
-    """Whom or what an event concerns: limits are per kind and subject."""
-    names = ("instrument", "trade_id", "name", "what")
-    return next((str(getattr(event, name)) for name in names if hasattr(event, name)), "")
 
 
 Alerter.handlers = {

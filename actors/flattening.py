@@ -18,7 +18,8 @@ from domain.watch import are_paired, protects
 
 PAUSE = 1.0
 VALID_MS = 2_000
-NEWS_SECONDS = 10.0
+NEWS_SECONDS, NEWS_CAP = 10.0, 600.0
+"""When a person first hears that it is not flat yet; then ever more rarely, up to the cap."""
 LOOK_SECONDS = 15.0
 """What both reads of a look may take: the next round tries again, whatever gets lost."""
 ORDER_SECONDS = 1.5
@@ -47,7 +48,7 @@ class Flattening:
         self._clock = clock
         self._log = log
         self._began = clock.monotonic()
-        self._told_at = self._began
+        self._next_news = self._began + NEWS_SECONDS
         self._attempts = 0
         self._refused: set[str] = set()
 
@@ -92,9 +93,9 @@ class Flattening:
 
     def _outcome(self, positions: tuple[str, ...], reason: str) -> RoundOutcome:
         now = self._clock.monotonic()
-        is_news = now - self._told_at >= NEWS_SECONDS
+        is_news = now >= self._next_news
         if is_news:
-            self._told_at = now
+            self._next_news = now + min(NEWS_CAP, now - self._began)
         return RoundOutcome(
             is_flat=False,
             is_news=is_news,

@@ -2,7 +2,8 @@
 
 Owns nothing but the way to the disk. A disk that refuses is reported once; what could not be
 written waits (bounded) and is written when the disk is back. A trade leaves the book only when
-its end is in here, so that no figure is lost between the two.
+its end is in here, so that no figure is lost between the two; an alert only when its delivery is,
+so that nobody is told again.
 """
 
 from collections import deque
@@ -12,13 +13,15 @@ from typing import Any, ClassVar
 from pydantic_core import to_jsonable_python
 
 from actors.kernel import Actor, Context, HandlerTable
+from actors.messages.alerts import AlertDelivered
 from actors.messages.base import Event, event_name
-from actors.messages.book import CloseBook, DiskFailed, DiskRecovered, RetryDue
+from actors.messages.book import CloseBook, DiskFailed, DiskRecovered, DropAlert, RetryDue
 from actors.ports import Journal
 from actors.rebuilding import ENDS
 
 WAITING_LIMIT = 10_000
 RETRY_SECONDS = 1.0
+DELIVERED = event_name(AlertDelivered)
 
 
 class Historian(Actor):
@@ -69,6 +72,8 @@ class Historian(Actor):
         if entry["event"] in ENDS:
             close = CloseBook(at=self.clock.now(), trade_id=str(entry["trade_id"]))
             self.to("registry").tell(close)
+        elif entry["event"] == DELIVERED and entry["is_done_with"]:
+            self.to("registry").tell(DropAlert(at=self.clock.now(), number=entry["number"]))
         return True
 
     def _keep(self, entry: Mapping[str, Any], *, durable: bool) -> None:

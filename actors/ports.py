@@ -247,13 +247,14 @@ class Notice:
     """One alert for a person. The first line of ``text`` is the headline.
 
     ``number`` is the same when it is sent again; with ``can_be_acknowledged`` the person is
-    offered to say that it was seen.
+    offered to say that it was seen. ``numbers`` are all the alerts in it: many may come as one.
     """
 
     number: int
     text: str
     is_critical: bool
     can_be_acknowledged: bool = False
+    numbers: tuple[int, ...] = ()
 
 
 class Notifier(Protocol):

@@ -27,13 +27,21 @@ from simulation.venue import VirtualMarket
 
 @dataclass
 class Disk:
-    """What survives: the book's tables, the journal's lines. ``is_full`` refuses writes."""
+    """What survives: the book's tables, the journal's lines. ``is_full`` refuses writes.
+
+    Of the lines, ``synced`` survive a power cut too; the tables always do.
+    """
 
     tables: dict[str, dict[str, dict[str, Any]]] = field(
         default_factory=dict[str, dict[str, dict[str, Any]]]
     )
     lines: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])
     is_full: bool = False
+    synced: int = 0
+
+    def cut_power(self) -> None:
+        """What was not brought to the platter is gone."""
+        del self.lines[self.synced :]
 
     def check(self) -> None:
         if self.is_full:
@@ -84,9 +92,10 @@ class DiskJournal:
         self._disk = disk
 
     def append(self, entry: Mapping[str, Any], *, durable: bool) -> None:
-        del durable
         self._disk.check()
         self._disk.lines.append(dict(entry))
+        if durable:
+            self._disk.synced = len(self._disk.lines)
 
     def entries(self, *, days: int | None = None) -> Sequence[Mapping[str, Any]]:
         del days
@@ -115,7 +124,7 @@ class Phone:
         if self.is_off:
             raise ConnectionError("the network is unreachable")
         self.heard.append(f"! {notice.text}" if notice.is_critical else notice.text)
-        self.numbers.add(notice.number)
+        self.numbers.update(notice.numbers)
         done(DeliveryReport(at=EPOCH, number=notice.number))
 
     def shout(self, text: str) -> None:

@@ -32,12 +32,18 @@ class AcknowledgeAlerts(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertDelivered(Event):
-    """A person's channel took the alert. ``raised_at`` is when what it tells of happened."""
+    """A person's channel took the alert. ``raised_at`` is when what it tells of happened.
+
+    On the platter before the book forgets the alert, so that nobody is told again.
+    ``is_done_with``: nobody has to acknowledge it.
+    """
 
     level: ClassVar[str] = "debug"
+    money: ClassVar[bool] = True
     number: int
     alert: str
     raised_at: datetime
+    is_done_with: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

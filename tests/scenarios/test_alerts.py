@@ -16,7 +16,7 @@ from actors.messages.alerts import (
     DeliveryReport,
 )
 from actors.messages.signals import RegimeChanged
-from actors.messages.trading import KillSwitchActivated, Ready
+from actors.messages.trading import FlatVerified, KillSwitchActivated, NotFlatYet, Ready
 from actors.ports import Notice
 from domain.strategies import BreakoutSettings
 from simulation.daemon import Phone, default_plan
@@ -324,6 +324,88 @@ def test_entries_that_make_no_sense_do_not_stop_the_alerter(stage: Stage) -> Non
     scene.boot()
     scene.wait(Ready)
     assert not any("Verified flat" in text for text in scene.phone.heard)
+
+
+def many_wait(scene: Scene) -> None:
+    """Ten kills, each verified flat, while nothing reaches the phone."""
+    scene.ready()
+    scene.run(2)
+    scene.phone.is_off = True
+    for number in range(10):
+        scene.kill()
+        scene.wait(FlatVerified, number + 1)
+        scene.resume()
+
+
+def test_many_critical_alerts_that_waited_come_in_one_message(stage: Stage) -> None:
+    """Over a restart, too: each is in it with its time, and one press acknowledges all."""
+    scene = stage(plan=default_plan(alert_repeat=REPEAT))
+    many_wait(scene)
+    scene.crash()
+    scene.boot()
+    scene.phone.is_off = False
+    scene.wait(Ready)
+    scene.run(20)
+    critical = [text for text in scene.phone.heard if text.startswith("!")]
+    lines = critical[0].splitlines()
+    assert lines[0] == "! 20 CRITICAL ALERTS waited"
+    assert lines[1].startswith("oldest 05 Jan 09:00:0")
+    assert "KILL by test: a test (10 times, last 09:0" in lines[2]
+    assert critical[1:] == []
+    assert len(scene.events(AlertDelivered)) >= 20
+    acknowledge(scene)
+    assert scene.disk.tables["outbox"] == {}
+
+
+def test_one_message_of_many_that_is_refused_is_sent_one_by_one(stage: Stage) -> None:
+    """A text nobody takes must not keep the others away."""
+    scene = stage()
+
+    class Picky(OddPhone):
+        def send(self, notice: Notice, done: Done) -> None:
+            if len(notice.numbers) > 1:
+                self.answers.insert(0, {"error": "bad request", "is_refused": True})
+            super().send(notice, done)
+
+    scene.phone = Picky(scene)
+    many_wait(scene)
+    scene.phone.is_off = False
+    scene.run(120)
+    assert sum("Verified flat" in text for text in scene.phone.heard) == 10
+    assert scene.disk.tables["outbox"] == {}
+
+
+def test_a_night_that_does_not_become_flat_is_told_ever_more_rarely(stage: Stage) -> None:
+    """Killed while the venue is away: ten seconds, twenty, forty, and then every ten minutes."""
+    scene = stage().ready()
+    scene.bracket()
+    scene.market.is_partitioned = True
+    scene.kill()
+    scene.run(3600)
+    told = len(scene.events(NotFlatYet))
+    assert 8 <= told <= 12
+    scene.market.is_partitioned = False
+    scene.wait(FlatVerified, limit=120)
+
+
+def test_what_was_delivered_is_not_told_again_after_a_power_cut(stage: Stage) -> None:
+    """The book has forgotten it, so the journal must have its delivery, on the platter."""
+    scene = stage().ready()
+    scene.phone.is_off = True
+    for _ in range(3):
+        scene.kill()
+        scene.wait(FlatVerified, len(scene.events(FlatVerified)) + 1)
+        scene.resume()
+    scene.phone.is_off = False
+    scene.run(120)
+    assert scene.disk.tables["outbox"] == {}
+    heard = len(scene.phone.heard)
+    scene.crash()
+    scene.disk.cut_power()
+    scene.boot()
+    scene.wait(Ready)
+    scene.run(5)
+    assert [x for x in scene.phone.heard[heard:] if x.startswith("!")] == []
 
 
 # -- the day's report and the markets --------------------------------------------------------------

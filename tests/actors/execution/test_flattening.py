@@ -63,12 +63,12 @@ def test_a_position_without_contract_data_is_named() -> None:
     assert outcome.positions == ("BTC-PERPETUAL +10",)
 
 
-def test_news_come_every_few_seconds_and_not_before() -> None:
-    """The first rounds say nothing; a kill that takes long is told again and again."""
+def test_news_come_after_some_seconds_and_then_ever_more_rarely() -> None:
+    """The first rounds say nothing; a kill that takes long is told at 10, 20 and 40 seconds."""
     world = VirtualWorld()
     rounds = flattening(Account((position(10),)), world)
     told = []
-    for _ in range(int(3 * NEWS_SECONDS)):
+    for _ in range(int(4 * NEWS_SECONDS)):
         world.run_for(1.0)
         told.append(rounds.round({}).is_news)
     assert told.count(True) == 3
