@@ -127,8 +127,8 @@ class Venue(Protocol):
     def ticker(self, instrument_name: str) -> Ticker: ...
     def order_book(self, instrument_name: str, depth: int = 10) -> OrderBook: ...
 
-    def place(self, request: OrderRequest) -> Placement:
-        """Sends one order, once.
+    def place(self, request: OrderRequest, on_sent: Callable[[], None] | None = None) -> Placement:
+        """Sends one order, once. ``on_sent`` is called while its reply is waited for.
 
         Raises:
             NotSent: entries are locked, or the rate budget left to entries is spent.

@@ -140,7 +140,7 @@ class Registry(Actor):
         if not self._write(TRADES, trade.id, _TRADE.dump_python(trade, mode="json")):
             return self._answer_with("disk_failed")
         self._trades[trade.id] = trade
-        self._tell_intent(trade)
+        self.afterwards(lambda: self._tell_intent(trade))
         return self._answer_with("")
 
     def _tell_intent(self, trade: Trade) -> None:

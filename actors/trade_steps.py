@@ -7,6 +7,7 @@ knows; each has its place in the record (`domain.outcomes`). A step says whether
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from actors import trade_truth
@@ -108,11 +109,14 @@ class StepTaker:
         )
         self._keeper.change(outcomes.about_to_send(self._keeper.trade, line))
         request = request_of(self._keeper.trade, line, self._instrument)
-        self._keeper.save()
+        venue, on_sent = self._patience.for_orders(self._keeper.trade), None
         if is_entry:
-            self._keeper.announce.entry_sent(self._keeper.trade, request)
+            # Its intent is on disk. The rest is said while the venue works on it.
+            on_sent = partial(self._entry_left, request)
+        else:
+            self._keeper.save()
         try:
-            placement = self._patience.for_orders(self._keeper.trade).place(request)
+            placement = venue.place(request, on_sent)
         except Rejected as error:
             self._was_rejected(line, error)
         except NotSent as error:
@@ -127,6 +131,10 @@ class StepTaker:
         else:
             self._was_placed(line, request, placement)
         return True
+
+    def _entry_left(self, request: OrderRequest) -> None:
+        self._keeper.save()
+        self._keeper.announce.entry_sent(self._keeper.trade, request)
 
     def _hear_the_news(self) -> bool:
         """Lets what waits in the mailbox come first: it may say what the lost reply would have."""

@@ -69,6 +69,7 @@ class Actor(pykka.ThreadingActor):
         self._phase = Phase.STARTING
         self._schedules: dict[type[Due], _Schedule] = {}
         self._armed: dict[type[Due], tuple[_Wake, object]] = {}
+        self._afterwards: list[Callable[[], None]] = []
         self._has_said_so = False
         # The ref has taken the inbox pykka made; both must be the one behind the address.
         self.actor_inbox = Inbox(self._address.mailbox)
@@ -115,6 +116,10 @@ class Actor(pykka.ThreadingActor):
         armed = self._armed.pop(kind, None)
         if armed is not None:
             self.system.timers.cancel(armed[1])
+
+    def afterwards(self, work: Callable[[], None]) -> None:
+        """Does this as part of the message being handled, but after its asker has the answer."""
+        self._afterwards.append(work)
 
     def retire(self) -> None:
         """Ends this actor for good, after the messages already waiting."""
@@ -167,6 +172,8 @@ class Actor(pykka.ThreadingActor):
                     self._answer(message)
                 case _:
                     self._handle(message)
+            while self._afterwards:
+                self._afterwards.pop(0)()
         except Exception:
             raise
         except BaseException as error:

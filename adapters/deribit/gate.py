@@ -6,9 +6,14 @@ once it has returned, no entry byte leaves on a transport that honours the gate.
 """
 
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from types import TracebackType
 
 from actors.ports import NotSent
+
+Gate = AbstractContextManager[None]
+"""Entered around the write of one order."""
 
 
 class EntryGate:
@@ -49,3 +54,27 @@ class EntryGate:
         trace: TracebackType | None,
     ) -> None:
         self._writing.release()
+
+
+class Announced:
+    """A gate, or none, after which it is said once that the bytes have left."""
+
+    def __init__(self, gate: Gate | None, on_sent: Callable[[], None]) -> None:
+        self._gate = gate
+        self._on_sent: Callable[[], None] | None = on_sent
+
+    def __enter__(self) -> None:
+        if self._gate is not None:
+            self._gate.__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._gate is not None:
+            self._gate.__exit__(kind, error, trace)
+        if error is None and self._on_sent is not None:
+            on_sent, self._on_sent = self._on_sent, None
+            on_sent()

@@ -16,7 +16,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixe
 
 from actors.ports import Clock, NotSent, OutcomeUnknown, Rejected
 from adapters.deribit.errors import Throttled
-from adapters.deribit.gate import EntryGate
+from adapters.deribit.gate import Gate
 from adapters.deribit.limits import Limiter
 from adapters.deribit.round_trips import RoundTrips
 from adapters.deribit.rpc import GatedRpc, Rpc
@@ -44,8 +44,9 @@ class _CheckedRpc:
         *,
         timeout: float,
     ) -> Any:
-        with gate:
-            pass
+        for _ in range(2):  # what the gate announces at the first may take its time
+            with gate:
+                pass
         return self.call(method, params, timeout=timeout)
 
 
@@ -110,7 +111,7 @@ class Router:
             round_trips=self._round_trips,
         )
 
-    def once(self, method: str, params: Params, gate: EntryGate | None = None) -> Any:
+    def once(self, method: str, params: Params, gate: Gate | None = None) -> Any:
         """Sends a write exactly once; HTTP only when the stream proved that nothing left."""
         try:
             return self._call(self._stream, method, params, gate)
@@ -164,7 +165,7 @@ class Router:
         rpc: GatedRpc,
         method: str,
         params: Params,
-        gate: EntryGate | None = None,
+        gate: Gate | None = None,
         most: float = math.inf,
     ) -> Any:
         began = self._clock.monotonic()

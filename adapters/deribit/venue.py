@@ -1,6 +1,6 @@
 """The venue as the actors see it: typed methods over two transports."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -9,7 +9,7 @@ from actors.ports import Clock, NotSent, OutcomeUnknown, Rejected
 from adapters.deribit import params, parse, wire
 from adapters.deribit.catalogue import Catalogue
 from adapters.deribit.errors import TimedOut, Unreadable
-from adapters.deribit.gate import EntryGate
+from adapters.deribit.gate import Announced, EntryGate, Gate
 from adapters.deribit.limits import Limiter
 from adapters.deribit.reads import VenueReads
 from adapters.deribit.round_trips import RoundTrips
@@ -46,7 +46,7 @@ class DeribitVenue(VenueReads):
         super().__init__(router, catalogue, clock, server_clock, limiter)
         self._gate = EntryGate()
 
-    def place(self, request: OrderRequest) -> Placement:
+    def place(self, request: OrderRequest, on_sent: Callable[[], None] | None = None) -> Placement:
         """Sends one order, once; see `actors.ports.Venue.place`.
 
         Raises:
@@ -54,7 +54,8 @@ class DeribitVenue(VenueReads):
         """
         params.check(request)
         gate = self._admit(adds_risk=not request.reduce_only)
-        reply = self._order(METHODS[request.side], params.of_order(request), gate)
+        passed = gate if on_sent is None else Announced(gate, on_sent)
+        reply = self._order(METHODS[request.side], params.of_order(request), passed)
         return parse.placement(reply, request.instrument)
 
     def edit(
@@ -79,7 +80,7 @@ class DeribitVenue(VenueReads):
         )
         return parse.placement(reply, instrument)
 
-    def _order(self, method: str, arguments: Mapping[str, Any], gate: EntryGate | None) -> Any:
+    def _order(self, method: str, arguments: Mapping[str, Any], gate: Gate | None) -> Any:
         """Sends it once. Too late for the venue may mean that we have its clock wrong.
 
         Were it not measured again, no order with a bound would be taken until the next log-in:

@@ -55,6 +55,29 @@ def test_an_ask_is_answered(rig: Rig) -> None:
     assert rig.says("heard") == ["a heard bbb @1"]
 
 
+def test_work_for_afterwards_does_not_hold_up_the_answer(rig: Rig) -> None:
+    """It is part of the message all the same: the next one waits for it, a failure restarts."""
+
+    def later(probe: Probe) -> None:
+        probe.clock.sleep(3)
+        probe.write("done afterwards")
+        raise ValueError("too late for the asker")
+
+    def answer(probe: Probe) -> str:
+        probe.afterwards(lambda: later(probe))
+        return "at once"
+
+    rig.start("a", "b")
+    rig.run()
+    rig.do("a", asking("b", answer))
+    rig.run()
+    rig.do("b", lambda probe: probe.write("next"))
+    rig.run(10)
+    assert rig.says("heard") == ["a heard at once @1"]
+    assert [x.split(" @")[0] for x in rig.says("done", "next")] == ["b done afterwards", "b next"]
+    assert [x.name for x in rig.events(ChildRestarted)] == ["b"]
+
+
 def test_asks_nest(rig: Rig) -> None:
     """A asks b, who asks c before answering; others are served meanwhile."""
     rig.start("a", "b", "c", "d")

@@ -208,6 +208,40 @@ def test_a_lock_between_check_and_write_still_holds(gated: bool) -> None:
     assert bench.sent() == []
 
 
+@pytest.mark.parametrize("gated", [True, False])
+@pytest.mark.parametrize("is_down", [True, False])
+@pytest.mark.parametrize("request_", [entry(), stop()])
+def test_that_an_order_left_is_said_once(gated: bool, is_down: bool, request_: OrderRequest) -> None:
+    """Over whichever transport it went in the end, protective or not."""
+    bench = Bench(gated=gated)
+    bench.both(f"private/{request_.side}", placed())
+    if is_down:
+        bench.stream.answer(f"private/{request_.side}", NotSent("down"))
+    said: list[str] = []
+    bench.venue.place(request_, lambda: said.append(request_.label))
+    assert said == [request_.label]
+
+
+@pytest.mark.parametrize("gated", [True, False])
+def test_an_order_that_did_not_leave_is_not_said_to_have_left(gated: bool) -> None:
+    """Held back by the lock, whenever it fell: even while it was being said."""
+    bench = Bench(gated=gated)
+    bench.both("private/buy", placed())
+    bench.venue.lock_entries("kill switch")
+    said: list[str] = []
+    with pytest.raises(NotSent, match="kill switch"):
+        bench.venue.place(entry(), lambda: said.append("left"))
+    assert said == []
+
+
+def test_a_kill_while_an_entry_is_announced_holds_it_back(bench: Bench) -> None:
+    """On a transport that cannot hold the gate while it writes."""
+    bench.both("private/buy", placed())
+    with pytest.raises(NotSent, match="kill switch"):
+        bench.venue.place(entry(), lambda: bench.venue.lock_entries("kill switch"))
+    assert bench.sent() == []
+
+
 @pytest.mark.parametrize("failure", [UNKNOWN, Throttled("10028"), Rejected(10009, "funds")])
 def test_an_order_is_sent_once(bench: Bench, failure: Exception) -> None:
     """Neither an unknown outcome nor a refusal makes a second order, on either transport."""
