@@ -2,12 +2,12 @@
 
 Measured on ext4: giving back the blocks of the replaced file costs nearly as much as a bare
 fsync. So the replaced file is kept under a spare name and written over some commits later,
-which also lets commits go on when the disk is full. A spare is never the live file: it gets
-its name only after the folder holding its successor is on disk, and a new session starts by
+which also lets commits go on when the disk is full. It gets that name before the folder is
+brought to disk (names changed after it would make the next commit's first fsync wait for them),
+and is written over only once the folder with its successor is there. A new session starts by
 removing what an earlier one left.
 """
 
-import contextlib
 import errno
 import os
 from pathlib import Path
@@ -103,16 +103,16 @@ class AtomicFile:
         """
         spare = self._spares[self._turn]
         self._files.write(spare, blob)
-        kept = self._keep()
+        replaced = self._kept if self._keep() else None
         self._files.rename(spare, self._path)
         try:
+            if replaced is not None:
+                self._files.rename(replaced, spare)
+                replaced = spare
             self._files.sync_folder()
         except OSError as error:
-            self._undo(error, kept=kept)
+            self._undo(error, replaced)
             raise
-        if kept:
-            with contextlib.suppress(OSError):  # done already; without a spare it is only slower
-                self._files.rename(self._kept, spare)
         self._turn = (self._turn + 1) % SPARES
 
     def close(self) -> None:
@@ -134,12 +134,12 @@ class AtomicFile:
             raise
         return True
 
-    def _undo(self, error: OSError, *, kept: bool) -> None:
+    def _undo(self, error: OSError, replaced: Path | None) -> None:
         """Puts the old content back after the folder could not be brought to disk."""
-        if not kept:
+        if replaced is None:
             raise NotUndone(error.errno, f"{error}; the replaced file is gone") from error
         try:
-            self._files.rename(self._kept, self._path)
+            self._files.rename(replaced, self._path)
         except OSError as second:
             raise NotUndone(error.errno, f"{error}; not undone: {second}") from error
 
