@@ -16,7 +16,7 @@ from pykka import Future, Timeout
 
 from actors.messages.base import Report
 from actors.ports import NotSent, OutcomeUnknown
-from adapters.deribit import codec
+from adapters.deribit import codec, news
 from adapters.deribit.catalogue import Catalogue
 from adapters.deribit.channels import Channels
 from adapters.deribit.http import HttpRpc
@@ -81,6 +81,7 @@ class EngineRpc:
         self._token = ""
         self._line = market.exchange.open_session(is_websocket=is_stream)
         self._waiting: list[Future[bytes]] = []
+        self._by_label: dict[str, Future[bytes]] = {}
         self.is_connected = not is_stream
 
     def connect(self) -> None:
@@ -124,6 +125,9 @@ class EngineRpc:
         spoilt = self._spoilt(method, params)
         reply = market.world.future()
         self._waiting.append(reply)
+        label = news.awaited(method, params)
+        if label and self._is_stream:
+            self._by_label[label] = reply
         never = not spoilt.is_run and spoilt.answer is Answer.NOTHING
         if fate is not Fate.REQUEST_LOST and not market.is_partitioned and not never:
             sent = codec.decode(codec.encode(1, method, params))["params"]
@@ -139,6 +143,7 @@ class EngineRpc:
         finally:
             if reply in self._waiting:
                 self._waiting.remove(reply)
+            self._by_label.pop(label, None)
         return codec.result(answer, method)
 
     def _spoilt(self, method: str, params: Mapping[str, Any]) -> fates.Fate:
@@ -178,6 +183,7 @@ class EngineRpc:
         def back() -> None:
             if reply not in self._waiting:
                 return
+            self._waiting.remove(reply)
             if spoilt.answer in {Answer.PAGE, Answer.BREAK}:
                 lost = OutcomeUnknown(f"{method}: {spoilt.answer.value}")
                 reply.set_exception((None, lost, None))
@@ -200,6 +206,25 @@ class EngineRpc:
         for look in market.arrivals:
             look(method, params)
         return jsontext.encode({"jsonrpc": "2.0", "id": 1, "result": result})
+
+    def hear(self, channel: str, data: object) -> None:
+        """News do as the reply to an order, when that has not come a moment later."""
+        if not self._by_label:
+            return
+        for label, result in news.replies(channel, data):
+            reply = self._by_label.get(label)
+            if reply is not None:
+                text = jsontext.encode({"jsonrpc": "2.0", "id": 1, "result": result})
+                self._do_with(reply, text)
+
+    def _do_with(self, reply: Future[bytes], news_text: bytes) -> None:
+        def settle() -> None:
+            if reply in self._waiting:
+                self._waiting.remove(reply)
+                reply.set(news_text)
+
+        world = self._market.world
+        world.at(world.monotonic() + news.GRACE_SECONDS, settle)
 
     def _hung_up_on(self, error: VenueError) -> None:
         """10028: the venue says so, and hangs up."""
@@ -367,6 +392,8 @@ class VirtualMarket:
         if any(stream in self.streams for stream in listening):
             for channel, frame in frames:
                 self.channels.on_notification(channel, frame["d"])
+                for stream in listening:
+                    stream.hear(channel, frame["d"])
 
     def _send(self, frame: Frame, listening: Sequence[EngineRpc], arrives: float) -> None:
         """One notification, with what the fault plan makes of it."""

@@ -11,6 +11,7 @@ from websocket import WebSocketException
 from actors.ports import Clock, NotSent, OutcomeUnknown
 from adapters.deribit import codec
 from adapters.deribit.frames import Frames
+from adapters.deribit.news import GRACE_SECONDS, awaited, replies
 from adapters.deribit.turns import Turns
 
 HEARTBEAT_REPLY_ID = 0
@@ -22,20 +23,37 @@ _OPEN = nullcontext()
 class _Waiter:
     """A place for one reply. A bare lock wakes its waiter in a third of the time of an Event."""
 
-    __slots__ = ("_arrived", "reply")
+    __slots__ = ("_arrived", "news", "reply")
 
     def __init__(self) -> None:
         self.reply: bytes | None = None
+        self.news: Mapping[str, Any] | None = None
         self._arrived = threading.Lock()
         self._arrived.acquire()
 
     def deliver(self, reply: bytes | None) -> None:
         """Wakes the waiter; None tells it that the connection was lost."""
         self.reply = reply
-        self._arrived.release()
+        self._wake()
+
+    def tell(self, news: Mapping[str, Any]) -> None:
+        """Wakes the waiter with what the venue tells of its order; the newest counts."""
+        self.news = news
+        self._wake()
+
+    def _wake(self) -> None:
+        with suppress(RuntimeError):  # it was woken already and has not looked yet
+            self._arrived.release()
 
     def wait(self, timeout: float) -> bool:
-        return self._arrived.acquire(timeout=timeout)
+        """Whether the reply, or the end of the connection, came in time.
+
+        News wake it too; a little later they are all it waits for.
+        """
+        arrived = self._arrived.acquire(timeout=timeout)
+        if arrived and self.reply is None and self.news is not None:
+            arrived = self._arrived.acquire(timeout=min(timeout, GRACE_SECONDS))
+        return arrived
 
 
 class Link:
@@ -61,6 +79,7 @@ class Link:
         self._on_end = on_end
         self._ids = itertools.count(1)
         self._waiting: dict[int, _Waiter] = {}
+        self._by_label: dict[str, _Waiter] = {}
         self._ending = threading.Lock()
         self.ended = False
         self.is_authorized = False
@@ -76,16 +95,22 @@ class Link:
         request_id = next(self._ids)
         payload = codec.encode(request_id, method, params)
         waiter = self._waiting[request_id] = _Waiter()
+        label = awaited(method, params)
+        if label:
+            self._by_label[label] = waiter
         reads = self._turns.take()
         try:
             self._write(payload, method, gate)
             arrived = self._read_for(waiter, timeout) if reads else waiter.wait(timeout)
         finally:
             self._waiting.pop(request_id, None)
+            self._by_label.pop(label, None)
             if reads:
                 self._turns.give_back()
         if waiter.reply is not None:
             return codec.result(waiter.reply, method)
+        if waiter.news is not None:
+            return waiter.news
         if arrived:
             raise OutcomeUnknown(f"{method}: connection lost before the reply")
         raise OutcomeUnknown(f"{method}: no reply within {timeout:.3g} s")
@@ -108,11 +133,24 @@ class Link:
         until = self._clock.monotonic() + timeout
         try:
             while waiter.reply is None and not self.ended and timeout > 0:
+                had_news = waiter.news is not None
                 timeout = until - self._clock.monotonic() if self._read(timeout) else 0.0
+                if waiter.news is not None and not had_news:
+                    until = min(until, self._clock.monotonic() + GRACE_SECONDS)
+                    timeout = min(timeout, GRACE_SECONDS)
             self._read_rest()
         except (OSError, WebSocketException) as exc:
             self.end(brief(exc))
         return waiter.wait(0)
+
+    def hear(self, channel: str, data: object) -> None:
+        """Hands the news of an order to whoever waits for the reply to it."""
+        if not self._by_label:
+            return
+        for label, reply in replies(channel, data):
+            waiter = self._by_label.get(label)
+            if waiter is not None:
+                waiter.tell(reply)
 
     def _read(self, seconds: float) -> bool:
         """Takes one message; false when none came within that time."""

@@ -163,7 +163,7 @@ class WebSocketRpc:
         if type(message.get("id")) is int:
             self._reply(link, message["id"], data)
         elif message.get("method") == "subscription":
-            self._notify(message.get("params"))
+            self._notify(link, message.get("params"))
         elif message.get("method") == "heartbeat":
             self._heartbeat(link, message.get("params"))
         else:
@@ -179,13 +179,15 @@ class WebSocketRpc:
         if wire.as_object(params).get("type") == "test_request":
             link.answer_test_request()
 
-    def _notify(self, params: object) -> None:
+    def _notify(self, link: Link, params: object) -> None:
         told = wire.as_object(params)
         channel = told.get("channel")
         if not isinstance(channel, str):
             self.oddities.note("bad_notification")
             return
-        self._tell(self._on_notification, channel, told.get("data"))
+        data = told.get("data")
+        self._tell(self._on_notification, channel, data)
+        self._tell(link.hear, channel, data)
 
     def _tell(self, listener: Callable[..., None], *news: Any) -> None:
         try:

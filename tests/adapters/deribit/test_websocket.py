@@ -52,13 +52,15 @@ class Bench:
             tick_seconds=0.01,
         )
 
-    def in_background(self, method: str = "m", timeout: float = WAIT) -> "queue.Queue[Any]":
+    def in_background(
+        self, method: str = "m", timeout: float = WAIT, **params: Any
+    ) -> "queue.Queue[Any]":
         """Starts a call in a thread; its result or exception comes out of the queue."""
         outcome: queue.Queue[Any] = queue.Queue()
 
         def run() -> None:
             try:
-                outcome.put(self.rpc.call(method, {}, timeout=timeout))
+                outcome.put(self.rpc.call(method, params, timeout=timeout))
             except (NotSent, OutcomeUnknown, Rejected) as exc:
                 outcome.put(exc)
 
@@ -160,6 +162,45 @@ def test_no_reply_in_time_is_unknown_and_a_late_one_is_ignored(
     connection.send(reply(made.server.next_request(), "fresh"))
     assert outcome.get(timeout=WAIT) == "fresh"
     assert made.rpc.oddities.counts == {"late_reply": 1}
+
+
+CHANGES = "user.changes.any.any.raw"
+OURS = {"label": "bw.t1.entry.1", "order_id": "1", "order_state": "filled"}
+FILL = {"order_id": "1", "trade_id": "t"}
+
+
+@pytest.mark.parametrize("callers", [1, 2], ids=["its own reader", "read for by another"])
+def test_news_of_an_order_end_the_wait_for_a_lost_reply(
+    bench: Callable[..., Bench], callers: int
+) -> None:
+    """What the venue tells of the order is what its reply would have said."""
+    made = bench(silent)
+    made.rpc.authorize()
+    connection = made.server.connection()
+    if callers == 2:
+        made.in_background("public/slow")
+        made.server.next_request()
+    outcome = made.in_background("private/buy", label="bw.t1.entry.1")
+    made.server.next_request()
+    other = OURS | {"label": "bw.t2.sl.1", "order_id": "2"}
+    data = {"orders": [other, OURS], "trades": [FILL, FILL | {"order_id": "2"}]}
+    note = {"method": "subscription", "params": {"channel": CHANGES, "data": data}}
+    connection.send(json.dumps({"jsonrpc": "2.0"} | note))
+    assert outcome.get(timeout=WAIT) == {"order": OURS, "trades": [FILL]}
+    assert made.listener.notes.get(timeout=WAIT) == (CHANGES, data)
+
+
+def test_a_reply_counts_more_than_the_news_before_it(bench: Callable[..., Bench]) -> None:
+    """Both come over one line, so the reply is a moment behind its news."""
+    made = bench(silent)
+    made.rpc.authorize()
+    connection = made.server.connection()
+    outcome = made.in_background("private/sell", label="bw.t1.entry.1")
+    request = made.server.next_request()
+    note = {"method": "subscription", "params": {"channel": CHANGES, "data": {"orders": [OURS]}}}
+    connection.send(json.dumps({"jsonrpc": "2.0"} | note))
+    connection.send(reply(request, "the reply"))
+    assert outcome.get(timeout=WAIT) == "the reply"
 
 
 def test_a_reply_that_comes_twice_counts_once(bench: Callable[..., Bench]) -> None:
