@@ -1,8 +1,11 @@
 """Bulwark's composition root and command line.
 
 `python run.py` is the bot; every other job is a command. Each command lives in `commands/`; only
-there, and here, everything is seen: settings, adapters, actors.
+there, and here, everything is seen: settings, adapters, actors. Nothing is imported before it is
+known which command it is for.
 """
+
+# ruff: noqa: PLC0415 (imports where they are needed)
 
 import signal
 import sys
@@ -10,25 +13,15 @@ from typing import Annotated
 
 import typer
 
-from adapters.clock import SystemClock
-from commands.archive import archive
-from commands.backup import backup
-from commands.bot import run_bot
-from commands.collect import collect
-from commands.common import VERSION, read_settings
-from commands.exchange import exchange
-from commands.journal import journal
-from commands.kill import kill
-from commands.logs import logs
-from commands.operate import add_to
-from commands.simulate import simulate
-from commands.supervised import linger
+from commands.facts import VERSION, is_supervised
+from commands.rooms import Rooms
 
 SWITCH_INTERVAL = 0.0001
 """Seconds a thread may hold the interpreter: with Python's 5 ms an ask can take 10 ms."""
 TERMINATED = 128 + signal.SIGTERM
 
 app = typer.Typer(
+    cls=Rooms,
     add_completion=False,
     help="Runs bracketed trades on Deribit perpetual futures, and proves that every open "
     "position has a stop resting on the venue.",
@@ -59,6 +52,9 @@ def bot(
     if version:
         typer.echo(f"bulwark {VERSION}")
     elif context.invoked_subcommand is None:
+        from commands.bot import run_bot
+        from commands.common import read_settings
+
         settings = read_settings()
         code = run_bot(
             settings,
@@ -66,14 +62,6 @@ def bot(
             without_preflight=without_preflight,
         )
         raise typer.Exit(code)
-
-
-app.command(epilog="Example: python run.py exchange --speed 10 --balance BTC=1")(exchange)
-app.command(epilog="Example: python run.py logs -f --level warning")(logs)
-app.add_typer(journal, name="journal")
-app.command(epilog="Example: python run.py collect --symbol BTCUSDT --symbol spot:BTCUSDT")(collect)
-app.add_typer(archive, name="archive")
-app.command(epilog="Example: python run.py simulate --seeds 100 --hours 6")(simulate)
 
 
 def preflight(
@@ -84,21 +72,18 @@ def preflight(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Everything that must be right before real money trades, green or red, each with its fix."""
-    from commands.preflight.command import run_preflight  # noqa: PLC0415 (only this needs it)
+    from commands.preflight.command import run_preflight
 
     code = run_preflight(button_seconds=button, with_drill=not no_drill, as_json=as_json)
     raise typer.Exit(code)
 
 
 app.command(epilog="Example: python run.py preflight")(preflight)
-add_to(app)
-app.command(epilog="Example: python run.py kill --direct")(kill)
-app.command(epilog="Example: python run.py backup --to /mnt/elsewhere")(backup)
 
 
 def healthcheck() -> None:
     """Asks the running bot how it is; exit 1 unless it says it is well. For containers."""
-    from commands.health_probe import healthcheck as check  # noqa: PLC0415 (only this needs it)
+    from commands.health_probe import healthcheck as check
 
     raise typer.Exit(check())
 
@@ -108,7 +93,7 @@ app.command(epilog="Example: HEALTHCHECK CMD python run.py healthcheck", hidden=
 
 def watchdog() -> None:
     """Watches the bot under supervisord, and tells Telegram itself. Started by supervisord."""
-    from commands.watchdog import run_watchdog  # noqa: PLC0415 (it alone needs supervisor's client)
+    from commands.watchdog import run_watchdog
 
     run_watchdog()
 
@@ -121,13 +106,13 @@ def main() -> None:
     sys.setswitchinterval(SWITCH_INTERVAL)
     # Until whoever runs takes the signal over, SIGTERM unwinds like Ctrl-C: nothing is left behind.
     signal.signal(signal.SIGTERM, _stopped_early)
-    clock = SystemClock()
-    began = clock.monotonic()
-    try:
+    if is_supervised():
+        from commands.supervised import lingering
+
+        with lingering():
+            app()
+    else:
         app()
-    except SystemExit as ending:
-        linger(ending.code, clock.monotonic() - began)
-        raise
 
 
 def _stopped_early(*_: object) -> None:

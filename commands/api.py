@@ -13,7 +13,8 @@ from adapters.api.hub import EventHub
 from adapters.api.server import ApiServer
 from adapters.clock import SystemClock
 from adapters.deribit.round_trips import RoundTrips
-from commands.common import VERSION, words
+from commands.common import words
+from commands.facts import VERSION
 from config.logs import register_secret, without_secrets
 from config.settings import Settings
 from domain.commands import Door

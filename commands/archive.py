@@ -16,6 +16,7 @@ from config import values
 from domain.moments import Stretch, moment_ms, span_ms
 
 archive = typer.Typer(
+    add_completion=False,
     help="The tick and positioning archive: look, check, merge, export, fill, draw.",
     no_args_is_help=True,
 )

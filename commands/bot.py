@@ -23,7 +23,8 @@ from adapters.storage.journal import DayJournal
 from adapters.storage.lock import AlreadyRunning, InstanceLock
 from adapters.storage.pulse import Pulse
 from commands.api import serve
-from commands.common import VERSION, fail, not_started, open_log, words
+from commands.common import fail, not_started, open_log, words
+from commands.facts import VERSION
 from commands.heart import start_heartbeat
 from commands.log_tail import FileTail
 from commands.phone import notifier_of

@@ -17,7 +17,6 @@ from config import logs
 from config.logs import Log, configure, register_secret
 from config.settings import Settings, SettingsInvalid, load
 
-VERSION = "0.1.0"
 ENV_FILE = Path(".env")
 PIPED_WIDTH = 220
 

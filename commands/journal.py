@@ -19,6 +19,7 @@ from commands.journal_story import concerns, table, trade_ids
 from domain.month import COUNTED, Month, report
 
 journal = typer.Typer(
+    add_completion=False,
     help="The journal: check it, read it, sum it up.",
     epilog="Example: python run.py journal verify",
     no_args_is_help=True,

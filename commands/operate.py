@@ -24,40 +24,13 @@ NARROW_COLUMNS, FEW_ROWS = 9, 6
 """A wide table of few rows is turned, so that it fits a terminal."""
 WAIT_SECONDS = 60.0
 
-NAMES = (
-    "status",
-    "health",
-    "positions",
-    "orders",
-    "trades",
-    "trade",
-    "pnl",
-    "risk",
-    "balance",
-    "funding",
-    "daily",
-    "settings",
-    "open",
-    "close",
-    "pause",
-    "resume",
-    "restart",
-    "test",
-    "ping",
-)
-"""The commands that exist here; `kill` has a file of its own, `logs` and `help` do without a
-daemon."""
 
-
-def add_to(app: typer.Typer) -> None:
-    """Registers every command of the table that is one of the command line."""
-    for name in NAMES:
-        spec = BY_NAME[name]
-        make = _reading if spec.effect is Effect.READS else _acting
-        register = app.command(
-            name, help=spec.help, epilog=f"Example: python run.py {spec.example}"
-        )
-        register(make(spec))
+def add_to(app: typer.Typer, name: str) -> None:
+    """Registers one command of the table."""
+    spec = BY_NAME[name]
+    make = _reading if spec.effect is Effect.READS else _acting
+    register = app.command(name, help=spec.help, epilog=f"Example: python run.py {spec.example}")
+    register(make(spec))
 
 
 def _words(spec: CommandSpec) -> Any:

@@ -7,8 +7,7 @@ from actors import tree
 from actors.desk_sources import DeskFacts
 from actors.strategist import Sizing
 from adapters.deribit.channels import account_channels, ticker_channel
-from commands.common import VERSION
-from commands.supervised import is_supervised
+from commands.facts import VERSION, is_supervised
 from config.kinds import Env
 from config.script import read_script
 from config.settings import Settings, describe

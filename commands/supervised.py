@@ -5,8 +5,9 @@ failed start, tried again with a growing wait, whatever the code. That is right 
 away by itself, and wrong for what will not: mistakes in the settings would be tried ten times.
 """
 
-import os
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 
 from actors.auth import EXIT_REFUSED
 from actors.kernel import ExitCode
@@ -27,13 +28,15 @@ FINAL = frozenset(
 """Ends that trying again does not cure: ``exitcodes`` in supervisor.conf."""
 
 
-def is_supervised() -> bool:
-    """Whether supervisord started this process."""
-    return "SUPERVISOR_PROCESS_NAME" in os.environ
-
-
-def linger(code: object, lived: float) -> None:
-    """Lets a final end after ``lived`` seconds count as one: the start must seem a success."""
-    if is_supervised() and (code is None or code in FINAL):
-        sys.stdout.flush()
-        SystemClock().sleep(START_SECONDS + MARGIN - lived)
+@contextmanager
+def lingering() -> Generator[None]:
+    """Lets a final end count as one: supervisord must think that the start was a success."""
+    clock = SystemClock()
+    began = clock.monotonic()
+    try:
+        yield
+    except SystemExit as ending:
+        if ending.code is None or ending.code in FINAL:
+            sys.stdout.flush()
+            clock.sleep(START_SECONDS + MARGIN - (clock.monotonic() - began))
+        raise

@@ -11,7 +11,7 @@ from typing import Any, cast
 import orjson
 
 from adapters.storage.chain import days
-from commands.common import VERSION
+from commands.facts import VERSION
 from commands.preflight.account import ledger
 from commands.preflight.checks import Result, Verdict
 from config.kinds import Env

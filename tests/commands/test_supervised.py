@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from actors import tree
+from commands.facts import is_supervised
 from commands.plan import plan_of
-from commands.supervised import FINAL, START_SECONDS, is_supervised
+from commands.supervised import FINAL, START_SECONDS
 from config.settings import load
 
 CONF = Path(__file__).parents[2] / "supervisor.conf"

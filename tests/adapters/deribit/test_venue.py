@@ -211,7 +211,9 @@ def test_a_lock_between_check_and_write_still_holds(gated: bool) -> None:
 @pytest.mark.parametrize("gated", [True, False])
 @pytest.mark.parametrize("is_down", [True, False])
 @pytest.mark.parametrize("request_", [entry(), stop()])
-def test_that_an_order_left_is_said_once(gated: bool, is_down: bool, request_: OrderRequest) -> None:
+def test_that_an_order_left_is_said_once(
+    gated: bool, is_down: bool, request_: OrderRequest
+) -> None:
     """Over whichever transport it went in the end, protective or not."""
     bench = Bench(gated=gated)
     bench.both(f"private/{request_.side}", placed())
