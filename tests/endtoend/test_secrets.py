@@ -45,7 +45,9 @@ def told(port: int) -> list[str]:
 
 
 def test_no_secret_is_written_anywhere(tmp_path: Path) -> None:
-    """A trade, a dump of all threads, everything the API has, a stop, then a damaged book."""
+    """A trade, a dump of all threads, everything the API has, a stop; then a damaged book; then an
+    actor that fails at every start, until the process gives up.
+    """
     port, registry = free_port(), tmp_path / "data/paper/registry.json"
     lines = [f"{name}={value}" for name, value in CANARIES.items()]
     lines += [
@@ -72,5 +74,10 @@ def test_no_secret_is_written_anywhere(tmp_path: Path) -> None:
         with Bot(tmp_path, {}) as bot:
             bot.wait_for("registry_rebuilt")
             assert bot.stop() == 0
+        # An old day of the journal that cannot be read: an actor fails at every start.
+        (tmp_path / "data/paper/journal/2020-01-01.jsonl").mkdir()
+        with Bot(tmp_path, {}) as bot:
+            assert bot.wait(60) not in {0, 78}
+            assert any("Traceback" in str(x.get("trace")) for x in bot.logged())
         assert exchange.stop() == 0
     assert leaks(tmp_path) == []
