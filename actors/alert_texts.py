@@ -142,7 +142,9 @@ ALERTS: Mapping[type[Event], Kind] = {
         is_critical=True,
     ),
     trading.PnlDiffers: Kind(
-        lambda e: f"PnL of trade {e.trade_id} differs\nours {e.ours}, the venue's {e.venue}",
+        lambda e: (
+            f"PnL of trade {e.trade_id} differs\nours {e.ours:.10f}, the venue's {e.venue:.10f}"
+        ),
         every=60,
     ),
     trading.StopFailed: Kind(
@@ -234,7 +236,7 @@ ALERTS: Mapping[type[Event], Kind] = {
     # -- disk ----------------------------------------------------------------------------------
     book.RegistryRebuilt: Kind(
         lambda e: (
-            f"The registry was unreadable; {e.trades} open trades were rebuilt from the journal\n"
+            f"The registry was unreadable; open trades rebuilt from the journal: {e.trades}\n"
             f"The old file is kept as {e.kept_aside}."
         ),
         is_critical=True,
