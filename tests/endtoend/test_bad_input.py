@@ -149,7 +149,7 @@ def test_a_port_taken_by_something_else_is_a_clear_error(tmp_path: Path) -> None
     cases = (
         (web, "is not an exchange; choose another PAPER_PORT"),
         (b"SSH-2.0-OpenSSH_9.2p1\r\n", "is in use"),
-        (b"", "does not answer as an exchange (ReadTimeout); choose another PAPER_PORT"),
+        (b"", "does not answer in time; choose another PAPER_PORT"),
     )
     with ExitStack() as stack:
         ports = [stack.enter_context(stranger(answer))[0] for answer, _ in cases]
