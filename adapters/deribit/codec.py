@@ -1,17 +1,16 @@
 """JSON-RPC text in and out, with exact decimals both ways.
 
-Replies: the standard decoder with ``parse_float=Decimal`` reads every number from its text.
-orjson is 3.4 us faster on a 900-byte order reply (1.6 against 5.0 us, CPython 3.11), but goes
-through a binary double and then pays 0.4 us per figure for the way back to Decimal, so on an
-order reply exactness is nearly free. Requests: orjson, with decimals passed as text fragments.
+Replies: msgspec, which hands the text of every fraction to Decimal. On a 900-byte order reply it
+takes a third of the standard decoder's time, and hardly more than orjson, which would pass every
+figure through a binary double. Requests: orjson, with decimals passed as text fragments.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, cast
 
+import msgspec
 import orjson
 
 from actors.ports import NotSent
@@ -22,12 +21,8 @@ class NotAnObject(ValueError):
     """JSON, but not what a reply or notification is made of."""
 
 
-def _refuse_constant(text: str) -> Any:
-    raise ValueError(f"{text} is no JSON number")
-
-
 _REPLY = re.compile(rb'\{"jsonrpc": ?"2\.0", ?"id": ?(\d{1,18})[,}]').match
-_DECODE = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant).decode
+_DECODE = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 def decode(data: bytes) -> dict[str, Any]:
@@ -37,7 +32,7 @@ def decode(data: bytes) -> dict[str, Any]:
         ValueError: not UTF-8, not JSON, or not an object.
     """
     try:
-        message = _DECODE(data.decode())
+        message = _DECODE(data)
     except RecursionError as exc:
         raise ValueError("nested too deeply") from exc
     if not isinstance(message, dict):

@@ -65,7 +65,7 @@ def order(wire: Wire, instrument: Instrument) -> Order:
     get = wire.get
     created = get("creation_timestamp")
     updated = get("last_update_timestamp")
-    extras = _NONE if _EXTRAS.isdisjoint(wire) else _extras(wire)
+    extras = _NONE if wire.keys().isdisjoint(_EXTRAS) else _extras(wire)
     return Order(
         order_id=str(wire["order_id"]),
         label=str(get("label") or ""),
