@@ -71,6 +71,7 @@ class Actor(pykka.ThreadingActor):
         self._armed: dict[type[Due], tuple[_Wake, object]] = {}
         self._afterwards: list[Callable[[], None]] = []
         self._has_said_so = False
+        self._handler_by_kind: dict[type[Message], Callable[[Any, Any], Any] | None] = {}
         # The ref has taken the inbox pykka made; both must be the one behind the address.
         self.actor_inbox = Inbox(self._address.mailbox)
         self.actor_ref.actor_inbox = self.actor_inbox
@@ -213,7 +214,11 @@ class Actor(pykka.ThreadingActor):
 
     def _handler(self, kind: type[Message]) -> Callable[[Any, Any], Any] | None:
         """The handler of this class, or of the nearest base that has one (listeners to all)."""
-        return next((self.handlers[base] for base in kind.__mro__ if base in self.handlers), None)
+        found = self._handler_by_kind
+        if kind not in found:
+            bases = (base for base in kind.__mro__ if base in self.handlers)
+            found[kind] = next((self.handlers[base] for base in bases), None)
+        return found[kind]
 
     def _refusal(self, message: Message) -> str:
         """Why this message will not be handled; empty when it will."""

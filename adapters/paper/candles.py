@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from domain.instruments import Instrument
@@ -42,6 +42,7 @@ class Candles:
 
     def __init__(self) -> None:
         self.minutes: deque[Candle] = deque(maxlen=_DAY_MINUTES)
+        self._closed: tuple[int, Candle | None] = (-1, None)
 
     def add(
         self, instrument: Instrument, timestamp_ms: int, price: Decimal, contracts: int
@@ -84,6 +85,14 @@ class Candles:
         """The whole day as one candle; None before the first trade."""
         if not self.minutes:
             return None
-        last = self.minutes[-1].tick
-        spans = self.spans(last - _DAY_MINUTES * MINUTE_MS, last, 1 << 62)
-        return spans[0]
+        now = self.minutes[-1]
+        # Tickers ask at every tick: the minutes that are over are added up once a minute.
+        if self._closed[0] != now.tick:
+            spans = self.spans(now.tick - _DAY_MINUTES * MINUTE_MS, now.tick - 1, 1 << 62)
+            self._closed = now.tick, spans[0] if spans else None
+        before = self._closed[1]
+        if before is None:
+            return replace(now)
+        day = replace(before, volume=before.volume + now.volume, cost=before.cost + now.cost)
+        day.include(now.high, now.low, now.close)
+        return day

@@ -151,7 +151,7 @@ def _candles(engine: Engine, subscription: Subscription) -> list[Any]:
 
 def _quote(engine: Engine, subscription: Subscription) -> list[Any]:
     name = subscription.instrument
-    touch = wire.touch(*views.book(engine, name))
+    touch = views.touch(engine, name)
     return [{"timestamp": engine.now_ms, "instrument_name": name, **touch}]
 
 

@@ -207,15 +207,21 @@ class Market:
     def levels(self, side: Side) -> list[Level]:
         """The bids (buy) or asks (sell) left in the synthetic book, best first."""
         if side not in self._levels:
-            self._levels[side] = self._lay_out(side)
+            self._levels[side] = self._lay_out(side, self.shape.levels)
         return self._levels[side]
 
     def best(self, side: Side) -> Decimal:
         """The best bid (buy) or ask (sell); 0 when that side is empty, as the venue says it."""
-        levels = self.levels(side)
-        return levels[0].price if levels else ZERO
+        first = self.first(side)
+        return first.price if first else ZERO
 
-    def _lay_out(self, side: Side) -> list[Level]:
+    def first(self, side: Side) -> Level | None:
+        """The best bid (buy) or ask (sell) with its size, None when that side is empty."""
+        # Most steps nobody looks deeper: the rest is laid out for those who do.
+        levels = self._levels[side] if side in self._levels else self._lay_out(side, 1)
+        return levels[0] if levels else None
+
+    def _lay_out(self, side: Side, depths: int) -> list[Level]:
         """Levels that widen and thicken away from the touch: about 5 bps for a million USD."""
         instrument, strand = self.instrument, catalogue.number(self.instrument)
         spread = between(1, self.shape.widest_spread_ticks, self.seed, strand, self.steps)
@@ -232,7 +238,7 @@ class Market:
                 touch + (depth + reach * depth * (depth + 1) // 5) * tick,
                 max(1, (50 + (bits >> depth) % 101) * (4 + depth) * unit // _SCALE),
             )
-            for depth in range(self.shape.levels)
+            for depth in range(depths)
         ]
 
     def _usual_millionths(self, price: Decimal) -> int:

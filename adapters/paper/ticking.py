@@ -55,7 +55,9 @@ def _print(engine: Engine, market: Market, moved: Decimal) -> None:
     if (moved == 0 and chance) or engine.state_of(instrument.name) != "open":
         return
     side = Side.BUY if moved > 0 or (moved == 0 and market.steps % 2) else Side.SELL
-    best = market.levels(side.opposite)[0]
+    best = market.first(side.opposite)
+    if best is None:
+        return
     size = max(1, best.contracts // between(10, 200, engine.seed, market.trade_seq))
     printed = market.print_trade(
         engine.ids.trade(instrument), side, size, best.price, timestamp_ms=market.now_ms

@@ -26,11 +26,24 @@ def book(engine: Engine, name: str) -> tuple[Rows, Rows]:
     return bids, asks
 
 
+def touch(engine: Engine, name: str) -> Json:
+    """The best of both sides, our own orders among them; no more of the book is laid out."""
+    market, own = engine.markets[name], engine.ledger.resting(name)
+    best = {side: market.first(side) for side in (Side.BUY, Side.SELL)}
+    bids, asks = (
+        wire.levels(market.instrument, [level] if level else [], own, side)
+        for side, level in best.items()
+    )
+    return wire.touch(bids, asks)
+
+
 def ticker(engine: Engine, name: str) -> Json:
     """``public/ticker``."""
     market = engine.markets[name]
-    touch = wire.touch(*book(engine, name))
-    return {**wire.ticker(market, touch, engine.state_of(name)), "stats": wire.stats(market)}
+    return {
+        **wire.ticker(market, touch(engine, name), engine.state_of(name)),
+        "stats": wire.stats(market),
+    }
 
 
 def order_book(engine: Engine, name: str, depth: int) -> Json:
