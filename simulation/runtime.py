@@ -42,7 +42,9 @@ class _VirtualMailbox:
             if not self._waiting:
                 raise queue.Empty
             return self._waiting.popleft()
-        self._world.give_way()
+        if self._waiting:
+            self._world.give_way()
+        # Who finds nothing is woken by the next message, and the seed decides when it runs.
         while not self._waiting:
             self._reader = getcurrent()
             self._world.pause()
@@ -264,8 +266,9 @@ class VirtualWorld:
 
     def _step(self) -> None:
         self._spend_step()
-        index = self.random.randrange(len(self._ready))
-        who = self._ready.pop(index)
+        ready = self._ready
+        index = int(self.random.random() * len(ready)) if len(ready) > 1 else 0
+        who = ready.pop(index)
         self.steps += 1
         if not who.dead:
             who.switch()

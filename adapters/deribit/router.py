@@ -51,6 +51,8 @@ class _CheckedRpc:
 
 
 def _gated(rpc: Rpc) -> GatedRpc:
+    if isinstance(rpc, _CheckedRpc):  # asked at every read; a protocol's check is slow
+        return rpc
     return rpc if isinstance(rpc, GatedRpc) else _CheckedRpc(rpc)
 
 

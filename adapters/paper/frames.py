@@ -38,9 +38,13 @@ class Subscription:
 
 def is_dirty(subscription: Subscription) -> bool:
     """Whether anything happened that this channel would speak of."""
-    pending = subscription.pending
-    happened = pending.moved or pending.orders or pending.trades or pending.tape
-    return bool(happened or pending.cash)
+    return is_any(subscription.pending)
+
+
+def is_any(changes: Changes) -> bool:
+    """Whether anything happened at all."""
+    happened = changes.moved or changes.orders or changes.trades or changes.tape
+    return bool(happened or changes.cash)
 
 
 def _book(engine: Engine, subscription: Subscription) -> list[Any]:

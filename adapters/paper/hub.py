@@ -14,6 +14,7 @@ from adapters.paper.frames import (
     RENDER,
     Subscription,
     book_snapshot,
+    is_any,
     is_dirty,
     states,
     ticker_snapshot,
@@ -104,8 +105,10 @@ class Hub:
 
     def absorb(self, changes: Changes) -> None:
         """Hands what happened to every channel it concerns, and lets those speak that are due."""
+        happened = is_any(changes)
         for subscription in self._subscriptions.values():
-            _take_in(subscription, changes)
+            if happened:
+                _take_in(subscription, changes)
             if is_dirty(subscription) and self._engine.now_ms >= subscription.due_ms:
                 self._speak(subscription)
 
@@ -141,16 +144,18 @@ def _take_in(subscription: Subscription, changes: Changes) -> None:
     family = subscription.topic.family
     if family in _SILENT:
         return
-    if family in _PRICED:
+    is_priced, is_taped = family in _PRICED, family in _TAPED
+    if is_priced and changes.moved:
         pending.moved |= changes.moved & names
     if family is Family.PORTFOLIO:
         pending.cash |= changes.cash
         if changes.orders or changes.trades or changes.cash:
             subscription.due_ms = 0
-    if family not in _TAPED:
+    if not is_taped and changes.orders:
         pending.orders |= {
             key: order for key, order in changes.orders.items() if order.instrument_name in names
         }
+    if not is_taped and changes.trades:
         pending.trades += [each for each in changes.trades if each.instrument_name in names]
-    if family in _TAPED or family in _PRICED:
+    if (is_taped or is_priced) and changes.tape:
         pending.tape += [each for each in changes.tape if each[0] in names]

@@ -29,6 +29,9 @@ class Family(Enum):
     PUBLIC_METHODS = "public methods"
     OWN_QUIET = "own quiet"
 
+    # Looked up at every event: the name's hash, that Python works out anew each time, is slow.
+    __hash__ = object.__hash__
+
 
 PRIVATE = frozenset(
     {Family.ORDERS, Family.FILLS, Family.CHANGES, Family.PORTFOLIO, Family.OWN_QUIET}
