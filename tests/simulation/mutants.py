@@ -4,7 +4,7 @@ Each replaces one function the way a tired person might have written it. The inv
 notice every one of them: a check that nothing can fail proves nothing.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -34,6 +34,7 @@ from domain.trade import LineStatus
 from simulation.disk import VirtualFiles
 from simulation.happenings import Kills
 from simulation.script import Entry, Script, write
+from simulation.verdicts import Violation
 
 Patch = tuple[Any, str, Any]
 
@@ -82,11 +83,16 @@ class Unreadable(Climate):
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A mistake: where it is made, and what stands there instead."""
+    """A mistake: which invariants it breaks, where it is made, and what stands there instead."""
 
     name: str
+    breaks: str
     patches: tuple[Patch, ...]
     climate: "Climate"
+
+    def is_noticed(self, violations: Sequence[Violation]) -> bool:
+        """Whether what it breaks was seen broken. Anything else would be another mistake's sign."""
+        return any(x.invariant in self.breaks.split() for x in violations)
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -104,16 +110,16 @@ _sweep, _request_of = OrphanReaper._sweep, trade_steps.request_of
 _resize, _apply_order = StepTaker._resize, reports.apply_order
 
 
-def _blindly(self: DeribitVenue, request: Any) -> Any:
+def _blindly(self: DeribitVenue, *order: Any) -> Any:
     try:
-        return _place(self, request)
+        return _place(self, *order)
     except OutcomeUnknown:
-        return _place(self, request)
+        return _place(self, *order)
 
 
-def _surely(self: DeribitVenue, request: Any) -> Any:
+def _surely(self: DeribitVenue, *order: Any) -> Any:
     try:
-        return _place(self, request)
+        return _place(self, *order)
     except OutcomeUnknown as error:
         raise Rejected(0, f"no answer: {error}") from None
 
@@ -220,10 +226,11 @@ def _one(owner: Any, name: str, made: Any) -> tuple[Patch, ...]:
 MUTANTS: Mapping[str, Mutant] = {
     each.name: each
     for each in (
-        Mutant("blind resend", _one(DeribitVenue, "place", _blindly), LOST),
-        Mutant("unknown read as refused", _one(DeribitVenue, "place", _surely), LOST),
+        Mutant("blind resend", "I3 I1", _one(DeribitVenue, "place", _blindly), LOST),
+        Mutant("unknown read as refused", "I1", _one(DeribitVenue, "place", _surely), LOST),
         Mutant(
             "stop without reduce-only",
+            "I4",
             (
                 (trade_steps, "request_of", _without_reduce_only),
                 (params, "check", lambda _: None),
@@ -231,33 +238,59 @@ MUTANTS: Mapping[str, Mutant] = {
             ),
             QUIET,
         ),
-        Mutant("target before stop", _one(bracket, "RULES", _rules(_target_first)), QUIET),
+        Mutant("target before stop", "I1", _one(bracket, "RULES", _rules(_target_first)), QUIET),
         Mutant(
-            "stop cancelled first on close", ((bracket, "RULES", _rules(_stop_goes_first)),), QUIET
+            "stop cancelled first on close",
+            "I1",
+            ((bracket, "RULES", _rules(_stop_goes_first)),),
+            QUIET,
         ),
         Mutant(
-            "no label look-up at start", ((outcomes, "resumed", _resumed_without_a_look),), CRASHES
+            "no label look-up at start",
+            "I3",
+            ((outcomes, "resumed", _resumed_without_a_look),),
+            CRASHES,
         ),
         Mutant(
-            "orders without triggers", ((VenueReads, "open_orders", _without_triggers),), CRASHES
+            "orders without triggers",
+            "I1 I6 L4",
+            ((VenueReads, "open_orders", _without_triggers),),
+            CRASHES,
         ),
-        Mutant("error read as flat", _one(VenueReads, "positions", _errors_are_flat), Unreadable()),
         Mutant(
-            "orphans reaped on one sighting", ((OrphanReaper, "_sweep", _on_one_sighting),), STRAYS
+            "error read as flat",
+            "I6",
+            _one(VenueReads, "positions", _errors_are_flat),
+            Unreadable(),
         ),
-        Mutant("registry written in place", _one(AtomicFile, "write", _in_place), POWER),
-        Mutant("registry without fsync", _one(VirtualFiles, "write", _without_fsync), POWER),
         Mutant(
-            "intent recorded after sending", ((FrontDoor, "_record", _intent_afterwards),), QUIET
+            "orphans reaped on one sighting",
+            "I2",
+            ((OrphanReaper, "_sweep", _on_one_sighting),),
+            STRAYS,
         ),
-        Mutant("refresh token used twice", _one(DeribitSession, "refresh", _spent_twice), QUIET),
-        Mutant("kill only in memory", _one(KillSwitch, "record", _in_memory_only), SHORT),
-        Mutant("limiter starves protection", _one(Limiter, "protective", _starving), QUIET),
+        Mutant("registry written in place", "I7", _one(AtomicFile, "write", _in_place), POWER),
+        Mutant("registry without fsync", "I7", _one(VirtualFiles, "write", _without_fsync), POWER),
         Mutant(
-            "orphans by label in positions", ((watch, "orphans", _label_not_in_positions),), QUIET
+            "intent recorded after sending",
+            "I7",
+            ((FrontDoor, "_record", _intent_afterwards),),
+            QUIET,
+        ),
+        Mutant(
+            "refresh token used twice", "I3", _one(DeribitSession, "refresh", _spent_twice), QUIET
+        ),
+        Mutant("kill only in memory", "I6", _one(KillSwitch, "record", _in_memory_only), SHORT),
+        Mutant("limiter starves protection", "I1", _one(Limiter, "protective", _starving), QUIET),
+        Mutant(
+            "orphans by label in positions",
+            "I2",
+            ((watch, "orphans", _label_not_in_positions),),
+            QUIET,
         ),
         Mutant(
             "reply trusted",
+            "I1",
             (
                 (trade_steps, "differences", _whatever_it_says),
                 (trade_steps, "apply_order", _always_sound),
@@ -267,7 +300,10 @@ MUTANTS: Mapping[str, Mutant] = {
             GARBLED,
         ),
         Mutant(
-            "stop grown by cancel and create", ((StepTaker, "_resize", _grow_by_replacing),), PARTS
+            "stop grown by cancel and create",
+            "I1",
+            ((StepTaker, "_resize", _grow_by_replacing),),
+            PARTS,
         ),
     )
 }
