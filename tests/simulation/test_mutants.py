@@ -9,21 +9,15 @@ pytestmark = pytest.mark.no_cover
 """Measuring lines triples the time of long runs, and the lines are measured elsewhere."""
 
 SEEDS = range(10)
-TRIED = {
-    "no label look-up at start": 1,
-    "orders without triggers": 2,
-    "registry written in place": 1,
-}
-"""The seed that notices each in the short form; 0 where none is named."""
 
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_mistake_is_noticed(name: str) -> None:
-    """One seed each, up to the first violation."""
+    """By one of ten seeds; the first that does ends the search."""
     mutant = MUTANTS[name]
     with mutant.at_work():
-        outcome = play(mutant.climate.script(TRIED.get(name, 0)), stops_early=True)
-    assert mutant.is_noticed(outcome.violations)
+        outcomes = (play(mutant.climate.script(seed), stops_early=True) for seed in SEEDS)
+        assert any(mutant.is_noticed(each.violations) for each in outcomes)
 
 
 @pytest.mark.slow
