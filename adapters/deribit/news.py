@@ -33,6 +33,8 @@ def replies(channel: str, data: object) -> Iterator[tuple[str, Mapping[str, Any]
     for row in wire.as_list(told.get("orders")) or []:
         order = wire.as_object(row)
         label, order_id = order.get("label"), order.get("order_id")
-        if isinstance(label, str) and label:
+        # A stop that fires at once: its market order has its label, and is not what was placed.
+        was_placed = order.get("trigger_order_id") is None
+        if isinstance(label, str) and label and was_placed:
             mine = [x for x in trades if x.get("order_id") == order_id]
             yield label, {"order": order, "trades": mine}

@@ -61,7 +61,12 @@ class Climate:
 QUIET = Climate(faults=(), trades=3000.0)
 CRASHES = Climate(hours=0.15, faults=("crash",), trades=3000.0, storm=60.0)
 POWER = Climate(hours=0.15, faults=("crash", "disk"), trades=3000.0, storm=120.0)
-LOST = Climate(hours=0.15, faults=("reply_lost", "request_lost"), trades=3000.0, storm=100.0)
+LOST = Climate(
+    hours=0.15,
+    faults=("reply_lost", "request_lost", "notification_lost"),
+    trades=3000.0,
+    storm=100.0,
+)
 GARBLED = Climate(hours=0.15, faults=("garble",), trades=3000.0, storm=100.0)
 STRAYS = Climate(hours=0.05, faults=("stray",), trades=500.0, storm=200.0)
 PARTS = Climate(hours=0.15, faults=("thin_book",), trades=3000.0, storm=100.0)
