@@ -6,13 +6,19 @@
 import sys
 
 from config.model import Settings
-from config.settings import describe
+from config.settings import Row, describe
 
 _HEAD = """\
 # Bulwark's settings. Copy this file to .env and change what you need; every line shows the
-# default, an empty value means none. Environment variables win over this file. It is read at
-# every start, and a start with a mistake in it ends at once, naming all of them.
+# default, and an empty value counts as not given. Environment variables win over this file. It is
+# read at every start, and a start with a mistake in it ends at once, naming all of them.
 """
+_NAMED = {
+    "STRATEGIES": "no default with DERIBIT_ENV=prod: a person names what trades real money",
+    "MAX_NOTIONAL_USD": "on paper trades are small until this or RISK_PER_TRADE_PCT is named",
+    "RISK_PER_TRADE_PCT": "on paper trades are small until this or MAX_NOTIONAL_USD is named",
+}
+"""It makes a difference whether a person wrote these: so a copy of the file must not write them."""
 
 
 def render() -> str:
@@ -23,8 +29,15 @@ def render() -> str:
         if row.group != group:
             group = row.group
             lines.append(f"# --- {group} ---\n")
-        lines.append(f"# {row.meaning}\n#   {row.allowed}\n{row.key}={row.default}\n")
+        lines.append(f"# {row.meaning}\n#   {row.allowed}\n{_given(row)}\n")
     return "\n".join(lines)
+
+
+def _given(row: Row) -> str:
+    why = _NAMED.get(row.key)
+    if why is None:
+        return f"{row.key}={row.default}"
+    return f"#   empty: {row.default}; {why}\n{row.key}="
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import Settings, load
+from commands.plan import plan_of
+from config.settings import Settings, SettingsInvalid, load
 
 EXAMPLE = Path(__file__).parents[2] / "config" / ".env.example"
 
@@ -19,6 +20,14 @@ def test_the_example_is_in_step(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_example_means_the_defaults() -> None:
     """A copy of the example behaves like no file at all."""
     assert load(EXAMPLE, {}) == load(Path("/nonexistent/.env"), {})
+
+
+def test_a_copy_of_the_example_names_nothing_on_a_persons_behalf(tmp_path: Path) -> None:
+    """With real money a copy still asks for STRATEGIES, and on paper its trades are small."""
+    real = {"DERIBIT_ENV": "prod", "DERIBIT_CLIENT_ID": "x", "DERIBIT_CLIENT_SECRET": "y"}
+    with pytest.raises(SettingsInvalid, match="STRATEGIES"):
+        load(EXAMPLE, real)
+    assert plan_of(load(EXAMPLE, {}), ()) == plan_of(load(tmp_path / ".env", {}), ())
 
 
 def test_the_example_names_every_setting() -> None:
