@@ -63,6 +63,12 @@ def _index_names(call: Call) -> list[Json]:
     return [{"name": name} | more for name in INDEX_OF]
 
 
+def _supported_names(call: Call) -> list[str]:
+    """Bare names; here every index is the price of a coin, and derivatives are settled by it."""
+    call.params.one_of("type", frozenset({"all", "spot", "derivative"}), "all")
+    return list(INDEX_OF)
+
+
 def _summary(call: Call, instrument: Instrument) -> Json:
     shown = views.ticker(call.engine, instrument.name)
     stats, bid, ask = shown["stats"], shown["best_bid_price"], shown["best_ask_price"]
@@ -110,7 +116,7 @@ METHODS = {
     "public/get_order_book": Method(run=_order_book),
     "public/get_index_price": Method(run=_index_price),
     "public/get_index_price_names": Method(run=_index_names),
-    "public/get_supported_index_names": Method(run=_index_names),
+    "public/get_supported_index_names": Method(run=_supported_names),
     "public/get_contract_size": Method(run=_contract_size),
     "public/get_book_summary_by_currency": Method(run=_summary_by_currency),
     "public/get_book_summary_by_instrument": Method(run=_summary_by_instrument),

@@ -22,8 +22,9 @@ _RANGES_MS = {
 
 
 def _settlements(call: Call, wanted: Callable[[LogRow], bool]) -> Json:
-    """Newest first, a page at a time; ``continuation`` is where the next page begins."""
-    before = call.params.whole("continuation", NO_END)
+    """Newest first, a page at a time; ``continuation`` is where the next begins, or empty."""
+    goes_on = bool(call.params.text("continuation", ""))
+    before = call.params.whole("continuation") if goes_on else NO_END
     latest = call.params.whole("search_start_timestamp", NO_END)
     is_asked = call.params.one_of("type", _TYPES, "settlement") == "settlement"
     found = [
@@ -36,7 +37,7 @@ def _settlements(call: Call, wanted: Callable[[LogRow], bool]) -> Json:
         and wanted(row)
     ]
     count = call.params.count(20, most=1000)
-    following = str(found[count].row_id) if len(found) > count else None
+    following = str(found[count].row_id) if len(found) > count else ""
     return {"settlements": [_settled(row) for row in found[:count]], "continuation": following}
 
 
@@ -113,6 +114,25 @@ def _no_deliveries(call: Call) -> Json:
     return {"records_total": 0, "data": []}
 
 
+def _no_log_ins(_: Call) -> Json:
+    return {"records_total": 0, "data": []}
+
+
+def _no_public_settlements(call: Call) -> Json:
+    """The exchange keeps its account's settlements, not the market's."""
+    call.params.one_of("type", _TYPES, "settlement")
+    if "instrument_name" in call.params:
+        call.params.instrument()
+    else:
+        call.params.currency()
+    return {"settlements": [], "continuation": ""}
+
+
+def _no_volatility(call: Call) -> list[Any]:
+    call.params.currency()
+    return []
+
+
 def _no_mark_history(call: Call) -> list[Any]:
     """The venue keeps it for options alone."""
     call.params.instrument()
@@ -136,9 +156,12 @@ METHODS = {
     "public/get_index_chart_data": Method(run=_index_chart),
     "public/get_delivery_prices": Method(run=_no_deliveries),
     "public/get_mark_price_history": Method(run=_no_mark_history),
+    "public/get_last_settlements_by_currency": Method(run=_no_public_settlements),
+    "public/get_last_settlements_by_instrument": Method(run=_no_public_settlements),
+    "public/get_historical_volatility": Method(run=_no_volatility),
     "public/get_announcements": Method(run=_nothing),
     "private/get_new_announcements": Method(run=_nothing, needs="account:read"),
-    "private/get_access_log": Method(run=_nothing, needs="account:read"),
+    "private/get_access_log": Method(run=_no_log_ins, needs="account:read"),
     "private/get_mmp_config": Method(run=_nothing, needs="trade:read"),
     "private/get_mmp_status": Method(run=_nothing, needs="trade:read"),
 }

@@ -153,12 +153,14 @@ def test_channels_that_have_nothing_to_say_yet() -> None:
 
 def test_index_names_say_more_when_asked() -> None:
     """No combos here."""
-    (row, *_) = Bench().call("public/get_supported_index_names", extended=True)
+    bench = Bench()
+    (row, *_) = bench.call("public/get_index_price_names", extended=True)
     assert row == {
         "name": "btc_usd",
         "future_combo_creation_enabled": False,
         "option_combo_creation_enabled": False,
     }
+    assert bench.call("public/get_supported_index_names", type="all")[0] == "btc_usd"
 
 
 def test_a_settlement_is_heard_as_a_state() -> None:

@@ -19,7 +19,7 @@ def test_settlements_are_kept_and_paged() -> None:
         bench.move(98_000 + 1_000 * day, ms=24 * HOUR)
         bench.move(ms=10_000)
     whole = bench.call("get_settlement_history_by_instrument", instrument_name=INVERSE)
-    assert whole["continuation"] is None
+    assert whole["continuation"] == ""
     rows = whole["settlements"]
     assert [row["mark_price"] for row in rows] == [100_000, 99_000, 98_000]
     assert {(row["type"], row["position"]) for row in rows} == {("settlement", 10_000)}
@@ -78,7 +78,7 @@ def test_volumes_and_the_chart_of_an_index() -> None:
         ("public/get_mark_price_history", {"instrument_name": INVERSE}),
         ("public/get_announcements", {}),
         ("private/get_new_announcements", {}),
-        ("private/get_access_log", {}),
+        ("public/get_historical_volatility", {"currency": "BTC"}),
         ("private/get_mmp_config", {"index_name": "btc_usd"}),
         ("private/get_mmp_status", {"index_name": "btc_usd"}),
     ],
@@ -88,4 +88,7 @@ def test_what_has_nothing_to_tell(method: str, params: dict[str, str]) -> None:
     bench = Bench()
     assert bench.call(method, **params) == []
     nothing = bench.call("public/get_delivery_prices", index_name="btc_usd")
-    assert nothing == {"records_total": 0, "data": []}
+    assert nothing == bench.call("get_access_log") == {"records_total": 0, "data": []}
+    for scope in ({"currency": "BTC"}, {"instrument_name": INVERSE}):
+        name = f"public/get_last_settlements_by_{next(iter(scope)).removesuffix('_name')}"
+        assert bench.call(name, **scope) == {"settlements": [], "continuation": ""}
