@@ -104,10 +104,10 @@ class Exchange:
         """How many times the market has moved, over the whole life of the account."""
         return self._engine.ids.counters.get("steps", 0)
 
-    def index_prices(self) -> dict[str, Decimal]:
-        """The index prices now, by the names `advance` takes."""
+    def prices(self) -> dict[str, Decimal]:
+        """What `advance` was told last, by the names it takes."""
         markets = self._engine.markets.values()
-        return {market.instrument.price_index: market.index for market in markets}
+        return {market.instrument.price_index: market.spot for market in markets}
 
     def overview(self) -> list[Overview]:
         """How each instrument stands, for a person to read."""
@@ -197,7 +197,7 @@ class Exchange:
 
     @exact
     def advance(self, now_ms: int, prices: Mapping[str, Decimal]) -> None:
-        """Moves time and index prices (``btc_usd``, ``eth_usd``); everything follows them."""
+        """Moves time and prices (``btc_usd``, ``eth_usd``): the book at once, then the rest."""
         ticking.advance(self._engine, now_ms, prices)
         self._follow_up()
 

@@ -118,7 +118,10 @@ class Hub:
         self._out += [Notification(topic.text, data) for data in frames]
         subscription.pending = Changes()
         is_portfolio = topic.family is Family.PORTFOLIO
-        subscription.due_ms = now_ms + (_PORTFOLIO_PACE_MS if is_portfolio else topic.interval_ms)
+        pace_ms = _PORTFOLIO_PACE_MS if is_portfolio else topic.interval_ms
+        # The index is told when it is published: on the second.
+        since_ms = now_ms // 1000 * 1000 if topic.family is Family.INDEX else now_ms
+        subscription.due_ms = since_ms + pace_ms
 
     def tell(self, channel: str, data: Any) -> None:
         """A frame out of turn for all who listen to a channel."""

@@ -1,6 +1,8 @@
-"""The TCP connections behind HTTP requests, so that one can be broken off without an answer."""
+"""The port, and the TCP connections behind requests: one can be broken off without an answer."""
 
 import asyncio
+import errno
+import socket
 
 from starlette.datastructures import Address
 
@@ -31,3 +33,23 @@ def break_off(client: Address | None) -> None:
     transport = _living.get((client.host, client.port)) if client is not None else None
     if transport is not None:
         transport.abort()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there.
+
+    Raises:
+        OSError: the port cannot be had; the text says why.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named as TCP, or asyncio leaves Nagle's algorithm on and small frames wait 40 ms.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror}"
+        raise OSError(error.errno, f"port {port} on {host} {why}") from error
+    listening.setblocking(False)
+    return listening

@@ -1,5 +1,8 @@
 """One instrument's market: index, premium, mark, last price and a synthetic book around them.
 
+Each has its clock. The book follows the feed (``spot``) at every step; the index is what the feed
+says once a second, and the mark is worked out with it; the last price moves when somebody trades.
+
 The book is a pure function of the seed and the step number, laid out anew at every step and
 eaten by takers in between. Prices are USD or USDC per coin, sizes whole contracts, times
 milliseconds. Marks and indices are kept to the cent because that is what the venue shows:
@@ -89,7 +92,8 @@ class InterestSample:
 class Market:
     """Prices and liquidity of one instrument. `step` moves it; takers call `take`.
 
-    ``taken`` is what takers have had of each side (by its name) since the last step.
+    ``published`` is the second (since the epoch) of index and mark, ``taken`` what takers have had
+    of each side (by its name) since the last step.
     """
 
     instrument: Instrument
@@ -103,7 +107,7 @@ class Market:
     change_id: int = 0
     premium_ema: Decimal = ZERO
     band_ema: Decimal = ZERO
-    averaged_second: int = 0
+    published: int = 0
     mark: Decimal = ZERO
     last_price: Decimal = ZERO
     last_tick: int = 1
@@ -115,15 +119,18 @@ class Market:
     candles: Candles = field(default_factory=Candles)
     state: str = "open"
     settlement_price: Decimal = ZERO
+    spot: Decimal = ZERO
     _mid: Decimal = ZERO
     taken: dict[str, int] = field(default_factory=dict[str, int])
     _levels: dict[Side, list[Level]] = field(default_factory=dict[Side, list[Level]])
 
     def open(self) -> None:
         """Prices the market for the first time: no history, the premium is what it is."""
-        self._mid = self.index + self._premium()
+        self.spot = self.index
+        self._mid = self.spot + self._premium()
         self.premium_ema = self.band_ema = self._mid - self.index
-        self.averaged_second = self.now_ms // 1000
+        # The first step is published at once: a recording may begin anywhere.
+        self.published = self.now_ms // 1000 - 1
         self._reprice()
         self.last_price = self.best(Side.BUY)
         self.settlement_price = self.mark
@@ -131,7 +138,7 @@ class Market:
 
     def resume(self) -> None:
         """Works out again what is derived, after the rest was read back."""
-        self._mid = self.index + self._premium()
+        self._mid = self.spot + self._premium()
         self._reprice()
         # `open` laid a book out around the start price: it is not the one that was kept.
         self._levels.clear()
@@ -146,18 +153,28 @@ class Market:
             level = self.take(taker, levels[0].price, contracts)
             contracts -= level.contracts if level else contracts
 
-    def step(self, index: Decimal, now_ms: int, change_id: int) -> Decimal:
-        """Moves to a new index and time; the book is new. Returns how far the mid moved."""
+    def step(self, spot: Decimal, now_ms: int, change_id: int) -> Decimal:
+        """Moves to a new price and time; the book is new. Returns how far the mid moved."""
         self._accrue(now_ms)
         before = self._mid
-        self.index, self.now_ms, self.change_id = index.quantize(CENT), now_ms, change_id
+        self.spot, self.now_ms, self.change_id = spot.quantize(CENT), now_ms, change_id
         self.steps += 1
         self._levels.clear()
         self.taken.clear()
-        self._mid = self.index + self._premium()
-        self._average()
-        self._reprice()
+        self._mid = self.spot + self._premium()
+        if now_ms // 1000 > self.published:
+            self._publish(now_ms // 1000)
         return self._mid - before
+
+    def _publish(self, second: int) -> None:
+        """The index and the mark of another second; seconds nobody looked at count in the mark."""
+        self.index = self.spot
+        sample = self._mid - self.index
+        for _ in range(min(second - self.published, _LONGEST_CATCH_UP_SECONDS)):
+            self.premium_ema = mark.ema_step(self.premium_ema, sample, self.mark_window_seconds)
+            self.band_ema = mark.ema_step(self.band_ema, sample, mark.BAND_WINDOW_SECONDS)
+        self.published = second
+        self._reprice()
 
     def _accrue(self, now_ms: int) -> None:
         self.interest += self.rate * (now_ms - self.now_ms) / _PERIOD_MS
@@ -168,23 +185,15 @@ class Market:
             )
 
     def _premium(self) -> Decimal:
-        """Mid less index: a lean, and a slow wave with a knot a minute. No state but the time."""
-        lean = self.index * _BPS * self.shape.lean_bps
+        """Mid less spot: a lean, and a slow wave with a knot a minute. No state but the time."""
+        lean = self.spot * _BPS * self.shape.lean_bps
         if not self.shape.premium_bps:
             return lean.quantize(CENT)
         knot, into = divmod(self.now_ms, _KNOT_MS)
         strand = catalogue.number(self.instrument)
         left, right = (bell(self.seed, strand, knot + step) for step in (0, 1))
         wave = left + (right - left) * into / _KNOT_MS
-        return (lean + self.index * _BPS * self.shape.premium_bps * wave).quantize(CENT)
-
-    def _average(self) -> None:
-        second = self.now_ms // 1000
-        sample = self._mid - self.index
-        for _ in range(min(second - self.averaged_second, _LONGEST_CATCH_UP_SECONDS)):
-            self.premium_ema = mark.ema_step(self.premium_ema, sample, self.mark_window_seconds)
-            self.band_ema = mark.ema_step(self.band_ema, sample, mark.BAND_WINDOW_SECONDS)
-        self.averaged_second = max(second, self.averaged_second)
+        return (lean + self.spot * _BPS * self.shape.premium_bps * wave).quantize(CENT)
 
     def _reprice(self) -> None:
         price = mark.mark_price(self.index, self.premium_ema, self.mark_clip_pct / 100)

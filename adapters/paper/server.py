@@ -5,11 +5,9 @@ This is the entry module of the exchange: the wall clock is read here and handed
 
 import asyncio
 import contextlib
-import errno
 import ipaddress
 import logging
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -23,6 +21,7 @@ import uvicorn
 from rich.console import Console
 from structlog.typing import FilteringBoundLogger
 
+from adapters.paper import lines
 from adapters.paper.desk import Desk
 from adapters.paper.errors import AccountNotSaved
 from adapters.paper.exchange import Exchange
@@ -31,7 +30,6 @@ from adapters.paper.faults.plan import FaultPlan
 from adapters.paper.faults.weather import Weather
 from adapters.paper.feed import Feed, OpenArchive, Tick, open_feed
 from adapters.paper.fees import STANDARD, Fees
-from adapters.paper.lines import BreakableHttp
 from adapters.paper.market import BookShape
 from adapters.paper.patience import KEEP_ALIVE_SECONDS, allow_many_sockets, is_worth_logging
 from adapters.paper.status import StatusScreen
@@ -47,6 +45,8 @@ _SHUTDOWN_SECONDS = 2
 # A window of a replay is drawn together over this much wall time at least.
 _WALL_WINDOW_MS = 20
 _LONGEST_LAG_SECONDS = 1.0
+_LONGEST_SILENCE_SECONDS = 0.5
+_SILENCE = Tick(0, {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +104,7 @@ class PaperServer:
         try:
             exchange = self._exchange()
             self._feed = self._open_feed(exchange)
-            self._socket = _listen(settings.host, settings.port)
+            self._socket = lines.listen(settings.host, settings.port)
         except BaseException:
             self._store.close()
             raise
@@ -152,7 +152,7 @@ class PaperServer:
         return open_feed(
             settings.feed,
             seed=settings.seed,
-            prices=exchange.index_prices(),
+            prices=exchange.prices(),
             count=exchange.steps,
             window_ms=max(100, int(_WALL_WINDOW_MS * settings.speed)),
             archive=settings.archive,
@@ -238,7 +238,7 @@ class PaperServer:
                 log_config=None,
                 access_log=False,
                 lifespan="off",
-                http=BreakableHttp,
+                http=lines.BreakableHttp,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 ws="websockets-sansio",
                 ws_ping_interval=None,
@@ -267,7 +267,7 @@ class PaperServer:
             tick = self._feed.next_tick()
             due = max(due, loop.time() - _LONGEST_LAG_SECONDS)
             due += tick.wait_ms / 1000 / float(self._settings.speed)
-            await self._wait(due)
+            await self._pass_time(due)
             self._move(tick)
             self._end_if_idle()
             if screen is not None and loop.time() - drawn >= 1:
@@ -282,6 +282,14 @@ class PaperServer:
         if limit and self._desk.idle_seconds() >= limit:
             _log.info("paper_exchange_idle", seconds=limit)
             self.stop()
+
+    async def _pass_time(self, due: float) -> None:
+        """Until ``due``; while the feed is silent the venue's clock goes on without it."""
+        loop = asyncio.get_running_loop()
+        while due - loop.time() > _LONGEST_SILENCE_SECONDS and not self._stop.is_set():
+            await self._wait(loop.time() + _LONGEST_SILENCE_SECONDS)
+            self._move(_SILENCE)
+        await self._wait(due)
 
     async def _wait(self, due: float) -> None:
         """Until ``due`` on the loop's clock, but no longer than it takes to notice a stop."""
@@ -332,18 +340,3 @@ def _check(settings: PaperSettings) -> None:
         is_loopback = settings.host == "localhost"
     if not is_loopback:
         raise ValueError(f"the paper exchange listens on loopback only, not on {settings.host}")
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named as TCP, or asyncio leaves Nagle's algorithm on and small frames wait 40 ms.
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-    except OSError as error:
-        listening.close()
-        why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror}"
-        raise OSError(error.errno, f"port {port} on {host} {why}") from error
-    listening.setblocking(False)
-    return listening

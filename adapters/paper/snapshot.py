@@ -33,13 +33,14 @@ ROW_KEYS = {"samples": "timestamp_ms", "tape": "trade_seq", CANDLES: "tick"}
 PAST = ("closed", "trades", "entries", "logs")
 _NUMBERS = (
     "index",
+    "spot",
     "premium_ema",
     "band_ema",
     "last_price",
     "interest",
     "settlement_price",
 )
-_COUNTS = ("now_ms", "steps", "change_id", "averaged_second", "last_tick", "trade_seq")
+_COUNTS = ("now_ms", "steps", "change_id", "published", "last_tick", "trade_seq")
 
 
 def _text(value: Any) -> str:
@@ -149,7 +150,14 @@ def _load_account(engine: Engine, kept: Mapping[str, Any]) -> None:
 
 
 def _load_market(market: Market, packed: Mapping[str, Any]) -> None:
-    old: dict[str, Any] = {"settlement_price": packed["index"], "state": "open", CANDLES: ()}
+    # What accounts of earlier versions do not have, or have by another name.
+    old: dict[str, Any] = {
+        "settlement_price": packed["index"],
+        "spot": packed["index"],
+        "published": packed.get("averaged_second"),
+        "state": "open",
+        CANDLES: (),
+    }
     kept = old | dict(packed)
     for name in _NUMBERS:
         setattr(market, name, Decimal(kept[name]))

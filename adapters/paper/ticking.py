@@ -20,8 +20,8 @@ def advance(engine: Engine, now_ms: int, prices: Mapping[str, Decimal]) -> None:
     engine.ids.step()
     for name, market in engine.markets.items():
         _fund(engine, market)
-        index = prices.get(INDEX_OF[market.instrument.price_index], market.index)
-        moved = market.step(index, engine.now_ms, engine.ids.change())
+        spot = prices.get(INDEX_OF[market.instrument.price_index], market.spot)
+        moved = market.step(spot, engine.now_ms, engine.ids.change())
         _print(engine, market, moved)
         engine.changes.moved.add(name)
     if settling.is_due(before, engine.now_ms):

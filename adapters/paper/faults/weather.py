@@ -45,7 +45,7 @@ class Weather:
     def __init__(self, exchange: Exchange, plan: FaultPlan, *, seed: int, now_ms: int) -> None:
         self.exchange = exchange
         self.faults = FaultEngine(plan, seed=seed, now_ms=now_ms)
-        self._prices = exchange.index_prices()
+        self._prices = exchange.prices()
         self._person: SessionState | None = None
         self._held: dict[str, str] = {}
         for row in exchange.overview():

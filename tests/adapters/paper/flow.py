@@ -168,7 +168,7 @@ def _pair(step: dict[str, Any], index: Decimal) -> dict[str, Any]:
 
 
 def _index_of(bench: Bench, name: str) -> Decimal:
-    return bench.exchange.index_prices()[INSTRUMENTS[name].price_index]
+    return bench.exchange.prices()[INSTRUMENTS[name].price_index]
 
 
 def _edit(bench: Bench, step: dict[str, Any], order: dict[str, Any]) -> dict[str, Any]:
@@ -216,7 +216,7 @@ def _request(bench: Bench, step: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 def take(bench: Bench, step: dict[str, Any], record: list[str] | None = None) -> Any:
     """One step, written down if asked for; a refusal is an answer too."""
     if "bps" in step:
-        index = bench.exchange.index_prices()
+        index = bench.exchange.prices()
         btc = str(index["btc_usd"] * (10_000 + step["bps"]) / 10_000)
         eth = str(index["eth_usd"] * (10_000 + step["eth_bps"]) / 10_000)
         return perform(bench, {"move": btc, "eth": eth, "ms": step["ms"]}, record)

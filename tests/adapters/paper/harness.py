@@ -69,7 +69,7 @@ class Bench:
             self.call(method, **params)
         return caught.value
 
-    def move(self, btc: str | int | None = None, *, eth: str | None = None, ms: int = 200) -> None:
+    def move(self, btc: str | int | None = None, *, eth: str | None = None, ms: int = 1000) -> None:
         """Moves the clock, and the prices that are given."""
         self.now_ms += ms
         prices = {"btc_usd": btc, "eth_usd": eth}

@@ -23,8 +23,8 @@ def _drowning(**settings: Any) -> Bench:
     bench.buy(65_000)
     bench.stop(65_000, 90_000)
     bench.sell(10, price=120_000)
-    for _ in range(3):
-        bench.move(97_800, ms=300)
+    bench.move(97_800)
+    bench.move(97_800, ms=300)
     return bench
 
 
@@ -86,7 +86,7 @@ def test_a_slice_is_a_share_of_the_position_at_most(pct: int) -> None:
     bench = Bench(balances=POOR, liquidation_slice_pct=pct)
     bench.ask_at(100_000)
     bench.buy(65_000)
-    bench.move(80_000, ms=300)
+    bench.move(80_000)
     assert bench.position()["size"] == 65_000 - (-(-6_500 * pct // 100)) * 10
 
 
@@ -96,7 +96,8 @@ def test_rounds_are_paced(pace: int, rounds: int) -> None:
     bench = Bench(balances=POOR, liquidation_round_ms=pace)
     bench.ask_at(100_000)
     bench.buy(65_000)
-    for _ in range(9):
+    bench.move(80_000)
+    for _ in range(8):
         bench.move(80_000, ms=250)
     orders = {row["order_id"] for row in _liquidations(bench)}
     assert len(orders) == rounds

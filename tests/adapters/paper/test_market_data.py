@@ -1,6 +1,7 @@
 """Public market data: contract data, tickers, books, trades, funding and candles."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -102,9 +103,9 @@ def test_trades_are_on_the_tape() -> None:
         "public/get_last_trades_by_instrument_and_time",
         instrument_name=INVERSE,
         start_timestamp=NOON,
-        end_timestamp=NOON + 200,
+        end_timestamp=NOON + 1000,
     )
-    assert {trade["timestamp"] for trade in timed["trades"]} == {NOON + 200}
+    assert {trade["timestamp"] for trade in timed["trades"]} == {NOON + 1000}
 
 
 @pytest.mark.parametrize(
@@ -194,25 +195,39 @@ def test_before_the_first_trade_there_are_no_statistics() -> None:
 
 
 def test_index_mark_and_last_price_have_clocks_of_their_own() -> None:
-    """The index moves with the feed, the average in the mark once a second, the last by a trade."""
+    """The book moves with the feed, index and mark once a second, the last price by a trade."""
     bench = Bench()
-    bench.move(100_000, ms=1000)
+    bench.move(100_000)
     market = bench.exchange._engine.markets[INVERSE]
     bench.exchange.set_state(INVERSE, "locked")  # nobody trades meanwhile
     last = bench.call("public/ticker", instrument_name=INVERSE)["last_price"]
     market.shape = BookShape(premium_bps=0, lean_bps=10)
-    premiums: list[Decimal] = []
+    rows: list[Any] = []
     for step in range(1, 11):
         bench.move(100_000 + step, ms=200)
-        shown = bench.call("public/ticker", instrument_name=INVERSE)
-        assert shown["index_price"] == 100_000 + step
-        assert shown["last_price"] == last
-        premiums.append(shown["mark_price"] - shown["index_price"])
-    assert premiums[:4] == [0] * 4
-    assert len(set(premiums)) == 3
+        rows.append(bench.call("public/ticker", instrument_name=INVERSE))
+    assert [row["best_bid_price"] for row in rows] == [100_100 + step for step in range(1, 11)]
+    assert [row["index_price"] for row in rows] == [100_000] * 4 + [100_005] * 5 + [100_010]
+    premiums = [row["mark_price"] - row["index_price"] for row in rows]
+    assert (premiums[:4], premiums[4:9]) == ([0] * 4, [premiums[4]] * 5)
+    assert 0 < premiums[4] < premiums[9]
+    assert {row["last_price"] for row in rows} == {last}
     bench.exchange.set_state(INVERSE, "open")
     price = bench.buy(10)["order"]["average_price"]
     assert bench.call("public/ticker", instrument_name=INVERSE)["last_price"] == price != last
+
+
+def test_the_index_is_told_on_the_second() -> None:
+    """When it is published, however often the feed speaks."""
+    bench = Bench()
+    bench.move(100_000)
+    bench.subscribe("deribit_price_index.btc_usd")
+    heard: list[Any] = []
+    for step in range(1, 21):
+        bench.move(100_000 + step, ms=150)
+        heard += [frame.data for frame in bench.frames()]
+    assert [row["price"] for row in heard[-2:]] == [100_014, 100_020]
+    assert [row["timestamp"] - NOON for row in heard[-2:]] == [3_100, 4_000]
 
 
 def test_a_fill_has_one_time_on_the_tape_and_in_our_hands() -> None:

@@ -342,6 +342,16 @@ def test_a_replay_sets_the_prices(tmp_path: Path) -> None:
         assert abs(other["index_price"] / 3200 - 1) < 0.05
 
 
+def test_the_venues_clock_does_not_wait_for_the_feed(tmp_path: Path) -> None:
+    """The feed is silent for minutes: index, mark, heartbeats and the rest go on."""
+    with running(tmp_path, speed=Decimal("0.001")) as started:
+        url, asked = f"{started.http}/public/ticker", {"instrument_name": INVERSE}
+        first = requests.get(url, asked, timeout=5).json()["result"]["timestamp"]
+        deadline = time.monotonic() + 10
+        while requests.get(url, asked, timeout=5).json()["result"]["timestamp"] == first:
+            assert time.monotonic() < deadline
+
+
 def test_a_disk_that_fails_stops_the_exchange(tmp_path: Path) -> None:
     """An order that cannot be saved is not answered for; the exchange ends with code 1."""
     folder = tmp_path / "account"

@@ -32,7 +32,7 @@ class Storm:
             self.hang_ups += moved.hangs_up
 
     def price(self, index: str = "btc_usd") -> Decimal:
-        return self.bench.exchange.index_prices()[index]
+        return self.bench.exchange.prices()[index]
 
 
 def protected(storm: Storm) -> Any:
