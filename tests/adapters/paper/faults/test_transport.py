@@ -117,14 +117,15 @@ def test_a_lost_request_is_never_carried_out(tmp_path: Path) -> None:
 
 
 def test_a_lost_reply_leaves_the_order_there(tmp_path: Path) -> None:
-    """And its notification comes all the same."""
-    with weather(tmp_path, lost("reply_lost")) as stage:
-        line = stage.line()
-        line.call("private/subscribe", channels=[CHANGES])
+    """And its notification comes all the same: who hears of it does not miss the reply."""
+    with weather(tmp_path, lost("reply_lost", "labels = 'a'"), lost("reply_lost")) as stage:
+        line, other = stage.line(), stage.line()
+        other.call("private/subscribe", channels=[CHANGES])
         with pytest.raises(OutcomeUnknown, match="no reply within"):
             line.buy("a", SOON)
-        assert line.told() == ["a"]
-        assert stage.bought() == {"a"}
+        assert other.told() == ["a"]
+        assert other.buy("b")["order"]["label"] == "b"
+        assert stage.bought() == {"a", "b"}
 
 
 def test_a_lost_reply_over_http_leaves_the_client_waiting(tmp_path: Path) -> None:
