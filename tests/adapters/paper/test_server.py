@@ -344,7 +344,7 @@ def test_a_replay_sets_the_prices(tmp_path: Path) -> None:
 
 def test_the_venues_clock_does_not_wait_for_the_feed(tmp_path: Path) -> None:
     """The feed is silent for minutes: index, mark, heartbeats and the rest go on."""
-    with running(tmp_path, speed=Decimal("0.001")) as started:
+    with running(tmp_path, speed=Decimal("0.001"), rate_limits=False) as started:
         url, asked = f"{started.http}/public/ticker", {"instrument_name": INVERSE}
         first = requests.get(url, asked, timeout=5).json()["result"]["timestamp"]
         deadline = time.monotonic() + 10
