@@ -13,7 +13,7 @@ from adapters.paper.catalogue import CURRENCIES, INDEX_OF, INSTRUMENTS
 from adapters.paper.fees import STANDARD, Fees
 from adapters.paper.ids import Ids
 from adapters.paper.ledger import Ledger
-from adapters.paper.market import BookShape, Market, PublicTrade
+from adapters.paper.market import INDEX_EVERY_MS, BookShape, Market, PublicTrade
 from adapters.paper.records import OrderRecord, TradeRecord, TriggerEntry
 from adapters.paper.switches import Switches
 from domain.orders import ZERO, OrderState
@@ -53,10 +53,12 @@ class Engine:
         now_ms: int,
         switches: Switches = _HARSH,
         fees: Fees = STANDARD,
+        index_every_ms: int = INDEX_EVERY_MS,
     ) -> None:
         self.seed = seed
         self.shape = shape
         self.fees = fees
+        self.index_every_ms = index_every_ms
         self.switches = switches
         self.now_ms = now_ms
         self.revision = 0
@@ -81,6 +83,7 @@ class Engine:
             change_id=self.ids.change(),
             mark_window_seconds=self.switches.mark_window_seconds,
             mark_clip_pct=self.switches.mark_clip_pct,
+            index_every_ms=self.index_every_ms,
         )
 
     def state_of(self, instrument_name: str) -> str:

@@ -19,7 +19,7 @@ from adapters.paper.errors import refusal
 from adapters.paper.fees import STANDARD, Fees
 from adapters.paper.hub import Hub, Notification
 from adapters.paper.limits import RateLimits
-from adapters.paper.market import BookShape
+from adapters.paper.market import INDEX_EVERY_MS, BookShape
 from adapters.paper.methods import METHODS
 from adapters.paper.methods.call import Call, Method
 from adapters.paper.params import Params
@@ -46,7 +46,8 @@ class Exchange:
     """A Deribit in a box. One account, one client id.
 
     ``balances`` per currency (BTC, ETH, USDC) count only for a new account. ``rate_limits``
-    turns the limits of the lowest tier on; ``switches`` decide what the venue does not publish.
+    turns the limits of the lowest tier on; ``switches`` decide what the venue does not publish,
+    ``index_every_ms`` how often index and mark are published.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Exchange:
         shape: BookShape = _DEFAULT_SHAPE,
         switches: Switches = _DEFAULT_SWITCHES,
         fees: Fees = STANDARD,
+        index_every_ms: int = INDEX_EVERY_MS,
     ) -> None:
         unknown = sorted(set(balances) - set(CURRENCIES))
         if unknown:
@@ -73,6 +75,7 @@ class Exchange:
             now_ms=now_ms,
             switches=switches,
             fees=fees,
+            index_every_ms=index_every_ms,
         )
         for currency, cash in self._engine.account.balances.items():
             if cash:

@@ -29,6 +29,7 @@ _SCALE = 100 * 100 * 4 * 1_000_000
 _KNOT_MS = 60_000
 _LONGEST_CATCH_UP_SECONDS = 120
 _HOUR_MS = 3_600_000
+INDEX_EVERY_MS = 1000
 _PERIOD_MS = 8 * _HOUR_MS
 # What rests at the touch, in USD: order of magnitude of captures from the end of 2025.
 _TOUCH_USD = {
@@ -92,8 +93,8 @@ class InterestSample:
 class Market:
     """Prices and liquidity of one instrument. `step` moves it; takers call `take`.
 
-    ``published`` is the second (since the epoch) of index and mark, ``taken`` what takers have had
-    of each side (by its name) since the last step.
+    Index and mark are of ``published_ms``; they follow ``index_every_ms``. ``taken`` is what takers
+    have had of each side (by its name) since the last step.
     """
 
     instrument: Instrument
@@ -103,11 +104,13 @@ class Market:
     now_ms: int
     mark_window_seconds: int
     mark_clip_pct: Decimal
+    index_every_ms: int = INDEX_EVERY_MS
     steps: int = 0
     change_id: int = 0
     premium_ema: Decimal = ZERO
     band_ema: Decimal = ZERO
-    published: int = 0
+    published_ms: int = 0
+    averaged_second: int = 0
     mark: Decimal = ZERO
     last_price: Decimal = ZERO
     last_tick: int = 1
@@ -129,8 +132,7 @@ class Market:
         self.spot = self.index
         self._mid = self.spot + self._premium()
         self.premium_ema = self.band_ema = self._mid - self.index
-        # The first step is published at once: a recording may begin anywhere.
-        self.published = self.now_ms // 1000 - 1
+        self.averaged_second = self.now_ms // 1000
         self._reprice()
         self.last_price = self.best(Side.BUY)
         self.settlement_price = self.mark
@@ -162,18 +164,20 @@ class Market:
         self._levels.clear()
         self.taken.clear()
         self._mid = self.spot + self._premium()
-        if now_ms // 1000 > self.published:
-            self._publish(now_ms // 1000)
+        due_ms = now_ms - now_ms % self.index_every_ms
+        if due_ms > self.published_ms:
+            self.published_ms = due_ms
+            self._publish()
         return self._mid - before
 
-    def _publish(self, second: int) -> None:
-        """The index and the mark of another second; seconds nobody looked at count in the mark."""
+    def _publish(self) -> None:
+        """The index is what the feed says now; the mark follows, its average by the second."""
         self.index = self.spot
-        sample = self._mid - self.index
-        for _ in range(min(second - self.published, _LONGEST_CATCH_UP_SECONDS)):
+        second, sample = self.now_ms // 1000, self._mid - self.index
+        for _ in range(min(second - self.averaged_second, _LONGEST_CATCH_UP_SECONDS)):
             self.premium_ema = mark.ema_step(self.premium_ema, sample, self.mark_window_seconds)
             self.band_ema = mark.ema_step(self.band_ema, sample, mark.BAND_WINDOW_SECONDS)
-        self.published = second
+        self.averaged_second = max(second, self.averaged_second)
         self._reprice()
 
     def _accrue(self, now_ms: int) -> None:

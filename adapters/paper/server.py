@@ -30,7 +30,7 @@ from adapters.paper.faults.plan import FaultPlan
 from adapters.paper.faults.weather import Weather
 from adapters.paper.feed import Feed, OpenArchive, Tick, open_feed
 from adapters.paper.fees import STANDARD, Fees
-from adapters.paper.market import BookShape
+from adapters.paper.market import INDEX_EVERY_MS, BookShape
 from adapters.paper.patience import KEEP_ALIVE_SECONDS, allow_many_sockets, is_worth_logging
 from adapters.paper.status import StatusScreen
 from adapters.paper.store import AccountStore
@@ -135,6 +135,8 @@ class PaperServer:
             "shape": settings.shape,
             "switches": settings.switches,
             "fees": settings.fees,
+            # A market that runs ten times as fast publishes ten times as often.
+            "index_every_ms": max(1, int(INDEX_EVERY_MS / max(Decimal(1), settings.speed))),
         }
         if kept is None:
             balances = settings.balances

@@ -40,7 +40,15 @@ _NUMBERS = (
     "interest",
     "settlement_price",
 )
-_COUNTS = ("now_ms", "steps", "change_id", "published", "last_tick", "trade_seq")
+_COUNTS = (
+    "now_ms",
+    "steps",
+    "change_id",
+    "published_ms",
+    "averaged_second",
+    "last_tick",
+    "trade_seq",
+)
 
 
 def _text(value: Any) -> str:
@@ -150,11 +158,11 @@ def _load_account(engine: Engine, kept: Mapping[str, Any]) -> None:
 
 
 def _load_market(market: Market, packed: Mapping[str, Any]) -> None:
-    # What accounts of earlier versions do not have, or have by another name.
+    # What accounts of earlier versions do not have.
     old: dict[str, Any] = {
         "settlement_price": packed["index"],
         "spot": packed["index"],
-        "published": packed.get("averaged_second"),
+        "published_ms": 0,
         "state": "open",
         CANDLES: (),
     }
