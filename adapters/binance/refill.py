@@ -2,7 +2,8 @@
 
 The collector says what is missing (`want`) and takes what came (`take`); what was fetched but
 not stored yet is not fetched again. Ids the venue does not have, asked several times, are given
-up: only then is a hole recorded as one.
+up: only then is a hole recorded as one. The venue may lag behind its own stream: one that shows
+nothing at all after an id is asked for minutes, while others are fetched.
 """
 
 import threading
@@ -19,7 +20,9 @@ from domain.runs import Run, joined, lacking
 from domain.ticks import Ticks
 
 TRIES = 3
-"""How often the venue must say that it does not have an id before it counts as lost."""
+"""How often the venue must show later ids without one before that counts as lost."""
+TRIES_OF_NOTHING = 8
+"""And how often it must show nothing after it: four minutes, as the waits become longer."""
 MOST_WAITING = 200_000
 """Ticks that may wait to be taken before fetching pauses."""
 BACK_OFF_FIRST, BACK_OFF_CAP = 1.0, 60.0
@@ -48,6 +51,7 @@ class Refiller:
         *,
         back_off: float = BACK_OFF_FIRST,
     ) -> None:
+        self._clock = clock
         self._over = threading.Event()
         self._rest = {
             market: BinanceRest(url, market, clock, self._over.wait, bans)
@@ -59,7 +63,7 @@ class Refiller:
         self._ready: list[Ticks] = []
         self._lost: list[Missing] = []
         self._tails: list[Missing] = []
-        self._doubts: dict[Missing, int] = {}
+        self._doubts: dict[tuple[str, int], tuple[int, float]] = {}
         self._failures = 0
         self._log = structlog.get_logger(actor="collector")
         self._thread = threading.Thread(target=self._run, name="binance-refill", daemon=True)
@@ -116,22 +120,17 @@ class Refiller:
                 self._do(job)
 
     def _next(self) -> Missing | None:
-        """The oldest piece that is missing; waits when there is none or too much waits already."""
+        """The oldest piece that may be asked for; waits when none may, or too much is ready."""
         with self._changing:
-            jobs = [*self._tails[:1], *self._wanted[:1]]
+            jobs = [*self._tails[:1], *(x for x in self._wanted if not self._rests(x))]
             if not jobs or sum(map(len, self._ready)) >= MOST_WAITING:
-                self._changing.wait(_IDLE_SECONDS)
+                self._changing.wait(min(_IDLE_SECONDS, self._back_off))
                 return None
             return jobs[0]
 
     def _look_after(self, job: Missing) -> None:
         """Fetches what follows an id; page after page, until one is not full."""
-        try:
-            page = self._rest[market_of(job.symbol)].from_id(job.symbol, job.first)
-            self._failures = 0
-        except (Unavailable, Refused, Malformed) as error:
-            self._failed(job, error)
-            page = None
+        _, page = self._page(job)
         found = _between(page, job.first, job.last)
         with self._changing:
             self._tails.remove(job)
@@ -141,17 +140,25 @@ class Refiller:
                     self._tails.append(Missing(job.symbol, int(found.agg_id[-1]) + 1, _NO_END))
 
     def _do(self, job: Missing) -> None:
-        try:
-            page = self._rest[market_of(job.symbol)].from_id(job.symbol, job.first)
-            self._failures = 0
-        except (Unavailable, Refused, Malformed) as error:
-            self._failed(job, error)
+        is_answered, page = self._page(job)
+        if not is_answered:
             return
         found = _between(page, job.first, job.last)
-        begins = job.last + 1 if found is None else int(found.agg_id[0])
-        if begins > job.first and not self._is_sure(Missing(job.symbol, job.first, begins - 1)):
-            return
+        if found is None or int(found.agg_id[0]) > job.first:
+            is_past = page is not None and int(page.agg_id[-1]) > job.first
+            if not self._is_sure(job, TRIES if is_past else TRIES_OF_NOTHING):
+                return
         self._settle(job, found, page)
+
+    def _page(self, job: Missing) -> tuple[bool, Ticks | None]:
+        """Whether the venue answered, and the ticks from the first id on."""
+        try:
+            page = self._rest[market_of(job.symbol)].from_id(job.symbol, job.first)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the thread
+            self._failed(job, error)
+            return False, None
+        self._failures = 0
+        return True, page
 
     def _failed(self, job: Missing, error: Exception) -> None:
         self._failures += 1
@@ -163,20 +170,27 @@ class Refiller:
                 "refill_failed",
                 symbol=job.symbol,
                 first_id=job.first,
-                error=str(error),
+                error=f"{type(error).__name__}: {error}"[:200],
                 failures=self._failures,
                 retry_in_seconds=round(wait, 1),
             )
         self._over.wait(wait)
 
-    def _is_sure(self, absent: Missing) -> bool:
-        """Whether the venue said often enough that it does not have these."""
-        self._doubts[absent] = self._doubts.get(absent, 0) + 1
-        if self._doubts[absent] >= TRIES:
-            del self._doubts[absent]
+    def _is_sure(self, job: Missing, tries: int) -> bool:
+        """Whether the venue said often enough that it does not have the job's first id."""
+        key = job.symbol, job.first
+        times = self._doubts.get(key, (0, 0.0))[0] + 1
+        if times >= tries:
+            self._doubts.pop(key, None)
             return True
-        self._over.wait(self._back_off)
+        wait = min(BACK_OFF_CAP, self._back_off * 4 ** (times - 1))
+        self._doubts[key] = times, self._clock.monotonic() + wait
         return False
+
+    def _rests(self, job: Missing) -> bool:
+        """Whether the venue is not to be asked about it yet."""
+        doubt = self._doubts.get((job.symbol, job.first))
+        return doubt is not None and self._clock.monotonic() < doubt[1]
 
     def _settle(self, job: Missing, found: Ticks | None, page: Ticks | None) -> None:
         """What a page settles is not wanted any more: found, or known to be nowhere.

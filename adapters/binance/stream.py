@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import structlog
 import websocket
-from websocket import ABNF, WebSocketException, WebSocketTimeoutException
+from websocket import ABNF, WebSocketTimeoutException
 
 from actors.ports import Clock
 from domain.ticks import venue_name
@@ -71,7 +71,7 @@ class BinanceStream:
             heard = False
             try:
                 heard, reason = self._connection()
-            except (OSError, WebSocketException, ValueError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the thread
                 reason = f"{type(error).__name__}: {error}"[:120]
             was_connected, self.is_connected = self.is_connected, False
             failures = 0 if heard else failures + 1

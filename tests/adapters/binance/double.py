@@ -55,7 +55,7 @@ class Double:
     """Serves tapes on a free port from `__enter__` to `__exit__`.
 
     ``speed`` is the tape's time over ours; with ``begin`` of the tape's ticks already past.
-    ``absent`` are ids it does not have any more, over REST; ``ends`` says whether it is over.
+    ``absent`` are ids it does not have any more, over REST, which is ``behind`` so many ticks.
     """
 
     def __init__(
@@ -75,6 +75,7 @@ class Double:
         self._minute = 0
         self.base_weight = 0
         self.absent = absent
+        self.behind = 0
         self._speed = speed
         self._begin = begin
         self._chance = random.Random(seed)  # noqa: S311 - troubles must repeat
@@ -212,7 +213,7 @@ class Double:
         return Response(b"<html>oops", kind)
 
     def _rows(self, tape: Tape, query: Mapping[str, str]) -> list[dict[str, Any]]:
-        limit, end = int(query.get("limit", "500")), self.reached(tape.ticks.symbol)
+        limit, end = int(query.get("limit", "500")), self.reached(tape.ticks.symbol) - self.behind
         if "fromId" in query:
             start = max(0, int(query["fromId"]) - FIRST_ID)
         elif "startTime" in query:

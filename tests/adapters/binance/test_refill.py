@@ -93,6 +93,36 @@ def test_what_the_venue_does_not_have_is_given_up_after_it_said_so_three_times()
     assert asked.count(15) >= 1
 
 
+def test_a_venue_that_is_behind_its_own_stream_is_waited_for() -> None:
+    """One that shows nothing after an id does not say that it does not have it; others go on."""
+    with double() as venue, refilling(venue) as refiller:
+        venue.behind = COUNT - 1_000
+        early = Missing("BTCUSDT", FIRST_ID + 2_000, FIRST_ID + 2_009)
+        refiller.want([early, Missing("spot:ETHUSDT", FIRST_ID + 5, FIRST_ID + 6)])
+        wait_for(lambda: venue.seen.requests >= 5, "five requests")
+        venue.behind = 0
+        ticks, lost = gathered(refiller, lambda found, _: sum(map(len, found)) >= 12)
+    assert len(ids(ticks)) == 12
+    assert lost == []
+
+
+def test_nonsense_that_nobody_thought_of_ends_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes wrong in a request, whatever it is, is tried again."""
+    wrong = iter([OverflowError("weight"), KeyError("x")])
+    asked = BinanceRest.from_id
+
+    def from_id(self: BinanceRest, symbol: str, first: int) -> Ticks | None:
+        if (error := next(wrong, None)) is not None:
+            raise error
+        return asked(self, symbol, first)
+
+    monkeypatch.setattr(BinanceRest, "from_id", from_id)
+    with double() as venue, refilling(venue) as refiller:
+        refiller.want([Missing("BTCUSDT", FIRST_ID, FIRST_ID + 9)])
+        ticks, _ = gathered(refiller, lambda found, _: sum(map(len, found)) >= 10)
+    assert ids(ticks) == list(range(10))
+
+
 def joined_bounds(lost: list[Missing]) -> list[tuple[int, int]]:
     return sorted((x.first - FIRST_ID, x.last - FIRST_ID) for x in lost)
 
