@@ -13,10 +13,8 @@ that the entropy is the 2.9 bytes that issue 6 names for it.
 import gc
 import gzip
 import os
-import resource
-import subprocess
-import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -28,6 +26,7 @@ from adapters.archive.reader import bars
 from adapters.archive.store import Archive
 from adapters.binance.frames import collect_garbage_rarely, names_of, parse
 from adapters.clock import SystemClock
+from benchmarks import collecting
 from benchmarks.measuring import Effort, now
 from benchmarks.rows import Row
 from domain.compaction import DAY_MS
@@ -39,22 +38,24 @@ MILLION = 1_000_000
 FRAMES = 200_000
 STEP = 50_000
 """Frames stored at once, as the collector does when it is pressed."""
-PACE, PACE_SECONDS = 5_000, 5.0
-"""Ten times the most Binance sends for a symbol in a second, and the collector's step."""
+A_DAY = 30.4 * 86_400
+"""Ticks of BTCUSDT in a day as busy as the recording."""
+THE_ORIGINAL = 50.0
+"""Megabytes a day, as its users were told."""
 TARGET_RATE = 500_000.0
 TARGET_BYTES = {"BTCUSDT": 4.3, "spot:BTCUSDT": 4.8}
 TARGET_QUERY = 0.3
 
 
 def run(effort: Effort) -> list[Row]:
-    """Rate, bytes, query, and what ten times the peak costs."""
+    """Rate, bytes, query, and what ten times the peak costs the collector's process."""
     folder = effort.folder / "archive"
     folder.mkdir()
     count = effort.calls(MILLION)
     rows = [_rate(folder, effort)]
     for symbol in TARGET_BYTES:
         rows += _sizes(folder / symbol.replace(":", "-"), symbol, count)
-    return [*rows, _query(folder / "BTCUSDT", count), *_load(folder / "load", effort)]
+    return [*rows, _query(folder / "BTCUSDT", count), *_live(folder / "live", effort)]
 
 
 def drawn(symbol: str, count: int, seed: int = 1) -> Ticks:
@@ -194,6 +195,18 @@ def _sizes(root: Path, symbol: str, count: int) -> list[Row]:
             met=ours <= target and ours <= 1.7 * entropy if count == MILLION else None,
         )
     ]
+    if not is_spot(symbol):
+        megabytes = ours * A_DAY / 1e6
+        rows.append(
+            Row(
+                what=f"megabytes a day, {symbol}, {A_DAY / 1e6:.1f} million ticks",
+                ours=megabytes,
+                unit="MB",
+                against="the original",
+                theirs=THE_ORIGINAL,
+                ratio=megabytes / THE_ORIGINAL,
+            )
+        )
     return rows + [
         Row(
             what=f"the same, {symbol}",
@@ -260,42 +273,10 @@ def _query(root: Path, count: int) -> Row:
     )
 
 
-def _load(folder: Path, effort: Effort) -> list[Row]:
-    """What ten times the peak costs a process that does nothing else."""
-    steps = effort.calls(12)
-    command = (sys.executable, "-m", "benchmarks.archive", str(folder), str(steps))
-    done = subprocess.run(command, capture_output=True, check=True)
-    told = orjson.loads(done.stdout)
-    return [
-        Row(
-            what=f"{PACE} ticks a second: share of a core",
-            ours=told["cpu_seconds"] / (steps * PACE_SECONDS) * 100,
-            unit="%",
-        ),
-        Row(what=f"{PACE} ticks a second: resident memory", ours=told["mib"], unit="MiB"),
-    ]
-
-
-def load(folder: Path, steps: int) -> dict[str, float]:
-    """Steps of the collector's own size, merges included; CPU seconds and MiB."""
-    collect_garbage_rarely()
-    size = round(PACE * PACE_SECONDS)
-    frames = frames_of(drawn("BTCUSDT", size * steps))
-    names = names_of(["BTCUSDT"])
-    with Archive(folder, SystemClock()) as archive:
-        began = os.times()
-        for step in range(steps):
-            archive.add(parse(frames[step * size : (step + 1) * size], names).ticks)
-            for group in archive.plan():
-                archive.merge(group)
-            archive.publish()
-        ended = os.times()
-    cpu = ended.user + ended.system - began.user - began.system
-    return {
-        "cpu_seconds": cpu,
-        "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }
-
-
-if __name__ == "__main__":
-    sys.stdout.buffer.write(orjson.dumps(load(Path(sys.argv[1]), int(sys.argv[2]))))
+def _live(folder: Path, effort: Effort) -> list[Row]:
+    """Ticks of this minute, as fast as they come at ten times the peak."""
+    count = effort.calls(40 * collecting.PACE)
+    start_ms = int(SystemClock().now().timestamp() * 1000)
+    times = start_ms + np.arange(count, dtype=np.int64) * 1000 // collecting.PACE
+    ticks = replace(drawn("BTCUSDT", count), timestamp_ms=times)
+    return collecting.run(folder, frames_of(ticks), effort)

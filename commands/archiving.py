@@ -218,7 +218,7 @@ def compact(*, now: bool) -> int:
 def prune(age_ms: int, *, now: bool) -> int:
     now_ms = int(SystemClock().now().timestamp() * 1000)
     with _written() as archive:
-        gone = archive.prune((now_ms - age_ms) // DAY_MS)
+        gone = archive.prune((now_ms - age_ms) // DAY_MS, now=now)
         archive.publish()
         archive.sweep(now=now)
     days = len({(x.symbol, x.day) for x in gone})

@@ -230,13 +230,18 @@ class Archive:
             self._leave([x.path for x in group if x.path != made.path])
         return made
 
-    def prune(self, before_day: int) -> list[Segment]:
+    def prune(self, before_day: int, *, now: bool = False) -> list[Segment]:
         """Takes every day before that one out of the archive; returns what went.
+
+        With ``now`` the files go at once, which needs no room on a full disk.
 
         Raises:
             OSError: it is not written down, so it may be there again after a restart.
         """
         gone = [x for x in self._segments.values() if x.day < before_day]
+        if now:
+            for segment in gone:
+                segment.path.unlink(missing_ok=True)
         self._leave([x.path for x in gone])
         self._recount({x.symbol for x in gone})
         return gone
