@@ -275,7 +275,7 @@ def _query(root: Path, count: int) -> Row:
 
 def _live(folder: Path, effort: Effort) -> list[Row]:
     """Ticks of this minute, as fast as they come at ten times the peak."""
-    count = effort.calls(40 * collecting.PACE)
+    count = collecting.PACE * effort.calls(collecting.SECONDS)
     start_ms = int(SystemClock().now().timestamp() * 1000)
     times = start_ms + np.arange(count, dtype=np.int64) * 1000 // collecting.PACE
     ticks = replace(drawn("BTCUSDT", count), timestamp_ms=times)

@@ -1,6 +1,5 @@
 """What the archive's commands do; only they load this, and with it DuckDB and numpy."""
 
-import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,7 +11,6 @@ import orjson
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from actors.kernel import ExitCode
 from adapters.archive import reader
@@ -98,33 +96,30 @@ def status(*, as_json: bool) -> int:
         told = {"symbols": rows, "positioning_rows": positioning[0], "collector": collector}
         typer.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
         return int(ExitCode.OK)
-    console = Console(width=None if sys.stdout.isatty() else 130)
-    console.print(_status_table(root, rows))
+    typer.echo(f"archive in {root}")
+    for row in rows:
+        typer.echo(_status_words(row))
     last = f", the last {_when(positioning[1])}" if positioning[1] else ""
-    console.print(f"{positioning[0]} positioning rows{last}", highlight=False)
-    console.print(_collector_words(collector), highlight=False)
+    typer.echo(f"\n{positioning[0]} positioning rows{last}")
+    typer.echo(_collector_words(collector))
     return int(ExitCode.OK)
 
 
-def _status_table(root: Path, rows: Sequence[dict[str, Any]]) -> Table:
-    table = Table(title=f"archive in {root}", title_justify="left")
-    for name in ("symbol", "first", "last", "days", "files", "ticks", "MB", "B/tick"):
-        table.add_column(name, justify="left" if name == "symbol" else "right", no_wrap=True)
-    for name in ("holes", "missing", "lost"):
-        table.add_column(name, justify="right")
-    for row in rows:
-        table.add_row(
-            row["symbol"],
-            _when(row["first_ms"]),
-            _when(row["last_ms"]),
-            str(row["days"]),
-            str(row["files"]),
-            f"{row['ticks']:,}".replace(",", " "),
-            f"{row['bytes'] / 1e6:.1f}",
-            f"{row['bytes_per_tick']:.2f}",
-            *(str(row[name]) for name in ("holes", "missing", "unfillable")),
-        )
-    return table
+def _status_words(row: dict[str, Any]) -> str:
+    """A symbol in three lines that fit a narrow terminal."""
+    days, files = (_many(row[name], name[:-1]) for name in ("days", "files"))
+    size = f"{row['bytes'] / 1e6:.1f} MB, {row['bytes_per_tick']:.2f} bytes a tick"
+    holes = f"{_many(row['missing'], 'tick')} missing in {_many(row['holes'], 'hole')}"
+    lost = f", {_many(row['unfillable'], 'tick')} lost for good" if row["unfillable"] else ""
+    return (
+        f"\n{row['symbol']}: {_many(row['ticks'], 'tick')}, {days}, {files}\n"
+        f"    {_when(row['first_ms'])} to {_when(row['last_ms'])}, {size}\n"
+        f"    {holes if row['missing'] else 'no holes'}{lost}"
+    )
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}".replace(",", " ")
 
 
 def _when(ms: int) -> str:
@@ -137,7 +132,8 @@ def _collector(root: Path) -> dict[str, Any]:
     if not news:
         return {"running": False}
     age = SystemClock().now().timestamp() - float(news["at"])
-    return {"running": 0 <= age < FRESH_SECONDS, "age_seconds": round(age, 1), **news}
+    is_running = 0 <= age < FRESH_SECONDS and not news.get("has_ended")
+    return {"running": is_running, "age_seconds": round(age, 1), **news}
 
 
 def _collector_words(collector: dict[str, Any]) -> str:
@@ -252,10 +248,14 @@ def fetch(stretch: Stretch) -> int:
         bans = Bans(clock, archive.root / BANS)
         rest = BinanceRest(addresses(settings)[market], market, clock, pause, bans)
         archive.try_again(stretch.symbol)
-        stored = fetch_stretch(archive, rest, stretch, clock, told)
+        stored = fetch_stretch(archive, rest, stretch, clock, progress=told, waiting=_say_waiting)
         rest.close()
     typer.echo(f"{stored} ticks of {stretch.symbol} are new.")
     return int(ExitCode.OK)
+
+
+def _say_waiting(reason: str, seconds: float) -> None:
+    typer.echo(f"Binance: {reason}. Asked again in {seconds:.0f} s.", err=True)
 
 
 # -- handing on --------------------------------------------------------------------------------

@@ -7,11 +7,13 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any
 
 import orjson
 import structlog
 import typer
+from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -55,7 +57,7 @@ def run_collector(settings: Settings, wish: Wish) -> int:
     """Collects until the time is over or a signal comes; returns the exit code."""
     collect_garbage_rarely()
     with ExitStack() as stack:
-        stack.enter_context(open_log(settings, LOG_FILE))
+        stack.enter_context(open_log(settings, LOG_FILE, stream=_Terminal()))
         try:
             archive = stack.enter_context(Archive(settings.data_dir / "raw", SystemClock()))
         except AlreadyRunning as error:
@@ -141,7 +143,8 @@ class _Runner:
                 show()
                 self._say(log)
             self._source.stop()
-            self._collector.step()
+            self._collector.finish()
+            show()
             self._say(log, always=True)
 
     def _stop(self, *_: object) -> None:
@@ -183,6 +186,19 @@ def _counter(state: State) -> "_Screen | _Silent":
     return _Screen(state) if sys.stdout.isatty() else _Silent()
 
 
+class _Terminal(StringIO):
+    """Standard error as it is at the moment: the counter puts what is written above itself."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        return sys.stderr.isatty()
+
+
 class _Silent:
     def __enter__(self) -> Callable[[], None]:
         return lambda: None
@@ -205,25 +221,32 @@ class _Screen:
 
 def state_table(state: State) -> Table:
     """Rate, lag, holes and sizes of each symbol."""
-    table = Table(title="collector", title_justify="left")
-    names = ("symbol", "ticks/s", "lag ms", "stored", "rows", "holes", "missing", "lost")
-    for name in (*names, "B/tick", "MB/day"):
+    table = Table(title="collector", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.title_justify = "left"
+    names = ("symbol", "ticks/s", "lag", "stored", "holes", "missing", "lost", "B/tick", "MB/day")
+    for name in names:
         table.add_column(name, justify="left" if name == "symbol" else "right", no_wrap=True)
     for symbol, x in sorted(state.symbols.items()):
-        lag = "-" if x.lag_ms is None else str(x.lag_ms)
         size = f"{x.size / x.rows:.2f}" if x.rows else "-"
-        counts = (x.stored, x.rows, x.holes, x.missing, x.unfillable)
+        counts = (x.stored, x.holes, x.missing, x.unfillable)
         figures = [f"{each:,}".replace(",", " ") for each in counts]
         day = f"{x.bytes_a_day / 1e6:.1f}"
-        table.add_row(symbol, f"{x.rate:.0f}", lag, *figures, size, day)
+        table.add_row(symbol, f"{x.rate:.0f}", _lag(x.lag_ms), *figures, size, day)
     caption = [
         f"{state.gaps_filled} gaps filled",
         f"{state.positioning_rows} positioning rows",
-        "" if state.source.get("connected") else "NOT CONNECTED",
+        "" if state.has_ended or state.source.get("connected") else "NOT CONNECTED",
         f"DISK: {state.disk_error}" if state.disk_error else "",
     ]
     table.caption = ", ".join(filter(None, caption))
     return table
+
+
+def _lag(lag_ms: int | None) -> str:
+    """How old the newest tick was when it was stored, short enough for a column."""
+    if lag_ms is None:
+        return "-"
+    return f"{lag_ms} ms" if lag_ms < 10_000 else f"{lag_ms // 1000} s"
 
 
 def _summary(state: State, *, as_json: bool) -> None:
@@ -239,5 +262,5 @@ def _summary(state: State, *, as_json: bool) -> None:
             "positioning_rows": state.positioning_rows,
         }
         typer.echo(orjson.dumps(total).decode())
-    else:
-        Console(width=None if sys.stdout.isatty() else WIDE).print(state_table(state))
+    elif not sys.stdout.isatty():  # on a terminal the counter has shown it
+        Console(width=WIDE).print(state_table(state))

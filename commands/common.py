@@ -5,7 +5,7 @@ import os
 import sys
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import structlog
 import typer
@@ -83,8 +83,9 @@ def not_started(reason: str) -> int:
     return int(ExitCode.FAILED)
 
 
-def open_log(settings: Settings, name: str = logs.FILE) -> Log:
+def open_log(settings: Settings, name: str = logs.FILE, stream: TextIO | None = None) -> Log:
     for secret in settings.secrets():
         register_secret(secret)
     folder, level = settings.log_dir, settings.log_level
-    return configure(folder, level, terminal=True, clock=SystemClock(), file_name=name)
+    clock = SystemClock()
+    return configure(folder, level, terminal=True, clock=clock, stream=stream, file_name=name)

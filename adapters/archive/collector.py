@@ -97,6 +97,7 @@ class State:
     gaps_filled: int = 0
     positioning_rows: int = 0
     disk_error: str = ""
+    has_ended: bool = False
     backlog: int = 0
     symbols: dict[str, SymbolState] = field(default_factory=dict[str, SymbolState])
     source: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -163,6 +164,11 @@ class Collector:
         self._tell_set_aside()
         self._look_at_holes()
         self._write_news()
+
+    def finish(self) -> None:
+        """The last step, of a source that was stopped; its news are that it has ended."""
+        self.state.has_ended = True
+        self.step()
 
     @property
     def pause(self) -> float:

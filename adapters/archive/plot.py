@@ -15,11 +15,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from adapters.archive.reader import Bar, NothingThere, bars, gaps
+from domain.compaction import DAY_MS
 from domain.moments import Stretch
 
 WIDTHS_MS = (1_000, 5_000, 15_000, 60_000, 300_000, 900_000, 3_600_000, 14_400_000, 86_400_000)
 MOST_BARS = 1_500
 INK, PRICE, BUY, SELL, RATE, HOLE = "#22282f", "#1f4e79", "#2a9d8f", "#d1495b", "#6c757d", "#f4a261"
+_QUOTES = ("USDT", "USDC", "FDUSD", "TUSD", "BTC", "ETH", "BNB", "EUR", "TRY", "BRL")
 _NAMES = {1_000: "s", 60_000: "min", 3_600_000: "h", 86_400_000: "d"}
 
 
@@ -45,15 +47,18 @@ def plot(root: Path, stretch: Stretch, target: Path) -> int:
     figure = Figure(figsize=(12, 7.5), dpi=150, layout="constrained")
     price, volume, rate = figure.subplots(3, 1, sharex=True, height_ratios=(3, 1.2, 1))
     times = [_time(x.start_ms) for x in found]
+    coin, money = _coins(stretch.symbol)
     _price(price, times, found, width)
+    price.set_ylabel(f"price, {money}" if money else "price")
     _volume(volume, times, found, width)
+    volume.set_ylabel(f"volume\n{coin} per {_width(width)}")
     _rate(rate, times, found, width)
     for axes in (price, volume, rate):
         _holes(axes, missing, stretch)
         _dress(axes)
     _frame(figure, price, rate, stretch)
     price.set_title(_title(stretch), loc="left", fontsize=13, fontweight="bold", color=INK)
-    price.set_title(_summary(found, missing), loc="right", fontsize=9, color=INK)
+    price.set_title(_summary(found, missing, coin), loc="right", fontsize=9, color=INK)
     figure.savefig(target)
     return sum(x.ticks for x in found)
 
@@ -74,7 +79,6 @@ def _price(axes: Any, times: Sequence[datetime], found: Sequence[Bar], width: in
         low, high = [found[at].low for at in piece], [found[at].high for at in piece]
         axes.fill_between(x, low, high, color=PRICE, alpha=0.25, linewidth=0)
         axes.plot(x, [found[at].close for at in piece], color=PRICE, linewidth=0.9)
-    axes.set_ylabel("price, USDT")
     axes.yaxis.set_major_formatter(FuncFormatter(_plain))
 
 
@@ -84,7 +88,6 @@ def _volume(axes: Any, times: Sequence[datetime], found: Sequence[Bar], width: i
     axes.bar(times, [x.bought for x in found], color=BUY, label="takers buy", **options)
     axes.bar(times, [-x.sold for x in found], color=SELL, label="takers sell", **options)
     axes.axhline(0, color=INK, linewidth=0.5)
-    axes.set_ylabel(f"volume\ncoin per {_width(width)}")
     axes.yaxis.set_major_formatter(FuncFormatter(_unsigned))
     axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), fontsize=8, frameon=False, ncols=2)
 
@@ -130,20 +133,34 @@ def _frame(figure: Figure, price: Any, rate: Any, stretch: Stretch) -> None:
     price.set_xlim(_time(stretch.start_ms), _time(stretch.end_ms))
     locator = mdates.AutoDateLocator(tz=UTC)
     rate.xaxis.set_major_locator(locator)
-    rate.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, tz=UTC))
+    rate.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, tz=UTC, show_offset=False))
     rate.set_xlabel("UTC", fontsize=9)
     figure.align_ylabels()
 
 
 def _title(stretch: Stretch) -> str:
-    start, end = (_time(x).strftime("%Y-%m-%d %H:%M") for x in (stretch.start_ms, stretch.end_ms))
     market = "spot" if stretch.symbol.startswith("spot:") else "USD-M"
-    return f"{stretch.symbol.rpartition(':')[2]} {market}   {start} to {end}"
+    return f"{stretch.symbol.rpartition(':')[2]} {market}   {_dates(stretch)}"
 
 
-def _summary(found: Sequence[Bar], missing: Sequence[tuple[int, int, int, str]]) -> str:
+def _dates(stretch: Stretch) -> str:
+    """A whole day by its name, anything else by its ends."""
+    start, end = _time(stretch.start_ms), _time(stretch.end_ms)
+    if stretch.start_ms % DAY_MS == 0 and stretch.end_ms - stretch.start_ms == DAY_MS:
+        return f"{start:%Y-%m-%d}"
+    return f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}"
+
+
+def _coins(symbol: str) -> tuple[str, str]:
+    """What is traded, and what it is paid with, as far as the symbol's end says it."""
+    name = symbol.rpartition(":")[2]
+    money = next((x for x in _QUOTES if name.endswith(x) and name != x), "")
+    return (name.removesuffix(money), money) if money else ("coin", "")
+
+
+def _summary(found: Sequence[Bar], missing: Sequence[tuple[int, int, int, str]], coin: str) -> str:
     ticks = f"{sum(x.ticks for x in found):,} ticks".replace(",", " ")
-    volume = f"{sum(x.bought + x.sold for x in found):,.0f} coin".replace(",", " ")
+    volume = f"{sum(x.bought + x.sold for x in found):,.0f} {coin}".replace(",", " ")
     lost = sum(x[2] for x in missing)
     holes = f"{len(missing)} holes, {lost:,} missing (shaded)" if missing else "no holes"
     return f"{ticks}, {volume}, {holes}"

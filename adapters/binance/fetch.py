@@ -31,21 +31,29 @@ def fetch_stretch(
     rest: BinanceRest,
     stretch: Stretch,
     clock: Clock,
+    *,
     progress: Callable[[int, int], None],
+    waiting: Callable[[str, float], None],
 ) -> int:
     """Stores every tick of a stretch the venue has; returns how many are new.
+
+    ``waiting(reason, seconds)`` is told before each wait for a venue that did not answer.
 
     Raises:
         Unavailable, Refused, Malformed: what was stored stays; the next call goes on from there.
         OSError, duckdb.Error: the disk.
     """
     symbol = stretch.symbol
-    first = _patient(lambda: rest.at_time(symbol, stretch.start_ms), clock)
+
+    def patient(ask: Callable[[], Ticks | None]) -> Ticks | None:
+        return _patient(ask, clock, waiting)
+
+    first = patient(lambda: rest.at_time(symbol, stretch.start_ms))
     at = int(first.agg_id[0]) if first is not None else None
     stored, pages = 0, list[Ticks]()
     try:
         while at is not None:
-            at, page = _page(store, rest, stretch, at, clock)
+            at, page = _page(store, rest, stretch, at, patient)
             if page is not None:
                 pages.append(page)
                 done = int(page.timestamp_ms[-1]) - stretch.start_ms
@@ -64,13 +72,17 @@ def _keep(store: Store, symbol: str, pages: Sequence[Ticks]) -> int:
 
 
 def _page(
-    store: Store, rest: BinanceRest, stretch: Stretch, at: int, clock: Clock
+    store: Store,
+    rest: BinanceRest,
+    stretch: Stretch,
+    at: int,
+    patient: Callable[[Callable[[], Ticks | None]], Ticks | None],
 ) -> tuple[int | None, Ticks | None]:
     """The next ticks from an id on, and the id to go on with; None at the end."""
     held = next((x for x in store.runs(stretch.symbol) if x.first <= at <= x.last), None)
     if held is not None:
         return (None if held.last_ms >= stretch.end_ms else held.last + 1), None
-    page = _patient(lambda: rest.from_id(stretch.symbol, at), clock)
+    page = patient(lambda: rest.from_id(stretch.symbol, at))
     if page is None:
         return None, None
     begins = int(page.agg_id[0])
@@ -81,7 +93,9 @@ def _page(
     return (None if is_over else int(page.agg_id[-1]) + 1), (mine if len(mine) else None)
 
 
-def _patient(ask: Callable[[], Ticks | None], clock: Clock) -> Ticks | None:
+def _patient(
+    ask: Callable[[], Ticks | None], clock: Clock, waiting: Callable[[str, float], None]
+) -> Ticks | None:
     """Asks again for a while when there is no answer."""
     for tried in range(TRIES):
         try:
@@ -89,5 +103,7 @@ def _patient(ask: Callable[[], Ticks | None], clock: Clock) -> Ticks | None:
         except Unavailable as error:
             if tried == TRIES - 1 or error.wait > LONGEST_BAN:
                 raise
-            clock.sleep(max(error.wait, min(LONGEST_WAIT, 2.0**tried)))
+            wait = max(error.wait, min(LONGEST_WAIT, 2.0**tried))
+            waiting(str(error), wait)
+            clock.sleep(wait)
     return None
