@@ -35,7 +35,7 @@ from actors.messages.alerts import (
     SilenceDue,
 )
 from actors.messages.base import Event, event_name
-from actors.messages.book import DropAlert, GetBook, OutboxAlert, RecordAlert
+from actors.messages.book import DropAlert, GetBook, KeepLastWords, OutboxAlert, RecordAlert
 from actors.messages.desk import CommandHandled
 from actors.ports import Journal, Notice, Notifier
 from domain.commands import Door
@@ -272,13 +272,14 @@ class Alerter(Actor):
         """
         now, registry = self.clock.now(), self.to("registry")
         is_owed_a_word = alert.is_critical and self._repeat > 0 and alert.kind != REPEAT
-        self.emit(
+        delivered = self.emit(
             AlertDelivered,
             number=alert.number,
             alert=alert.kind,
             raised_at=alert.raised_at,
             is_done_with=not is_owed_a_word,
         )
+        registry.tell(KeepLastWords(at=now, event=delivered))
         told = [alert] if is_owed_a_word else []
         if alert.kind == REPEAT:
             told += self._outbox.unseen

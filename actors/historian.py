@@ -3,7 +3,8 @@
 Owns nothing but the way to the disk. A disk that refuses is reported once; what could not be
 written waits (bounded) and is written when the disk is back. A trade leaves the book only when
 its end is in here, so that no figure is lost between the two; an alert only when its delivery is,
-so that nobody is told again.
+so that nobody is told again. One that comes after a Historian that failed asks the Registry for
+what may have been lost with it.
 """
 
 from collections import deque
@@ -15,9 +16,17 @@ from pydantic_core import to_jsonable_python
 from actors.kernel import Actor, Context, HandlerTable
 from actors.messages.alerts import AlertDelivered
 from actors.messages.base import Event, event_name
-from actors.messages.book import CloseBook, DiskFailed, DiskRecovered, DropAlert, RetryDue
+from actors.messages.book import (
+    CloseBook,
+    DiskFailed,
+    DiskRecovered,
+    DropAlert,
+    RepeatLastWords,
+    RetryDue,
+    WriteLastWords,
+)
 from actors.ports import Journal
-from actors.rebuilding import ENDS
+from actors.rebuilding import ENDS, leaver
 
 WAITING_LIMIT = 10_000
 RETRY_SECONDS = 1.0
@@ -34,6 +43,21 @@ class Historian(Actor):
         self._journal = journal
         self._waiting: deque[tuple[Mapping[str, Any], bool]] = deque()
         self._lost = 0
+        self._had: set[str | int] = set()
+        """What may leave the book by what this incarnation was told, after one that failed."""
+
+    def recover(self) -> None:
+        mine = self.context.incarnation
+        if mine > 1:
+            self.to("registry").tell(RepeatLastWords(at=self.clock.now(), incarnation=mine))
+
+    def on_write_last_words(self, message: WriteLastWords) -> None:
+        """What waited in the mailbox was handled before this: what was not told was lost."""
+        if message.incarnation != self.context.incarnation:
+            return  # my own answer is on its way, and knows what was written since
+        for event in message.events:
+            if leaver(event) not in self._had:
+                self.on_event(event)
 
     def on_event(self, event: Event) -> None:
         entry = {
@@ -42,6 +66,9 @@ class Historian(Actor):
             "level": event.log_level,
             **to_jsonable_python(event.to_log()),
         }
+        leaves = leaver(event) if self.context.incarnation > 1 else None
+        if leaves is not None:
+            self._had.add(leaves)
         if self._waiting:
             self._keep(entry, durable=event.money)
         elif not self._write(entry, durable=event.money):
@@ -85,5 +112,6 @@ class Historian(Actor):
 
 Historian.handlers = {
     RetryDue: Historian.on_retry_due,
+    WriteLastWords: Historian.on_write_last_words,
     Event: Historian.on_event,
 }

@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from actors.messages.base import event_name
+from actors.messages.alerts import AlertDelivered
+from actors.messages.base import Event, event_name
 from actors.messages.book import (
     CurrencyEquity,
     DayBaseline,
@@ -34,6 +35,19 @@ from domain.trade_check import flaws
 INTENT = event_name(IntentRecorded)
 ENDS = frozenset({event_name(TradeClosed), event_name(TradeAbandoned)})
 """The first and the last words of a trade, as the journal names them."""
+
+
+def leaver(event: Event) -> str | int | None:
+    """The trade (its id) or alert (its number) that leaves the book once this is in the journal."""
+    match event:
+        case TradeClosed() | TradeAbandoned():
+            return event.trade_id
+        case AlertDelivered(is_done_with=True):
+            return event.number
+        case _:
+            return None
+
+
 KILLED, RESET = event_name(KillSwitchActivated), event_name(KillSwitchReset)
 PAUSED, RESUMED = event_name(EntriesPaused), event_name(EntriesResumed)
 DAY = event_name(DayBegan)

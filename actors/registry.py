@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from pydantic import TypeAdapter
 
 from actors.kernel import Actor, Context, HandlerTable
+from actors.messages.base import Event
 from actors.messages.book import (
     BookSnapshot,
     CancelIntent,
@@ -27,6 +28,7 @@ from actors.messages.book import (
     GetBook,
     GetTrade,
     IntentRecorded,
+    KeepLastWords,
     KillState,
     OutboxAlert,
     PauseState,
@@ -38,12 +40,14 @@ from actors.messages.book import (
     RecordPause,
     RecordTrade,
     RegistryRebuilt,
+    RepeatLastWords,
     RetryDue,
     TradeSnapshot,
+    WriteLastWords,
 )
 from actors.messages.trading import TradeAbandoned
 from actors.ports import Book, Journal
-from actors.rebuilding import ENDS, INTENT, last_day, last_kill, last_pause, open_intents
+from actors.rebuilding import ENDS, INTENT, last_day, last_kill, last_pause, leaver, open_intents
 from domain.trade import ExitReason, Trade
 from domain.trade_check import flaws
 
@@ -94,6 +98,7 @@ class Registry(Actor):
         self._pause: PauseState | None = None
         self._day: DayBaseline | None = None
         self._outbox: dict[int, OutboxAlert] = {}
+        self._last_words: dict[str | int, Event] = {}
         self._unwritten: dict[tuple[str, str], Mapping[str, Any] | None] = {}
         self._has_failed = False
 
@@ -244,19 +249,34 @@ class Registry(Actor):
     def on_cancel_intent(self, message: CancelIntent) -> None:
         trade = self._trades.get(message.trade_id)
         if trade is not None:
-            self.emit(
+            self._last_words[trade.id] = self.emit(
                 TradeAbandoned,
                 trade_id=trade.id,
                 instrument=trade.plan.instrument_name,
                 reason=ExitReason.ENTRY_NOT_SENT.value,
             )
 
+    def on_keep_last_words(self, message: KeepLastWords) -> None:
+        key = leaver(message.event)
+        if key is not None and (key in self._trades or key in self._outbox):
+            self._last_words[key] = message.event
+
+    def on_repeat_last_words(self, message: RepeatLastWords) -> None:
+        words = WriteLastWords(
+            at=self.clock.now(),
+            incarnation=message.incarnation,
+            events=tuple(self._last_words.values()),
+        )
+        self.to("historian").tell(words)
+
     def on_close_book(self, message: CloseBook) -> None:
+        self._last_words.pop(message.trade_id, None)
         if self._trades.pop(message.trade_id, None) is not None:
             self._put_or_keep(TRADES, message.trade_id, None)
 
     def on_drop_alert(self, message: DropAlert) -> None:
         self._outbox.pop(message.number, None)
+        self._last_words.pop(message.number, None)
         self._put_or_keep(OUTBOX, str(message.number), None)
 
     def on_retry_due(self, _: RetryDue) -> None:
@@ -326,6 +346,8 @@ Registry.handlers = {
     RecordTrade: Registry.on_record_trade,
     CancelIntent: Registry.on_cancel_intent,
     CloseBook: Registry.on_close_book,
+    KeepLastWords: Registry.on_keep_last_words,
+    RepeatLastWords: Registry.on_repeat_last_words,
     RecordKill: Registry.on_record_kill,
     ClearKill: Registry.on_clear_kill,
     RecordPause: Registry.on_record_pause,

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from actors.messages import trading as say
+from actors.messages.base import Event
 from actors.ports import Rejected
 from domain.instruments import Instrument
 from domain.labels import Role
@@ -167,17 +168,16 @@ class Announcer:
         else:
             self._emit(say.CloseFailed, label=label, **common)
 
-    def finished(self, trade: Trade, now: datetime) -> None:
-        """The last words: what the trade made, and why it ended."""
+    def finished(self, trade: Trade, now: datetime) -> Event:
+        """The last words: what the trade made, and why it ended. Returns the one that counts."""
         reason = exit_reason_of(trade)
         if trade.entered == 0:
-            self._emit(
+            return self._emit(
                 say.TradeAbandoned,
                 trade_id=trade.id,
                 instrument=trade.plan.instrument_name,
                 reason=reason.value,
             )
-            return
         result = result_of(trade, self._instrument)
         if any(x.role is Role.EMERGENCY and x.status is LineStatus.FILLED for x in trade.lines):
             self._emit(
@@ -186,7 +186,7 @@ class Announcer:
                 reason=str(trade.exit_reason),
                 unprotected_ms=unprotected_ms(trade),
             )
-        self._emit(
+        closed: Event = self._emit(
             say.TradeClosed,
             trade_id=trade.id,
             instrument=trade.plan.instrument_name,
@@ -207,6 +207,7 @@ class Announcer:
             note=trade.plan.note,
         )
         self._compare(trade, result.pnl_coin, result.venue_pnl_coin)
+        return closed
 
     def _compare(self, trade: Trade, ours: Decimal, venue: Decimal | None) -> None:
         if venue is not None and abs(ours - venue) > PNL_TOLERANCE:

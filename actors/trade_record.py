@@ -7,7 +7,7 @@ keeps its copy for routing.
 from dataclasses import replace
 
 from actors.kernel import Address
-from actors.messages.book import RecordTrade
+from actors.messages.book import KeepLastWords, RecordTrade
 from actors.messages.trading import TradeUpdated
 from actors.ports import Clock
 from actors.trade_log import Announcer
@@ -57,7 +57,10 @@ class RecordKeeper:
         """The last words. They close the book, once they are in the journal."""
         self.change(replace(self.trade, is_finished=True))
         self.save()
-        self.announce.finished(self.trade, self._clock.now())
+        now = self._clock.now()
+        words = self.announce.finished(self.trade, now)
+        # After they were said: whoever asks the Registry for them has had them in the mailbox.
+        self._registry.tell(KeepLastWords(at=now, event=words))
 
     def is_over_already(self) -> None:
         """A predecessor has said the last words: what still comes must find it finished."""

@@ -59,15 +59,21 @@ class Address:
         A report to somebody who has just retired is counted, not mourned: the venue tells late
         and twice, and what it told is at the venue still.
         """
-        if isinstance(message, Report):
-            is_full = message.perishable and self.mailbox.qsize() >= PERISHABLE_LIMIT
-            if is_full or not self.is_open:
-                self.dropped += 1
-                return
-        elif not self.is_open:
-            self._undeliverable(self.name, message, "nobody lives at this address")
-            return
-        self._post(message)
+        if not self.is_open:
+            self._mourn(message, "nobody lives at this address")
+        elif isinstance(message, Report) and self._is_full_for(message):
+            self.dropped += 1
+        else:
+            self._post(message)
+
+    def _is_full_for(self, message: Report) -> bool:
+        return message.perishable and self.mailbox.qsize() >= PERISHABLE_LIMIT
+
+    def _mourn(self, message: Message, why: str) -> None:
+        if message.is_moot_at_the_end:
+            self.dropped += 1
+        else:
+            self._undeliverable(self.name, message, why)
 
     def ask(self, message: Message, timeout: float) -> Any:
         """Waits for the handler's return value, at most ``timeout`` seconds.
@@ -110,10 +116,8 @@ class Address:
         if isinstance(waiting, Question):
             waiting.refuse(AskFailed(why))
             self._undeliverable(self.name, waiting.message, why)
-        elif isinstance(waiting, Report):
-            self.dropped += 1
         elif isinstance(waiting, Message):
-            self._undeliverable(self.name, waiting, why)
+            self._mourn(waiting, why)
 
     def __repr__(self) -> str:
         return f"Address({self.name!r})"

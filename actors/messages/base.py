@@ -11,6 +11,9 @@ from typing import Any, ClassVar
 class Message:
     """Anything told or asked. ``at`` is when it happened (UTC), ``cause`` what led to it."""
 
+    is_moot_at_the_end: ClassVar[bool] = False
+    """Whether it means nothing to somebody who has ended: counted then, and no dead letter."""
+
     at: datetime
     cause: str = ""
 
@@ -31,6 +34,7 @@ class Query(Message):
 class Report(Message):
     """The venue's word on something. Reports are not logged one by one."""
 
+    is_moot_at_the_end: ClassVar[bool] = True
     perishable: ClassVar[bool] = False
     """Whether an old one is worthless: a full mailbox may drop it (and counts it)."""
 

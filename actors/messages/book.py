@@ -38,6 +38,28 @@ class CloseBook(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeepLastWords(Command):
+    """What lets a trade or an alert leave the book: kept until it does, should it get lost."""
+
+    event: Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepeatLastWords(Command):
+    """A Historian has failed and may have lost some. Answered by `WriteLastWords`."""
+
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteLastWords(Command):
+    """Those that are not known to be in the journal. For the incarnation that asked, no other."""
+
+    incarnation: int
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded(Message):
     """On disk, or why not. ``refusal`` is a stable word."""
 

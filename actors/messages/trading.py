@@ -89,6 +89,7 @@ class FillReport(Report):
 class VerifyTrade(Command):
     """Reads the venue's truth about a trade afresh and repairs what is missing."""
 
+    is_moot_at_the_end: ClassVar[bool] = True
     reason: str
 
 

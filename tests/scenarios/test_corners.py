@@ -8,7 +8,7 @@ import pytest
 
 from actors.kernel import Actor
 from actors.messages.book import RecordIntent
-from actors.messages.lifecycle import ChildRestarted, StartChild
+from actors.messages.lifecycle import ChildRestarted, MessageDeadLettered, StartChild
 from actors.messages.risk import Denied
 from actors.messages.trading import (
     BeginTrade,
@@ -270,3 +270,16 @@ def test_a_document_of_the_book_that_nobody_can_read_costs_no_trade(stage: Stage
     assert len(scene.stops(trade_id)) == 1
     scene.run(3)
     scene.settled()
+
+
+def test_a_look_at_a_trade_that_has_just_ended_is_no_dead_letter(stage: Stage) -> None:
+    """A drift or a new session may meet the last words: nothing is left to be looked at."""
+    scene = stage().ready()
+    trade_id = scene.bracket()
+    scene.close_trade(trade_id)
+    scene.run(3)
+    assert scene.is_over(trade_id)
+    verify = VerifyTrade(at=scene.world.now(), reason="drift")
+    scene.daemon.system.address(f"trade-{trade_id}").tell(verify)
+    scene.run(1)
+    assert not scene.events(MessageDeadLettered)

@@ -4,6 +4,10 @@ from decimal import Decimal
 
 import pytest
 
+from actors.historian import Historian
+from actors.kernel import Actor
+from actors.messages.alerts import AlertDelivered
+from actors.messages.base import Event, event_name
 from actors.messages.lifecycle import ChildFailed, ChildRestarted, GaveUp
 from actors.messages.risk import Denied
 from actors.messages.trading import (
@@ -11,12 +15,15 @@ from actors.messages.trading import (
     Ready,
     StopPlaced,
     TargetPlaced,
+    TradeAbandoned,
     TradeAccepted,
     TradeClosed,
 )
+from actors.rebuilding import leaver
 from domain.labels import Role
+from simulation.venue import Refusal
 from tests.scenarios.conftest import Stage
-from tests.scenarios.scene import BTC, ETH, Poison, Scene, Spell, poisonable
+from tests.scenarios.scene import BTC, ETH, PLACE, Once, Poison, Scene, Spell, poisonable
 
 PERMANENT = (
     "historian",
@@ -67,6 +74,46 @@ def test_an_actor_that_dies_while_a_trade_is_open_comes_back_and_nothing_is_lost
     scene.run(3)
     assert sum(text.startswith("Opened") for text in scene.phone.heard) == 2
     assert sum(text.startswith("Closed") for text in scene.phone.heard) == 1
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before its work", "after it"])
+@pytest.mark.parametrize("end", [TradeClosed, TradeAbandoned, AlertDelivered])
+def test_a_historian_that_dies_of_an_end_loses_it_not(
+    stage: Stage, end: type[Event], after: bool
+) -> None:
+    """Its successor asks for what is not in the journal: it is there, and once."""
+    had: list[Event] = []
+    scene = stage().ready(derive=lambda actor: allergic(actor, end, had, after=after))
+    if end is TradeClosed:
+        scene.close_trade(scene.bracket())
+    else:
+        scene.fault(Once(Refusal(10009), *PLACE, role=Role.ENTRY))
+        scene.open()
+    key = leaver(scene.wait(end))
+    assert scene.wait(ChildRestarted).name == "historian"
+    scene.run(1)
+    assert str(key) not in scene.disk.tables["outbox"]
+    name = event_name(end)
+    said = [x.get("trade_id") or x["number"] for x in scene.disk.lines if x["event"] == name]
+    assert said.count(key) == 1
+    assert key not in scene.booked
+
+
+def allergic(actor: type[Actor], to: type[Event], had: list[Event], *, after: bool) -> type[Actor]:
+    """A Historian that dies of the first event of this kind."""
+    if actor is not Historian:
+        return actor
+
+    def on_event(self: Historian, event: Event) -> None:
+        is_first = isinstance(event, to) and not had
+        had.extend([event] if is_first else [])
+        if after or not is_first:
+            self.on_event(event)
+        if is_first:
+            raise RuntimeError("not this one")
+
+    table = {**actor.handlers, Event: on_event}
+    return type("Historian", (actor,), {"handlers": table})
 
 
 @pytest.mark.parametrize("name", EVERYBODY)

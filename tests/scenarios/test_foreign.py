@@ -189,7 +189,7 @@ def test_guards_survive_restarts_sweeps_and_their_own_removal(stage: Stage, seed
     assert guards(scene) == []
 
 
-@pytest.mark.parametrize("fate", [Fate.REPLY_LOST, Fate.REQUEST_LOST, Refusal(11036)])
+@pytest.mark.parametrize("fate", [Fate.REQUEST_LOST, Refusal(11036)])
 def test_a_guard_that_fails_is_tried_again_after_a_look(stage: Stage, fate: Any) -> None:
     """Whatever happened to the request, in the end exactly one guard hangs."""
     scene = protecting(stage)
