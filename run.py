@@ -9,6 +9,10 @@ known which command it is for.
 
 import signal
 import sys
+
+if __name__ == "__main__":  # until the rest is there, Ctrl-C ends the process without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 from typing import Annotated
 
 import typer
@@ -106,6 +110,7 @@ def main() -> None:
     sys.setswitchinterval(SWITCH_INTERVAL)
     # Until whoever runs takes the signal over, SIGTERM unwinds like Ctrl-C: nothing is left behind.
     signal.signal(signal.SIGTERM, _stopped_early)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if is_supervised():
         from commands.supervised import lingering
 

@@ -96,11 +96,13 @@ class Historian(Actor):
             if not self._waiting:
                 self.emit(DiskFailed, what="journal", error=str(error))
             return False
+        registry = self.to("registry")
+        if not registry.is_open:  # the end of a stop: the next process finds it in the journal
+            return True
         if entry["event"] in ENDS:
-            close = CloseBook(at=self.clock.now(), trade_id=str(entry["trade_id"]))
-            self.to("registry").tell(close)
+            registry.tell(CloseBook(at=self.clock.now(), trade_id=str(entry["trade_id"])))
         elif entry["event"] == DELIVERED and entry["is_done_with"]:
-            self.to("registry").tell(DropAlert(at=self.clock.now(), number=entry["number"]))
+            registry.tell(DropAlert(at=self.clock.now(), number=entry["number"]))
         return True
 
     def _keep(self, entry: Mapping[str, Any], *, durable: bool) -> None:

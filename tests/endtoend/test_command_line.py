@@ -1,5 +1,6 @@
 """The command line as a person explores it."""
 
+import signal
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -34,6 +35,14 @@ def test_a_wrong_option_is_a_usage_error(tmp_path: Path) -> None:
         assert named in printed
         assert "-h' for help" in printed
         assert "Traceback" not in printed
+
+
+def test_ctrl_c_before_the_program_is_read_ends_it_without_a_traceback(tmp_path: Path) -> None:
+    """A library that presses Ctrl-C while it is imported stands for a quick hand."""
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    with Process(tmp_path, (), {"PYTHONPATH": tmp_path}) as process:
+        assert process.wait() == -signal.SIGINT  # which a shell tells as 130
+        assert process.printed() == ""
 
 
 def test_values_the_exchange_cannot_use_are_named(tmp_path: Path) -> None:

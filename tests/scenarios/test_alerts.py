@@ -1,6 +1,6 @@
 """Alerts over outages, doubts, refusals and crashes: each arrives, and says what it must."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import time
 from typing import Any
 
@@ -19,7 +19,8 @@ from actors.messages.signals import RegimeChanged
 from actors.messages.trading import FlatVerified, KillSwitchActivated, NotFlatYet, Ready
 from actors.ports import Notice
 from domain.strategies import BreakoutSettings
-from simulation.daemon import Phone, default_plan
+from simulation.daemon import Disk, Opened, Phone, default_plan
+from simulation.runtime import VirtualWorld
 from tests.scenarios.conftest import Stage
 from tests.scenarios.scene import Scene
 
@@ -476,3 +477,30 @@ def test_a_change_of_the_market_is_told(stage: Stage) -> None:
     changed = [x for x in scene.events(RegimeChanged) if x.instrument == "BTC-PERPETUAL"]
     assert changed[0].regime == "trending"
     assert any("BTC-PERPETUAL is trending now" in text for text in scene.phone.heard)
+
+
+class SlowDisk(Disk):
+    """The journal takes its time over a delivery."""
+
+    def open(self, world: VirtualWorld) -> Opened:
+        opened = super().open(world)
+        append = opened.journal.append
+
+        def slowly(entry: Mapping[str, Any], *, durable: bool) -> None:
+            world.sleep(0.2 if entry["event"] == "alert_delivered" else 0.0)
+            append(entry, durable=durable)
+
+        opened.journal.append = slowly  # type: ignore[method-assign]
+        return opened
+
+
+def test_a_stop_leaves_no_dead_letter_although_the_disk_is_slow(stage: Stage) -> None:
+    """The last delivery is written when the book is closed already: the journal is enough."""
+    scene = stage()
+    scene.disk = SlowDisk()
+    phone = odd(scene)
+    scene.ready()
+    scene.run(5)
+    scene.daemon.stop()
+    assert any("Stopping" in text for text in phone.heard)
+    assert not scene.daemon.system.dead_letters
