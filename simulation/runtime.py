@@ -117,6 +117,7 @@ class VirtualWorld:
         self.failures: list[tuple[str, BaseException]] = []
         self._start = start
         self._now = 0.0
+        self._shown = 0.0, start
         self._hub = getcurrent()
         self._ready: list[greenlet] = []
         self._living: set[greenlet] = set()
@@ -171,7 +172,9 @@ class VirtualWorld:
     # -- Clock, Timers, Entropy ---------------------------------------------------------------
 
     def now(self) -> datetime:
-        return self._start + timedelta(seconds=self._now)
+        if self._shown[0] != self._now:  # it stands still between two timers
+            self._shown = self._now, self._start + timedelta(seconds=self._now)
+        return self._shown[1]
 
     def now_ms(self) -> int:
         """Virtual time as the venue counts it."""

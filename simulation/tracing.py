@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable
 
 TAIL = 60
+BATCH = 500
+"""Lines that are hashed at a time."""
 
 
 class Trace:
@@ -16,13 +18,21 @@ class Trace:
         self.lines: deque[str] = deque(maxlen=None if keeps_all else TAIL)
         self._now = now
         self._hash = hashlib.sha256()
+        self._unhashed: list[str] = []
 
     def note(self, who: str, what: str) -> None:
         line = f"{self._now():12.6f}  {who:<12} {what}"
         self.count += 1
-        self._hash.update(line.encode())
+        self._unhashed.append(line)
+        if len(self._unhashed) == BATCH:
+            self._take_in()
         self.lines.append(line)
+
+    def _take_in(self) -> None:
+        self._hash.update("".join(self._unhashed).encode())
+        self._unhashed.clear()
 
     @property
     def digest(self) -> str:
+        self._take_in()
         return self._hash.hexdigest()

@@ -5,14 +5,11 @@ the stream, then HTTP, then a pause and both again. After a write whose outcome 
 stream is suspect, and look-ups start over HTTP until it has had time to prove itself.
 """
 
-import itertools
 import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
-
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixed
 
 from actors.ports import Clock, NotSent, OutcomeUnknown, Rejected
 from adapters.deribit.errors import Throttled
@@ -129,23 +126,16 @@ class Router:
         ``admit`` takes rate budget for each time it is sent.
         """
 
-        limits = itertools.chain((self._hurry.brisk,), itertools.repeat(math.inf))
-
-        def attempt() -> Any:
-            return self._either(method, params, admit, next(limits))
-
-        return self._retrying()(attempt)
-
-    def _retrying(self) -> Retrying:
-        # Built per call: tenacity keeps the state of a run in the thread, and in simulation
-        # many actors share one.
-        return Retrying(
-            stop=stop_after_attempt(self._attempts),
-            wait=wait_fixed(self._pause),
-            retry=retry_if_exception(self._may_pass),
-            sleep=self._clock.sleep,
-            reraise=True,
-        )
+        most = self._hurry.brisk
+        for _ in range(self._attempts - 1):
+            try:
+                return self._either(method, params, admit, most)
+            except (Rejected, OutcomeUnknown, NotSent) as error:
+                if not self._may_pass(error):
+                    raise
+            self._clock.sleep(self._pause)
+            most = math.inf
+        return self._either(method, params, admit, most)
 
     def _either(self, method: str, params: Params, admit: Callable[[], None], most: float) -> Any:
         first, second = self._stream, self._fallback
@@ -189,10 +179,8 @@ class Router:
         self._round_trips.note(method, self._clock.monotonic() - began)
         return reply
 
-    def _may_pass(self, error: BaseException) -> bool:
+    def _may_pass(self, error: Exception) -> bool:
         """Whether the same read or cancel may succeed in a moment, and there is time for it."""
         if self._clock.monotonic() + self._pause >= self._hurry.until:
             return False
-        if isinstance(error, Rejected):
-            return error.code in TOO_BUSY
-        return isinstance(error, OutcomeUnknown | NotSent)
+        return not isinstance(error, Rejected) or error.code in TOO_BUSY

@@ -93,6 +93,12 @@ class Candles:
         before = self._closed[1]
         if before is None:
             return replace(now)
-        day = replace(before, volume=before.volume + now.volume, cost=before.cost + now.cost)
-        day.include(now.high, now.low, now.close)
-        return day
+        return Candle(
+            tick=before.tick,
+            open=before.open,
+            high=max(before.high, now.high),
+            low=min(before.low, now.low),
+            close=now.close,
+            volume=before.volume + now.volume,
+            cost=before.cost + now.cost,
+        )

@@ -4,7 +4,10 @@ import json
 from decimal import Decimal
 from typing import Any, cast
 
+import msgspec
 import orjson
+
+_ENCODE = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def _plain(value: Any) -> orjson.Fragment:
@@ -15,7 +18,9 @@ def _plain(value: Any) -> orjson.Fragment:
 
 def encode(value: Any) -> bytes:
     """``value`` as compact JSON."""
-    return orjson.dumps(value, default=_plain)
+    text = _ENCODE(value)
+    # msgspec is quick, but writes very small and very round decimals with an exponent.
+    return orjson.dumps(value, default=_plain) if b"E-" in text or b"E+" in text else text
 
 
 def _refuse(word: str) -> Any:

@@ -6,7 +6,7 @@ from pools apart, so that strangers do not use up the account's.
 """
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 
 from adapters.paper.errors import TOO_MANY_REQUESTS, refusal
 
@@ -25,7 +25,7 @@ class Rate:
         return {"rate": _REFILL_PER_MS * 1000 // self.cost, "burst": self.most // self.cost}
 
 
-class Bucket(Enum):
+class Bucket(StrEnum):
     """The classes of calls that share credits."""
 
     NON_MATCHING = "non_matching"

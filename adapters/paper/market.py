@@ -17,7 +17,7 @@ from itertools import pairwise
 
 from adapters.paper import catalogue
 from adapters.paper.candles import Candles
-from adapters.paper.noise import bell, between, noise
+from adapters.paper.noise import bell, noise
 from domain import funding, mark
 from domain.instruments import Instrument
 from domain.orders import ZERO, Side, TriggerBy
@@ -126,6 +126,7 @@ class Market:
     _mid: Decimal = ZERO
     taken: dict[str, int] = field(default_factory=dict[str, int])
     _levels: dict[Side, list[Level]] = field(default_factory=dict[Side, list[Level]])
+    _first: dict[Side, Level] = field(default_factory=dict[Side, Level])
 
     def open(self) -> None:
         """Prices the market for the first time: no history, the premium is what it is."""
@@ -143,7 +144,7 @@ class Market:
         self._mid = self.spot + self._premium()
         self._reprice()
         # `open` laid a book out around the start price: it is not the one that was kept.
-        self._levels.clear()
+        self._clear()
         eaten, self.taken = self.taken, {}
         for side, contracts in eaten.items():
             self._eat(Side(side), contracts)
@@ -161,7 +162,7 @@ class Market:
         before = self._mid
         self.spot, self.now_ms, self.change_id = spot.quantize(CENT), now_ms, change_id
         self.steps += 1
-        self._levels.clear()
+        self._clear()
         self.taken.clear()
         self._mid = self.spot + self._premium()
         due_ms = now_ms - now_ms % self.index_every_ms
@@ -170,18 +171,25 @@ class Market:
             self._publish()
         return self._mid - before
 
+    def _clear(self) -> None:
+        self._levels.clear()
+        self._first.clear()
+
     def _publish(self) -> None:
         """The index is what the feed says now; the mark follows, its average by the second."""
         self.index = self.spot
         second, sample = self.now_ms // 1000, self._mid - self.index
         for _ in range(min(second - self.averaged_second, _LONGEST_CATCH_UP_SECONDS)):
+            if sample == self.premium_ema == self.band_ema:
+                break  # nothing to come closer to
             self.premium_ema = mark.ema_step(self.premium_ema, sample, self.mark_window_seconds)
             self.band_ema = mark.ema_step(self.band_ema, sample, mark.BAND_WINDOW_SECONDS)
         self.averaged_second = max(second, self.averaged_second)
         self._reprice()
 
     def _accrue(self, now_ms: int) -> None:
-        self.interest += self.rate * (now_ms - self.now_ms) / _PERIOD_MS
+        if self.rate:
+            self.interest += self.rate * (now_ms - self.now_ms) / _PERIOD_MS
         if now_ms // _HOUR_MS != self.now_ms // _HOUR_MS:
             hour = now_ms // _HOUR_MS * _HOUR_MS
             self.samples.append(
@@ -230,21 +238,26 @@ class Market:
 
     def first(self, side: Side) -> Level | None:
         """The best bid (buy) or ask (sell) with its size, None when that side is empty."""
+        levels = self._levels.get(side)
+        if levels is not None:
+            return levels[0] if levels else None
         # Most steps nobody looks deeper: the rest is laid out for those who do.
-        levels = self._levels[side] if side in self._levels else self._lay_out(side, 1)
-        return levels[0] if levels else None
+        if side not in self._first:
+            self._first[side] = self._lay_out(side, 1)[0]
+        return self._first[side]
 
     def _lay_out(self, side: Side, depths: int) -> list[Level]:
         """Levels that widen and thicken away from the touch: about 5 bps for a million USD."""
         instrument, strand = self.instrument, catalogue.number(self.instrument)
-        spread = between(1, self.shape.widest_spread_ticks, self.seed, strand, self.steps)
+        of_step = noise(self.seed, strand, self.steps)
+        spread = 1 + of_step % self.shape.widest_spread_ticks
         touch = instrument.floor_price(self._mid)
         if side is Side.SELL:
             touch += spread * instrument.tick_size
         tick = -side.sign * instrument.tick_size
         # The level at depth d stands d (d + 1) / 5 basis points off the touch, and no two on one.
-        reach = int(touch * _BPS / instrument.tick_size)
-        bits = noise(self.seed, strand, self.steps, side.sign)
+        reach = int(touch * _BPS / instrument.tick_size) if depths > 1 else 0
+        bits = noise(side.sign, after=of_step)
         unit = self._usual_millionths(touch)
         return [
             Level(
@@ -271,9 +284,10 @@ class Market:
 
     def take(self, side: Side, limit: Decimal, contracts: int) -> Level | None:
         """Takes up to ``contracts`` from the best opposite level, None when beyond ``limit``."""
-        levels = self.levels(side.opposite)
-        if not levels or side.sign * (limit - levels[0].price) < 0:
+        best = self.first(side.opposite)
+        if best is None or side.sign * (limit - best.price) < 0:
             return None
+        levels = self.levels(side.opposite)
         best = levels[0]
         taken = min(contracts, best.contracts)
         best.contracts -= taken
@@ -319,6 +333,8 @@ class Market:
 
     def interest_at(self, timestamp_ms: int) -> Decimal:
         """The funding accumulator at a moment, straight between the samples kept."""
+        if self.samples and timestamp_ms <= self.samples[0].timestamp_ms:
+            return self.samples[0].interest
         points = [*self.samples, self._present()]
         if timestamp_ms <= points[0].timestamp_ms:
             return points[0].interest

@@ -10,9 +10,12 @@ _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
 
 
-def noise(*parts: int) -> int:
-    """64 well-mixed bits of the parts (splitmix64, one round for each part)."""
-    state = 0
+def noise(*parts: int, after: int = 0) -> int:
+    """64 well-mixed bits of the parts (splitmix64, one round for each part).
+
+    ``after`` is what the parts before these gave: they need not be mixed again.
+    """
+    state = after
     for part in parts:
         state = (state * 3 + part + _GOLDEN) & _MASK
         state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _MASK

@@ -51,8 +51,9 @@ def _fund(engine: Engine, market: Market) -> None:
 def _print(engine: Engine, market: Market, moved: Decimal) -> None:
     """Somebody else trades: at the ask when the market rises, at the bid when it falls."""
     instrument = market.instrument
-    chance = between(0, 3, engine.seed, market.steps, market.trade_seq)
-    if (moved == 0 and chance) or engine.state_of(instrument.name) != "open":
+    if engine.state_of(instrument.name) != "open":
+        return
+    if moved == 0 and between(0, 3, engine.seed, market.steps, market.trade_seq):
         return
     side = Side.BUY if moved > 0 or (moved == 0 and market.steps % 2) else Side.SELL
     best = market.first(side.opposite)

@@ -1,6 +1,7 @@
 """Objects that need more than one record: books, tickers, positions and account summaries."""
 
 from decimal import Decimal
+from functools import cache, lru_cache
 
 from adapters.paper import risk, wire
 from adapters.paper.catalogue import CURRENCIES, INSTRUMENTS, currency_data
@@ -80,7 +81,9 @@ def summary(engine: Engine, currency: str) -> Json:
     }
 
 
+@lru_cache(maxsize=64)
 def _amounts(now: Standing) -> Json:
+    """Shown again and again while nothing happens; not to be changed."""
     equity, free = money(now.equity), money(now.equity - now.initial)
     held = min(now.balance, now.equity - now.initial)
     return {
@@ -114,7 +117,7 @@ def _amounts(now: Standing) -> Json:
 
 def _deltas(engine: Engine, currency: str) -> Json:
     deltas = {
-        INSTRUMENTS[name].price_index: position(engine, name)["delta"]
+        INSTRUMENTS[name].price_index: wire.delta(engine.markets[name], stake)
         for name, stake in engine.account.stakes.items()
         if stake.touched and INSTRUMENTS[name].settlement_currency == currency
     }
@@ -122,6 +125,7 @@ def _deltas(engine: Engine, currency: str) -> Json:
     return {"delta_total": total, "projected_delta_total": total, "delta_total_map": deltas}
 
 
+@cache
 def limits() -> Json:
     """The rate limits that are in force, as the account summary states them."""
     return {

@@ -26,18 +26,19 @@ from domain.pnl import average_price, unrealised
 USER_ID = 1000
 _MONEY = Decimal("1E-12")
 _AVERAGE = Decimal("1E-8")
+_PERCENT = Decimal("0.0001")
 _LEVERAGE = 50
 Json = dict[str, Any]
 
 
 def money(value: Decimal) -> Decimal:
     """An amount of money as it is shown."""
-    return value.quantize(_MONEY).normalize() + 0
+    return value.quantize(_MONEY).normalize() + 0 if value else ZERO
 
 
 def average(value: Decimal) -> Decimal:
     """An average price as it is shown."""
-    return value.quantize(_AVERAGE).normalize() + 0
+    return value.quantize(_AVERAGE).normalize() + 0 if value else ZERO
 
 
 def order(record: OrderRecord) -> Json:
@@ -207,8 +208,7 @@ def position(
 ) -> Json:
     """A position; flat ones have size 0 and direction ``zero``."""
     instrument, held = market.instrument, stake.holding.contracts
-    amount = instrument.amount(held)
-    coins = money(amount / market.mark) if instrument.is_inverse else amount
+    amount, coins = instrument.amount(held), delta(market, stake)
     side = stake.holding.side
     is_unsigned = switches.short_size == "unsigned"
     size = coins * market.mark if _is_quoted(instrument, switches) else amount
@@ -233,6 +233,12 @@ def position(
         "realized_funding": money(stake.funding),
         "interest_value": money(market.interest),
     }
+
+
+def delta(market: Market, stake: Stake) -> Decimal:
+    """A position in coins, signed."""
+    amount = market.instrument.amount(stake.holding.contracts)
+    return money(amount / market.mark) if market.instrument.is_inverse else amount
 
 
 def _is_quoted(instrument: Instrument, switches: Switches) -> bool:
@@ -312,7 +318,7 @@ def stats(market: Market) -> Json:
         "volume": average(day.volume),
         "volume_usd": average(day.cost),
         "volume_notional": average(day.cost),
-        "price_change": change.quantize(Decimal("0.0001")),
+        "price_change": change.quantize(_PERCENT),
     }
 
 

@@ -230,6 +230,8 @@ class FaultEngine:
 
     def active(self, kind: type[_Kind]) -> list[_Kind]:
         """The faults of a kind that last at this moment."""
+        if not self._spans:
+            return []
         return [fault for fault, _, _ in self._spans.values() if isinstance(fault, kind)]
 
     # -- the state of the market --------------------------------------------------------------
@@ -253,6 +255,8 @@ class FaultEngine:
 
     def price(self, index: str, price: Decimal, now_ms: int) -> Decimal:
         """An index price as the shocks make it."""
+        if not self._gaps and not self._spans:
+            return price
         product = Decimal(1)
         for fault, total in self._gaps.values():
             product *= total if shocks.concerns(fault, index) else 1

@@ -231,7 +231,7 @@ def test_decimals_travel_as_they_are_written() -> None:
     with pytest.raises(ValueError, match="nested"):
         jsontext.decode("[" * 100_000)
     with pytest.raises(TypeError):
-        jsontext.encode({INVERSE})
+        jsontext.encode({"a": object()})
 
 
 def test_an_account_from_before_settlements_goes_on() -> None:
