@@ -11,8 +11,10 @@ import pytest
 
 from adapters.clock import SystemClock
 from commands.supervised import START_SECONDS
+from tests.adapters.binance.double import Double
+from tests.adapters.binance.tape import Tape
 from tests.commands.bot_api import BotApi, bot_api
-from tests.endtoend.bulwark import free_port, is_alive, wait_for
+from tests.endtoend.bulwark import LogFile, free_port, is_alive, wait_for
 from tests.endtoend.observer import Observer, disagreement
 from tests.endtoend.scripts import WIDE, script
 from tests.endtoend.supervised import Supervised, supervised
@@ -32,6 +34,7 @@ class Night:
         self.run, self.api = run, api
         self.observer = Observer(port)
         self.registry = folder / "data" / "paper" / "registry.json"
+        self.collector = LogFile(folder / "logs" / "collector.log")
         self.back: list[float] = []
 
     def is_guarded(self) -> None:
@@ -45,11 +48,14 @@ class Night:
         wait_for(look, "an open trade under its stop", BACK_SECONDS)
 
     def kill(self, program: str, sign: str) -> None:
-        """``kill -9``; until the bot's log shows that all is well again."""
+        """``kill -9``; until a log shows that all is well again: the collector's its own, the
+        bot's all else.
+        """
+        log = self.collector if program == "collector" else self.run.log
         victim = self.run.pid(program)
-        since, died_at = len(self.run.log.look()), clock.now()
+        since, died_at = len(log.look()), clock.now()
         os.kill(victim, signal.SIGKILL)
-        back = self.run.log.wait(sign, since, BACK_SECONDS)
+        back = log.wait(sign, since, BACK_SECONDS)
         self.back.append((datetime.fromisoformat(back["ts"]) - died_at).total_seconds())
         wait_for(lambda: not is_alive(victim), "the end of the killed")
         self.is_guarded()
@@ -67,7 +73,9 @@ class Night:
 def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
     """One supervisord for all tests of the file; each leaves it trading."""
     folder, port = tmp_path_factory.mktemp("sv"), free_port()
-    with bot_api() as api:
+    now_ms = int(clock.now().timestamp() * 1000)
+    tape = Tape.make("BTCUSDT", 100_000, now_ms - 60_000, seed=3)
+    with bot_api() as api, Double([tape], begin=1_000) as binance:
         settings = {
             "PAPER_PORT": port,
             "API_PORT": free_port(),
@@ -77,6 +85,8 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
             "TELEGRAM_API_URL": api.url,
             "WATCHDOG_LIMIT_SECONDS": LIMIT,
             "WATCHDOG_ACTION": "restart",
+            "COLLECT_SYMBOLS": "BTCUSDT",
+            **binance.settings,
         }
         with supervised(folder, settings) as run:
             run.log.wait("target_placed", 0, BACK_SECONDS)
@@ -101,6 +111,17 @@ def test_the_exchange_comes_back_after_kill_9(night: Night) -> None:
     """The bot finds its positions there and logs in anew; it was never restarted."""
     before = night.run.spawned("bot")
     night.kill("exchange", "session_opened")
+    assert night.run.spawned("bot") == before
+
+
+def test_the_collector_comes_back_after_kill_9(night: Night) -> None:
+    """It goes on collecting, the person is told, and what trades does not notice."""
+    since, before = len(night.api.texts()), night.run.spawned("bot")
+    night.run.ctl("start", "collector")
+    night.collector.wait("stream_connected", 0, BACK_SECONDS)
+    night.kill("collector", "stream_connected")
+    night.told("collector DIED", since)
+    night.told("collector runs again", since)
     assert night.run.spawned("bot") == before
 
 
@@ -133,8 +154,13 @@ def test_a_mistake_in_the_settings_does_not_loop(night: Night) -> None:
 
 @pytest.mark.slow
 def test_many_kills_in_turn_and_the_median_recovery(night: Night) -> None:
-    """Bot and exchange, ten times each; shown with ``-s``."""
-    for program, sign in (("bot", "ready"), ("exchange", "session_opened")):
+    """Bot, exchange and collector, ten times each; shown with ``-s``."""
+    night.run.ctl("start", "collector")
+    for program, sign in (
+        ("bot", "ready"),
+        ("exchange", "session_opened"),
+        ("collector", "stream_connected"),
+    ):
         night.back.clear()
         for _ in range(10):
             night.kill(program, sign)
