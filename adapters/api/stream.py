@@ -37,7 +37,7 @@ def _sent(hub: EventHub, numbered: Numbered, redact: Callable[[str], str]) -> Se
     body = {
         "at": event.at.isoformat(),
         "event": name,
-        "level": event.level,
+        "level": event.log_level,
         **to_jsonable_python(event.to_log()),
     }
     text = redact(orjson.dumps(body, default=str).decode())
