@@ -140,8 +140,24 @@ def daily(sources: Sources, _: Followers, __: Call) -> Outcome:
     book = sources.book()
     unsent = sum(x.delivered_at is None for x in book.outbox) if book is not None else None
     entries = sources.journal.find(events=EVENTS, days=3)
-    report = daily_report(entries, since=since, until=now, zone=facts.timezone, unsent=unsent)
+    report = daily_report(
+        (*entries, *_measured_now(sources)),
+        since=since,
+        until=now,
+        zone=facts.timezone,
+        unsent=unsent,
+    )
     return done(*report.lines, tables=report.tables)
+
+
+def _measured_now(sources: Sources) -> tuple[dict[str, Any], ...]:
+    """The day's figures as Risk knows them at this moment: the journal's are some minutes old."""
+    risk, now = sources.risk(), sources.clock.now()
+    if risk is None or risk.equity_usd is None or risk.result_usd is None:
+        return ()
+    figures = {"equity_usd": risk.equity_usd, "result_usd": risk.result_usd}
+    limit = {"limit_usd": risk.loss_limit_usd}
+    return ({"ts": now.isoformat(), "event": "day_measured", **figures, **limit},)
 
 
 def _cents(value: Any) -> Cell:

@@ -153,8 +153,8 @@ def actors_table(signs: VitalsSnapshot) -> Table:
         columns=(
             Column(key="name", title="actor"),
             Column(key="alive", title="alive"),
-            Column(key="waiting", title="messages waiting"),
-            Column(key="busy_ms", title="busy for ms"),
+            Column(key="waiting", title="waiting"),
+            Column(key="busy_ms", title="busy ms"),
         ),
         rows=tuple(
             (
@@ -188,12 +188,12 @@ def risk(sources: Sources, _: Followers, __: Call) -> Outcome:
         ),
         rows=(
             _limit("loss of the day USD", lost, view.loss_limit_usd),
-            _limit("open trades", Decimal(len(trades)), Decimal(limits.max_open_trades)),
+            _limit("open trades", len(trades), limits.max_open_trades),
             _limit("notional USD", notional, limits.max_notional_usd),
             (
                 "trades per instrument",
                 None,
-                Decimal(limits.max_trades_per_instrument),
+                limits.max_trades_per_instrument,
                 None,
             ),
         ),
@@ -202,7 +202,7 @@ def risk(sources: Sources, _: Followers, __: Call) -> Outcome:
     return done(*lines, tables=(table, _day(view)))
 
 
-def _limit(name: str, used: Decimal | None, most: Decimal | None) -> tuple[Cell, ...]:
+def _limit(name: str, used: Decimal | int | None, most: Decimal | int | None) -> tuple[Cell, ...]:
     left = None if used is None or most is None else most - used
     return (name, used, most, left)
 

@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import sys
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -28,6 +29,11 @@ def fail(text: str, code: int) -> NoReturn:
     raise typer.Exit(int(code))
 
 
+def width() -> int:
+    """Characters a line of output may have: the terminal's, or a pipe's."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPED_WIDTH
+
+
 def out(what: RenderableType) -> None:
     """A command's own output: text or a table, whatever the terminal can encode.
 
@@ -38,9 +44,7 @@ def out(what: RenderableType) -> None:
     rendered = io.BytesIO()
     encoding = sys.stdout.encoding or "ascii"
     sink = io.TextIOWrapper(rendered, encoding, "backslashreplace", write_through=True)
-    console = Console(
-        file=sink, force_terminal=is_terminal, width=None if is_terminal else PIPED_WIDTH
-    )
+    console = Console(file=sink, force_terminal=is_terminal, width=width())
     console.print(what, markup=False, highlight=False, soft_wrap=isinstance(what, str))
     try:
         sys.stdout.write(rendered.getvalue().decode(encoding))

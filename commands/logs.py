@@ -11,13 +11,14 @@ from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.table import Table
 
 from actors.kernel import ExitCode
 from adapters.clock import SystemClock
 from commands.common import fail, leave_pipe, out, read_settings
+from commands.operate import understood
 from config.console import Console
 from config.log_files import Follower, parse, rotated
+from domain.commands import BY_NAME, parse_named
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 LOOK_EVERY = 0.2
@@ -64,6 +65,9 @@ class Filter:
 
 
 def logs(  # noqa: PLR0917 (Typer reads the options from the signature)
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="[n] [level]", help="As at the other doors.")
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
     number: Annotated[int, typer.Option("-n", min=0, help="How many of the last lines.")] = 50,
     level: Annotated[Level | None, typer.Option(help="The least level shown.")] = None,
@@ -82,6 +86,9 @@ def logs(  # noqa: PLR0917 (Typer reads the options from the signature)
 ) -> None:
     """The log, readable: the last lines, filtered, and followed with -f."""
     path = read_settings().log_dir / f"{Path(source).name}.log"
+    if words:
+        given = parse_named(BY_NAME["logs"], understood(BY_NAME["logs"], words))
+        number, level = int(str(given["n"])), level or Level(str(given["level"]))
     least = level or (Level.WARNING if errors else Level.DEBUG)
     wanted = Filter(level=least, actor=actor, trade=trade, events=tuple(event or ()))
     if not follow and not rotated(path):
@@ -179,27 +186,20 @@ def _show_errors(path: Path, wanted: Filter, *, as_json: bool) -> None:
         found = {"since": since, "unreadable_lines": unreadable, "groups": groups}
         out(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
         return
-    if groups:
-        out(_table(groups))
-    else:
+    for group in groups:
+        out(_told(group))
+    if not groups:
         out(f"Nothing at {wanted.level} or above.")
     torn = f", {unreadable} of them unreadable" if unreadable else ""
     out(f"{len(lines)} lines since {since[:19] or 'never'} in {path}{torn}.")
 
 
-def _table(groups: list[Group]) -> Table:
-    table = Table("level", "event", "actor", "count", "first (UTC)", "last (UTC)", "the last says")
-    for group in groups:
-        table.add_row(
-            group.level,
-            group.event,
-            group.actor,
-            str(group.count),
-            _short(group.first),
-            _short(group.last),
-            group.detail,
-        )
-    return table
+def _told(group: Group) -> str:
+    """How grave, what, how often and when; below, what the last one said."""
+    first, last = _short(group.first), _short(group.last)
+    when = last if group.count == 1 else f"{group.count} times from {first} to {last}"
+    head = f"{group.level:<8} {group.event} ({group.actor}) {when}"
+    return f"{head}\n         {group.detail}" if group.detail else head
 
 
 def _short(moment: str) -> str:

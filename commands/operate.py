@@ -5,23 +5,19 @@ The same table and the same grammar as at every other door; a running daemon car
 
 import sys
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.table import Table
 
 from actors.kernel import ExitCode
 from commands.client import Client
-from commands.common import fail, out, read_settings
+from commands.common import fail, out, read_settings, width
+from commands.showing import rendered
 from domain.arguments import BadArguments, words_of
 from domain.commands import BY_NAME, CommandSpec, Effect, parse_named
-from domain.content import shown
 
 USAGE_ERROR = 2
-NARROW_COLUMNS, FEW_ROWS = 9, 6
-"""A wide table of few rows is turned, so that it fits a terminal."""
 WAIT_SECONDS = 60.0
 
 
@@ -160,47 +156,4 @@ def show(reply: dict[str, Any], *, as_json: bool) -> None:
     for line in reply["lines"]:
         out(line)
     for table in reply.get("tables", []):
-        out(_rendered(table))
-
-
-def _rendered(table: dict[str, Any]) -> Table:
-    columns, rows = table["columns"], table["rows"]
-    if [column["key"] for column in columns] == ["key", "name", "value"]:
-        return _facts(table["title"], [(x["name"], [_cell(x["value"], None)]) for x in rows])
-    if len(columns) > NARROW_COLUMNS and 0 < len(rows) <= FEW_ROWS:
-        return _facts(
-            table["title"],
-            [
-                (column["title"], [_cell(row[column["key"]], column["digits"]) for row in rows])
-                for column in columns
-            ],
-        )
-    if not rows:
-        return _facts(table["title"], [("none", [])])
-    made = Table(title=table["title"], title_justify="left")
-    for column in columns:
-        is_figure = column["digits"] is not None
-        made.add_column(column["title"], justify="right" if is_figure else "left")
-    for row in rows:
-        made.add_row(*(_cell(row[column["key"]], column["digits"]) for column in columns))
-    return made
-
-
-def _facts(title: str, rows: list[tuple[str, list[str]]]) -> Table:
-    made = Table(title=title, title_justify="left", show_header=False)
-    made.add_column()
-    for _ in rows[0][1] if rows else []:
-        made.add_column(justify="right")
-    for name, cells in rows:
-        made.add_row(name, *cells)
-    return made
-
-
-def _cell(value: Any, digits: int | None) -> str:
-    """Figures come as texts; a column with digits holds nothing else."""
-    if digits is not None and isinstance(value, str):
-        try:
-            return shown(Decimal(value), digits)
-        except InvalidOperation:
-            return value
-    return shown(value)
+        out(rendered(table, width()))

@@ -30,6 +30,7 @@ OPERATING = (
     "restart",
     "test",
     "ping",
+    "version",
 )
 """The commands that a running daemon carries out; `kill` has a file of its own, `logs` and `help`
 do without a daemon."""

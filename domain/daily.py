@@ -113,7 +113,7 @@ def daily_report(
             _headline(closed),
         ),
         tables=(
-            pairs("result", "The account", _account(inside)),
+            pairs("result", "The account", _account(inside, zone)),
             pairs("trades", "Trades", _trades(closed, counts)),
             pairs("safety", "Protection", _protection(inside, closed, counts)),
             pairs("troubles", "What went wrong", _troubles(inside, counts, unsent)),
@@ -145,12 +145,13 @@ _Row = tuple[str, str, Cell]
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
+    at: datetime
     equity: Decimal
     result: Decimal
     limit: Decimal | None
 
 
-def _account(entries: Sequence[Entry]) -> list[_Row]:
+def _account(entries: Sequence[Entry], zone: tzinfo) -> list[_Row]:
     """From Risk's last word; the loss that came nearest to the limit from all of them."""
     found = [x for x in map(_measured, entries) if x is not None]
     if not found:
@@ -159,6 +160,7 @@ def _account(entries: Sequence[Entry]) -> list[_Row]:
     rows: list[_Row] = [
         ("equity_usd", "equity USD", _cents(last.equity)),
         ("result_usd", "result since midnight USD", _cents(last.result)),
+        ("measured_at", "measured at", f"{last.at.astimezone(zone):%H:%M:%S %Z}"),
     ]
     worst = min(found, key=lambda x: x.result)
     if last.limit is not None and last.limit > 0:
@@ -171,9 +173,12 @@ def _account(entries: Sequence[Entry]) -> list[_Row]:
 def _measured(entry: Entry) -> _Measured | None:
     if entry.get("event") != "day_measured":
         return None
-    limit = entry.get("limit_usd")
+    limit, at = entry.get("limit_usd"), _moment(entry)
+    if at is None:
+        return None
     try:
         return _Measured(
+            at,
             _figure(entry.get("equity_usd")),
             _figure(entry.get("result_usd")),
             None if limit is None else _figure(limit),

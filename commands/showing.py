@@ -1,0 +1,63 @@
+"""Replies of the daemon on a terminal: tables where they fit, else one fact a line."""
+
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from rich.table import Table
+
+from domain.content import shown
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)")
+_FRAME = 3
+"""What a column takes besides its text."""
+
+
+def rendered(table: dict[str, Any], width: int) -> Table:
+    """A table of a reply for so many characters a line. Nothing is ever cut off."""
+    columns, rows = table["columns"], table["rows"]
+    title = table["title"]
+    if [column["key"] for column in columns] == ["key", "name", "value"]:
+        return _facts(title, [[(str(x["name"]), _cell(x["value"], None)) for x in rows]])
+    if not rows:
+        return _facts(title, [[("none", "")]])
+    cells = [[_cell(row[column["key"]], column["digits"]) for column in columns] for row in rows]
+    titles = [str(column["title"]) for column in columns]
+    if _width([titles, *cells]) > width:
+        return _facts(title, [list(zip(titles, row, strict=True)) for row in cells])
+    made = Table(title=title, title_justify="left")
+    for column in columns:
+        is_figure = column["digits"] is not None
+        made.add_column(column["title"], justify="right" if is_figure else "left")
+    for row in cells:
+        made.add_row(*row)
+    return made
+
+
+def _width(lines: list[list[str]]) -> int:
+    return sum(max(map(len, column)) + _FRAME for column in zip(*lines, strict=True)) + 1
+
+
+def _facts(title: str, blocks: list[list[tuple[str, str]]]) -> Table:
+    """Name and value in a line each, with a rule between the blocks."""
+    made = Table(title=title, title_justify="left", show_header=False)
+    made.add_column(overflow="fold")
+    if any(value for block in blocks for _, value in block):
+        made.add_column(overflow="fold")
+    for block in blocks:
+        for name, value in block:
+            made.add_row(*(name, value)[: len(made.columns)])
+        made.add_section()
+    return made
+
+
+def _cell(value: Any, digits: int | None) -> str:
+    """Figures come as texts; a column with digits holds nothing else."""
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
+        return value[:19].replace("T", " ")
+    if digits is not None and isinstance(value, str):
+        try:
+            return shown(Decimal(value), digits)
+        except InvalidOperation:
+            return value
+    return shown(value)
