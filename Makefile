@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run supervise exchange simulate test test-long check format bench lock clean
+.PHONY: help install run supervise exchange simulate test test-long check format bench lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -19,6 +19,8 @@ $(VENV)/.runtime: $(BIN)/python requirements.txt
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
 	@touch $@
+
+install: $(VENV)/.runtime ## set up .venv, or renew it after an upgrade
 
 run: $(VENV)/.runtime ## run the bot (on the embedded paper exchange unless .env says otherwise)
 	$(BIN)/python run.py

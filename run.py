@@ -9,11 +9,12 @@ known which command it is for.
 
 import signal
 import sys
-
-if __name__ == "__main__":  # until the rest is there, Ctrl-C ends the process without a traceback
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
 from typing import Annotated
+
+if __name__ == "__main__":
+    from commands.first_moments import begin
+
+    begin()
 
 import typer
 

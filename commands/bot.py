@@ -2,7 +2,7 @@
 
 import os
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import structlog
@@ -38,6 +38,7 @@ from domain.strategies import ScriptLine
 
 RUN_FILE = Path(__file__).resolve().parent.parent / "run.py"
 EXCHANGE_IDLE_SECONDS = 120
+EXCHANGE_START_SECONDS = 5.0
 
 
 def run_bot(
@@ -62,6 +63,8 @@ def run_bot(
         try:
             if starts_exchange:
                 _start_exchange(settings, stack)
+            else:
+                _await_exchange(settings)
             return _run(settings, script, stack, cleared)
         except (CannotStart, PortTaken, BookTooNew) as error:
             return not_started(str(error))
@@ -80,6 +83,17 @@ def _start_exchange(settings: Settings, stack: ExitStack) -> None:
     )
     stack.callback(started.stop)
     structlog.get_logger(actor="run").info("paper_exchange_started", pid=started.pid)
+
+
+def _await_exchange(settings: Settings) -> None:
+    """Supervisord starts both at once: a log-in that comes too early would be told as an outage."""
+    clock = SystemClock()
+    until = clock.monotonic() + EXCHANGE_START_SECONDS
+    with suppress(PortTaken):  # whoever is there instead is told by the log-in
+        while settings.embeds_exchange and not answers(settings.http_url):
+            if clock.monotonic() > until:
+                return
+            clock.sleep(0.05)
 
 
 def _not_cleared(reason: str) -> int:

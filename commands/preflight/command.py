@@ -103,9 +103,12 @@ def _show(results: Sequence[Result], *, as_json: bool) -> None:
         out(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
         return
     colours = {Verdict.GREEN: "green", Verdict.RED: "bold red", Verdict.SKIPPED: "dim"}
-    table = Table("check", "", "found", "to do")
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for _ in range(3):
+        table.add_column(overflow="fold")  # nothing is cut off, however narrow the terminal
     for result in results:
-        row = (result.check, str(result.verdict), result.found, result.fix)
+        found = f"{result.found}\nto do: {result.fix}" if result.fix else result.found
+        row = (str(result.verdict), result.check, found)
         table.add_row(*row, style=colours[result.verdict])
     out(table)
     out(f"RED: {len(reds)} of {len(results)}." if reds else "All green.")

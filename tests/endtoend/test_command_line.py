@@ -45,6 +45,16 @@ def test_ctrl_c_before_the_program_is_read_ends_it_without_a_traceback(tmp_path:
         assert process.printed() == ""
 
 
+def test_a_missing_library_is_named_with_the_cure(tmp_path: Path) -> None:
+    """Another Python than that of .venv, or a .venv of another version: no traceback."""
+    (tmp_path / "typer.py").write_text("import a_library_of_next_year\n")
+    with Process(tmp_path, (), {"PYTHONPATH": tmp_path}) as process:
+        assert process.wait() == 1
+        assert "the library a_library_of_next_year is not in" in process.printed()
+        assert "make install" in process.printed()
+        assert "Traceback" not in process.printed()
+
+
 def test_values_the_exchange_cannot_use_are_named(tmp_path: Path) -> None:
     """Exit 78, as for settings: the option or the value that is wrong."""
     wrong = {

@@ -1,0 +1,22 @@
+"""Until the libraries are there: Ctrl-C ends quietly, and a library that is missing is named."""
+
+import signal
+import sys
+from types import TracebackType
+
+
+def begin() -> None:
+    """To be called before anything else is imported; needs nothing but Python."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.excepthook = _told
+
+
+def _told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if isinstance(error, ModuleNotFoundError):
+        sys.stderr.write(
+            f"Not started: the library {error.name} is not in {sys.prefix}.\n"
+            "Set up or renew .venv: make install\n"
+            "Then: .venv/bin/python run.py ...\n"
+        )
+    else:
+        sys.__excepthook__(kind, error, trace)
