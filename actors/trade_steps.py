@@ -189,9 +189,11 @@ class StepTaker:
             self._keeper.change(outcomes.not_sent(self._keeper.trade, line, self._policy, now))
             self._log_in_again()
             return
+        waits_still = line.role is Role.TARGET and self._keeper.trade.target_after is not None
         trade = outcomes.rejected(self._keeper.trade, line, error.code, self._policy, now)
         # Told first: what the change leads to is announced with it.
-        self._keeper.announce.rejected(trade, line.role, trade.label(line), error)
+        if not (waits_still and trade.target_after and trade.target_after > now):
+            self._keeper.announce.rejected(trade, line.role, trade.label(line), error)
         self._keeper.change(trade)
         if error.code in venue_codes.STALE_CONTRACT_DATA:
             self._around.execution.tell(say.CatalogueDue(at=now, cause="contract data refused"))

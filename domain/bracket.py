@@ -233,7 +233,9 @@ def _target(view: View) -> Step | None:
     slot = view.child_to_come(Role.TARGET)
     if slot is not None and slot.looks < view.policy.child_looks:
         return view.look_at_child(slot)
-    return view.resize(live[0]) if live else view.place(Role.TARGET)
+    if live:
+        return view.resize(live[0])
+    return view.wait_until(trade.target_after, view.policy.target_pause) or view.place(Role.TARGET)
 
 
 def _enter(view: View) -> Step | None:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from domain import linked, venue_codes
 from domain.labels import Role
-from domain.orders import Order
+from domain.orders import Order, Side
 from domain.reports import apply_order
 from domain.steps import BracketPolicy
 from domain.trade import CLOSERS, ExitReason, Line, LineStatus, Trade, measured, with_line
@@ -40,6 +40,8 @@ def rejected(trade: Trade, line: Line, code: int, policy: BracketPolicy, now: da
         trade = replace(trade, needs_sync=True)
     if line.role is Role.ENTRY and trade.is_linked:
         return _link_refused(trade, code)
+    if line.role is Role.TARGET and code in venue_codes.PRICE_TOO_LOW | venue_codes.PRICE_TOO_HIGH:
+        return _beyond_the_band(trade, line, code, policy, now)
     trade, failures = _counted(trade, line, code)
     if line.role is Role.STOP and code in venue_codes.TRIGGER_ALREADY_PASSED:
         return replace(trade, exit_reason=trade.exit_reason or ExitReason.TRIGGER_PASSED)
@@ -47,6 +49,17 @@ def rejected(trade: Trade, line: Line, code: int, policy: BracketPolicy, now: da
     if line.role is Role.ENTRY or is_first:
         return trade
     return replace(trade, not_before=now + _pause_after(failures, policy))
+
+
+def _beyond_the_band(
+    trade: Trade, line: Line, code: int, policy: BracketPolicy, now: datetime
+) -> Trade:
+    """A target the price has left behind is taken at market; one it has not come near to waits."""
+    sells = trade.plan.side is Side.BUY
+    if sells == (code in venue_codes.PRICE_TOO_LOW):
+        return replace(trade, exit_reason=trade.exit_reason or ExitReason.TAKE_PROFIT)
+    again = now + timedelta(seconds=policy.target_pause)
+    return replace(_without_refused(trade, line), target_after=again)
 
 
 def _link_refused(trade: Trade, code: int) -> Trade:

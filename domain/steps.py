@@ -48,7 +48,8 @@ class BracketPolicy:
 
     ``crowd_window``: orders of one kind sent within it are spaced, each a little longer.
     ``longest_pause``: between two tries to close. ``late_after``: how long after it was sent an
-    order may still arrive. ``child_interval``, ``child_patience``: how often, and how long, it is
+    order may still arrive. ``target_pause``: how long a target beyond the price band is left alone.
+    ``child_interval``, ``child_patience``: how often, and how long, it is
     looked for what a linked order should have placed; ``child_looks`` bounds it for a target.
     """
 
@@ -58,6 +59,7 @@ class BracketPolicy:
     look_interval: float = 0.5
     retry_interval: float = 0.5
     target_retries: int = 3
+    target_pause: float = 60.0
     absent_looks: int = 2
     crowd_window: float = 5.0
     longest_pause: float = 5.0

@@ -67,6 +67,7 @@ class ExitReason(StrEnum):
     REQUESTED = "requested"
     KILL = "kill"
     MANUAL = "manual"
+    NETTED = "netted"
     LIQUIDATION = "liquidation"
     STOP_REFUSED = "stop_refused"
     TRIGGER_PASSED = "trigger_passed"
@@ -160,6 +161,10 @@ class Line:
         return (*self.order_ids, *self.former_ids)
 
 
+NETTED_BY = "netted"
+"""The order id of a fill that never was: contracts of ours the venue took off somebody else's."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradeFill:
     """One fill allocated to this trade; ``role`` is None when it was not an order of ours."""
@@ -183,6 +188,7 @@ class Trade:
 
     ``not_before`` is the pause after a refused order, ``sync_after`` the one after a refused
     change or a failed look. ``syncs_in_vain`` counts looks that did not bring every fill.
+    ``target_after``: when a target that lay beyond the price band is tried again.
     """
 
     plan: TradePlan
@@ -198,6 +204,7 @@ class Trade:
     syncs_in_vain: int = 0
     not_before: datetime | None = None
     sync_after: datetime | None = None
+    target_after: datetime | None = None
     exposed_since: datetime | None = None
     unprotected_us: int = 0
     is_link_refused: bool = False

@@ -72,6 +72,7 @@ def _instants(trade: Trade) -> Iterator[tuple[str, datetime]]:
         "created_at": trade.plan.created_at,
         "not_before": trade.not_before,
         "sync_after": trade.sync_after,
+        "target_after": trade.target_after,
         "exposed_since": trade.exposed_since,
     }
     yield from ((name, when) for name, when in given.items() if when is not None)

@@ -10,6 +10,10 @@ Source: the complete error list of the API reference (its "common errors" table 
 TRIGGER_ALREADY_PASSED = frozenset({10034, 10035, 11036})
 """The trigger price is on the wrong side of the market: for a stop, close now instead."""
 
+PRICE_TOO_LOW = frozenset({10005, 10006})
+PRICE_TOO_HIGH = frozenset({10007, 10008})
+"""Beyond the band around the mark price in which the venue takes limits at this moment."""
+
 GONE_ALREADY = frozenset({10004, 10010, 11008, 11044})
 """Cancel or edit of an order that is terminal, filled or forgotten: read its final state."""
 

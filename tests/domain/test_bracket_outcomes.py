@@ -7,7 +7,7 @@ import pytest
 
 from domain import outcomes, venue_codes
 from domain.labels import Role
-from domain.orders import OrderState
+from domain.orders import OrderState, Side
 from domain.steps import Do
 from domain.trade import ExitReason, Line, LineStatus, Trade
 from tests.domain.builders import (
@@ -20,6 +20,7 @@ from tests.domain.builders import (
     entry,
     label_of,
     look,
+    plan,
     record,
     report,
     status_of,
@@ -144,6 +145,22 @@ def test_refused_targets_are_counted() -> None:
         trade = refused_order(trade, target(attempt=attempt), seconds=attempt)
     assert trade.target_failures == 3
     assert step_of(trade, 99) is None
+
+
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+def test_a_target_beyond_the_band_is_taken_or_waits(side: Side) -> None:
+    """The price is past it: at market, now. It is not near it yet: again in a minute, for ever."""
+    left, far = (10005, 10007) if side is Side.BUY else (10007, 10005)
+    trade = record(entry(), stop(), plan=plan(side=side))
+    assert refused_order(trade, target(), left).exit_reason is ExitReason.TAKE_PROFIT
+    for attempt in range(1, 6):
+        trade = refused_order(trade, target(attempt=attempt), far, seconds=60 * attempt)
+        assert (waits := step_of(trade, 60 * attempt))
+        assert (waits.do, waits.until) == (Do.WAIT, after(60 * attempt + 60))
+    assert [x.attempt for x in trade.of(Role.TARGET)] == [5]
+    assert (again := step_of(trade, 361))
+    assert (again.do, again.role) == (Do.PLACE, Role.TARGET)
+    assert trade.target_failures == 0
 
 
 def test_refused_closes_wait_longer_and_longer() -> None:

@@ -8,14 +8,17 @@ from actors.messages.trading import (
     EntryFilled,
     PnlDiffers,
     StopPlaced,
+    TargetFailed,
     TargetPlaced,
+    TradeAccepted,
     TradeClosed,
     TradeOpened,
 )
 from domain.labels import Role
 from domain.orders import OrderState, OrderType, TriggerBy
+from simulation.venue import Fate, Refusal
 from tests.scenarios.conftest import Stage
-from tests.scenarios.scene import BTC, ETH, LINEAR
+from tests.scenarios.scene import BTC, ETH, LINEAR, PLACE, Once
 
 ROUND_TRIP = 0.012
 CURRENCY = {BTC: "BTC", ETH: "ETH", LINEAR: "USDC"}
@@ -97,6 +100,38 @@ def test_a_trade_without_a_target_lives_on_its_stop_alone(stage: Stage) -> None:
     trade_id = scene.bracket(target=None)
     scene.run(2)
     assert [x.order_type for x in scene.live(trade_id)] == [OrderType.STOP_MARKET]
+
+
+def test_a_target_that_the_price_has_left_behind_is_taken_at_market(stage: Stage) -> None:
+    """Lost on the way, and before it is sent again the price is so far that the venue refuses."""
+    scene = stage().ready()
+    scene.fault(Once(Fate.REQUEST_LOST, *PLACE, role=Role.TARGET))
+    scene.open()
+    scene.wait(TradeOpened)
+    scene.market.move(btc_usd=104_000)
+    closed = scene.wait(TradeClosed)
+    assert scene.wait(TargetFailed).code == 10005
+    assert closed.exit_reason == "take_profit"
+    assert closed.exit_price > 103_000
+    scene.run(3)
+    scene.settled()
+
+
+def test_a_target_beyond_the_band_is_tried_again_until_the_price_is_near(stage: Stage) -> None:
+    """The stop stands meanwhile, it is told once, and nothing is given up."""
+    scene = stage().ready()
+    scene.fault(Once(Refusal(10007), *PLACE, role=Role.TARGET, times=4))
+    answer = scene.open()
+    assert isinstance(answer, TradeAccepted)
+    scene.wait(TradeOpened)
+    scene.run(200)
+    assert not scene.events(TargetPlaced)
+    scene.run(60)
+    assert len(scene.events(TargetPlaced)) == 1
+    assert len(scene.events(TargetFailed)) == 1
+    assert len(scene.stops(answer.trade_id)) == 1
+    scene.market.move(btc_usd=101_300)
+    assert scene.wait(TradeClosed).exit_reason == "take_profit"
 
 
 def test_closing_by_hand_takes_the_target_first_and_the_stop_last(stage: Stage) -> None:
