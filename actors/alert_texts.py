@@ -134,6 +134,12 @@ ALERTS: Mapping[type[Event], Kind] = {
         ),
         is_critical=True,
     ),
+    trading.TradeNetted: Kind(
+        lambda e: (
+            f"{e.instrument}: the venue netted {e.contracts} contracts of trade {e.trade_id}\n"
+            "Somebody had opened the other side; both are gone, and nothing is at risk."
+        )
+    ),
     trading.TradeQuarantined: Kind(
         lambda e: (
             f"PLEASE LOOK: trade {e.trade_id} on {e.instrument} closed more than it held\n"

@@ -26,6 +26,7 @@ from actors.routing import ReportRouter
 from actors.settling import DriftSettler
 from actors.trade_house import TradeHouse
 from domain.trade import Trade, may_still_enter
+from domain.watch import Drift
 
 ASK_SECONDS = 2.0
 RECONCILE_EVERY = 0.5
@@ -148,11 +149,10 @@ class Execution(Actor):
         news = [
             x
             for x in message.drifts or ()
-            if self._house.on(x.instrument_name)
-            and self._drifts.is_news(x.instrument_name, x.residual)
+            if self._house.on(x.instrument_name) and self._drifts.is_news(x)
         ]
         for drift in news:
-            self._settle(drift.instrument_name, drift.residual)
+            self._settle(drift)
         if news or not agrees:
             self._reconciliation.doubt(self._house.records)
         elif self._kill.state is not None or self._may_trade():
@@ -266,23 +266,25 @@ class Execution(Actor):
             self._house.verify(trade, "protection missing")
 
     def on_position_drifted(self, message: watch.PositionDrifted) -> None:
-        name, residual = message.instrument, message.residual
-        if self._house.on(name) and self._drifts.is_news(name, residual):
-            self._settle(name, residual)
+        name = message.instrument
+        drift = Drift(instrument_name=name, venue=message.venue, ledger=message.ledger)
+        if self._house.on(name) and self._drifts.is_news(drift):
+            self._settle(drift)
 
     def on_position_agreed(self, message: watch.PositionAgreed) -> None:
         self._drifts.forget(message.instrument)
 
     def on_drift_due(self, _: watch.DriftDue) -> None:
-        for name, residual in list(self._drifts.unread.items()):
-            self._settle(name, residual)
+        for drift in list(self._drifts.unread.values()):
+            self._settle(drift)
 
-    def _settle(self, instrument: str, residual: int) -> None:
+    def _settle(self, drift: Drift) -> None:
         """Gives trades what was done to them unheard, and has them compare themselves."""
-        trades = self._house.on(instrument)
-        shares = self._drifts.settle(instrument, residual, trades)
-        if shares is None:
+        trades = self._house.on(drift.instrument_name)
+        shares = self._drifts.settle(drift, trades)
+        if self._drifts.unread:
             self.after(DRIFT_RETRY, watch.DriftDue)
+        if shares is None:
             return
         for share in shares:
             self._house.tell(share.trade_id, share.report(self.clock.now()))

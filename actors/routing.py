@@ -9,10 +9,10 @@ from typing import Any
 from actors.messages.trading import FillReport, OrderReport
 from actors.messages.venue import ChangesReport
 from domain import labels
-from domain.attribution import Allocation, OpenTrade, attribute
-from domain.labels import Label
-from domain.orders import Fill, Order
-from domain.trade import Trade
+from domain.attribution import Allocation, OpenTrade, attribute, is_netted_away
+from domain.labels import Label, Role
+from domain.orders import ZERO, Fill, Order
+from domain.trade import NETTED_BY, Trade
 from domain.watch import Drift
 
 SEEN_KEPT = 10_000
@@ -121,18 +121,23 @@ class ReportRouter:
 
 
 def shared_out_again(
-    fills: Sequence[Fill], trades: Sequence[Trade], position: int
+    fills: Sequence[Fill],
+    trades: Sequence[Trade],
+    position: int,
+    *,
+    is_whole: bool = False,
 ) -> tuple[Share, ...]:
     """What foreign hands did to our trades on one instrument, from the whole story.
 
     For when reports were lost, or came when too little was known. ``fills`` are all fills of the
     instrument (every owner) since before the oldest trade began, oldest first; ``position`` is
-    the venue's after them, in signed contracts. What was there before is EXTERNAL. A trade that
-    knows a share already counts it once.
+    the venue's after them, in signed contracts. What was there before is EXTERNAL: or a fill that
+    the venue does not show yet, unless the story ``is_whole``. A trade that knows a share already
+    counts it once.
     """
     held = {trade.id: 0 for trade in trades}
     sides = {trade.id: trade.plan.side for trade in trades}
-    external = position - sum(fill.contracts * fill.side.sign for fill in fills)
+    before = external = position - sum(fill.contracts * fill.side.sign for fill in fills)
     shares: list[Share] = []
     for fill in fills:
         label = labels.parse(fill.label)
@@ -148,7 +153,30 @@ def shared_out_again(
             if label is None or label.trade_id != part.trade_id:
                 share = _part_of(fill, part.contracts)
                 shares.append(Share(part.trade_id, share, is_foreign=True))
+    against = external if is_whole else external - before
+    if is_netted_away(sum(held[x] * sides[x].sign for x in held), against, position):
+        shares += [x for trade in trades for x in _netted(fills, trade, held[trade.id])]
     return tuple(shares)
+
+
+def _netted(fills: Iterable[Fill], trade: Trade, contracts: int) -> Iterator[Share]:
+    """So much of a trade's entry, first come first gone, as having ended where it began."""
+    for fill in fills:
+        label = labels.parse(fill.label)
+        taken = min(contracts, fill.contracts)
+        if taken > 0 and label == Label(trade.id, Role.ENTRY, label.attempt if label else 0):
+            contracts -= taken
+            gone = replace(
+                fill,
+                trade_id=f"{fill.trade_id}.{NETTED_BY}",
+                order_id=NETTED_BY,
+                label="",
+                side=fill.side.opposite,
+                contracts=taken,
+                fee=ZERO,
+                profit_loss=ZERO,
+            )
+            yield Share(trade.id, gone, is_foreign=True)
 
 
 def _is_of_a_closed_trade(label: Label | None, held: Mapping[str, int]) -> bool:

@@ -1,7 +1,8 @@
 """Settling a drift: the account is not the sum of our trades, so what happened is read again.
 
 A drift is looked into once. If all fills of the instrument do not explain it, the rest belongs
-to nobody of us.
+to nobody of us. Trades that hold what the venue does not have are looked into again until a fill
+explains it.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,10 @@ from actors.ports import NotSent, OutcomeUnknown, Rejected, Venue
 from actors.routing import Share, shared_out_again
 from actors.trade_truth import since_ms
 from domain.trade import Trade
+from domain.watch import Drift
+
+FILLS_SHOWN_MS = 60_000
+"""After so long the venue shows every fill; what none of them tells was there before."""
 
 
 class DriftSettler:
@@ -19,29 +24,29 @@ class DriftSettler:
     def __init__(self, venue: Venue, log: Any) -> None:
         self._venue = venue
         self._log = log
-        self._settled: dict[str, int] = {}
-        self.unread: dict[str, int] = {}
-        """Drifts whose story could not be read yet: residual per instrument."""
+        self._settled: dict[str, Drift] = {}
+        self._denied_since: dict[str, int] = {}
+        self.unread: dict[str, Drift] = {}
+        """Drifts whose story could not be read yet, or not explained yet."""
 
-    def is_news(self, instrument: str, residual: int) -> bool:
-        """Whether this drift was not looked into yet (``residual`` in signed contracts)."""
-        return self._settled.get(instrument) != residual
+    def is_news(self, drift: Drift) -> bool:
+        """Whether this drift was not looked into yet."""
+        return self._settled.get(drift.instrument_name) != drift
 
     def forget(self, instrument: str) -> None:
         """Book and venue agree."""
-        self._settled.pop(instrument, None)
-        self.unread.pop(instrument, None)
+        for memory in (self._settled, self._denied_since, self.unread):
+            memory.pop(instrument, None)
 
-    def settle(
-        self, instrument: str, residual: int, trades: Sequence[Trade]
-    ) -> tuple[Share, ...] | None:
-        """What belongs to these trades after all; None when it cannot be said yet."""
-        story = self._story(instrument, trades) if trades else ()
-        if story is None:
-            self.unread[instrument] = residual
-            return None
-        self.unread.pop(instrument, None)
-        self._settled[instrument] = residual
+    def settle(self, drift: Drift, trades: Sequence[Trade]) -> tuple[Share, ...] | None:
+        """What belongs to these trades after all; None when it cannot be read now."""
+        name = drift.instrument_name
+        self.unread[name] = drift
+        if not trades:
+            self._denied_since.pop(name, None)
+        story = self._story(name, trades) if trades else ()
+        if story is not None and name not in self._denied_since:
+            self._settled[name] = self.unread.pop(name)
         return story
 
     def _story(self, instrument: str, trades: Sequence[Trade]) -> tuple[Share, ...] | None:
@@ -53,7 +58,26 @@ class DriftSettler:
         except (Rejected, NotSent, OutcomeUnknown) as error:
             self._log.warning("drift_unreadable", instrument=instrument, error=str(error))
             return None
-        return shared_out_again(fills, trades, after) if before == after else None
+        if before != after:
+            return None
+        is_whole = self._is_denied_for_long(instrument, after, trades)
+        shares = shared_out_again(fills, trades, after, is_whole=is_whole)
+        known = {x.trade_id for trade in trades for x in trade.fills}
+        if is_whole or any(x.fill.trade_id not in known for x in shares):
+            self._denied_since.pop(instrument, None)
+        return shares
+
+    def _is_denied_for_long(self, instrument: str, position: int, trades: Sequence[Trade]) -> bool:
+        """Whether the trades have held for a while what the venue does not have.
+
+        Some fill must tell of it, though the venue may not show it yet.
+        """
+        held = sum(trade.signed_position for trade in trades)
+        if held == 0 or held * position > 0:
+            self._denied_since.pop(instrument, None)
+            return False
+        now_ms = self._venue.server_now_ms()
+        return now_ms - self._denied_since.setdefault(instrument, now_ms) > FILLS_SHOWN_MS
 
     def _position(self, instrument: str) -> int:
         held = (x.contracts for x in self._venue.positions() if x.instrument_name == instrument)

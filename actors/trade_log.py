@@ -19,6 +19,7 @@ from domain.orders import ZERO, Order, OrderRequest
 from domain.pnl import to_usd
 from domain.trade import (
     EMERGENCIES,
+    NETTED_BY,
     Line,
     LineStatus,
     Trade,
@@ -55,6 +56,7 @@ class Announcer:
         if after.entered > before.entered:
             self._entry_filled(after)
         self._children_placed(before, after)
+        self._netted(before, after)
         if after.exit_reason in EMERGENCIES and before.exit_reason not in EMERGENCIES:
             self._emit(
                 say.EmergencyBegan,
@@ -73,6 +75,18 @@ class Announcer:
         if now is TradeState.PROTECTED and not after.is_announced and not after.lacks_fills:
             return self._opened(after)
         return after
+
+    def _netted(self, before: Trade, after: Trade) -> None:
+        known = {x.trade_id for x in before.fills}
+        for fill in after.fills:
+            if fill.order_id == NETTED_BY and fill.trade_id not in known:
+                self._emit(
+                    say.TradeNetted,
+                    trade_id=after.id,
+                    instrument=after.plan.instrument_name,
+                    contracts=fill.contracts,
+                    price=fill.price,
+                )
 
     def _children_placed(self, before: Trade, after: Trade) -> None:
         """What stands at the venue by the fill of a linked entry, and was seen there."""

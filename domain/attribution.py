@@ -159,6 +159,17 @@ def _of_foreigner(fill: Fill, trades: Sequence[OpenTrade], external: int) -> tup
     return _closing(fill, reducible, None, ClosedBy.MANUAL, limit=reducing - undone)
 
 
+def is_netted_away(held: int, against: int, position: int) -> bool:
+    """Whether the venue has nothing left of what our trades on an instrument hold.
+
+    ``held`` is what they hold by their own fills, ``against`` what foreign hands opened, both
+    signed: an entry that fills against somebody's position closes it, and both still count what
+    they have. While more of ours than of his is left our exits can close that; once the
+    ``position`` is flat, or his, there is nothing to close, and nothing at risk.
+    """
+    return held * against < 0 and held * position <= 0 and abs(against) >= abs(held)
+
+
 def _reducible(fill: Fill, trades: Iterable[OpenTrade]) -> list[OpenTrade]:
     """The trades this fill can reduce, oldest first."""
     return [t for t in trades if t.side is fill.side.opposite and t.remaining > 0]

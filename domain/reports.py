@@ -15,6 +15,7 @@ from domain.labels import Role
 from domain.orders import STOP_TYPES, Fill, Order, OrderState
 from domain.trade import (
     CLOSERS,
+    NETTED_BY,
     PROVEN_OVER,
     Line,
     LineStatus,
@@ -203,7 +204,8 @@ def apply_fills(
         booked.append(_allocated(fill, known.role if known else None))
     if len(booked) == len(trade.fills):
         return trade
-    booked.sort(key=lambda x: (x.timestamp_ms, x.trade_seq))
+    # What was netted away went after the entry it is a part of, and in the same instant.
+    booked.sort(key=lambda x: (x.timestamp_ms, x.trade_seq, x.order_id == NETTED_BY))
     return measured(_doubted(trade, replace(changed, fills=tuple(booked))), now)
 
 

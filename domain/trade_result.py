@@ -9,7 +9,7 @@ from domain.labels import Role
 from domain.orders import ZERO
 from domain.pnl import Holding, apply_fill, average_price
 from domain.reports import find_line
-from domain.trade import ExitReason, LineStatus, Trade, TradeFill
+from domain.trade import NETTED_BY, ExitReason, LineStatus, Trade, TradeFill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +66,8 @@ def exit_reason_of(trade: Trade) -> ExitReason:
         return ExitReason.TAKE_PROFIT
     if last is not None and role is None and last.is_liquidation:
         return ExitReason.LIQUIDATION
+    if last is not None and last.order_id == NETTED_BY:
+        return ExitReason.NETTED
     if trade.exit_reason is not None:
         return trade.exit_reason  # by our own order, or by who was faster: the kill itself
     if last is not None and role is None:

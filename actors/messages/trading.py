@@ -375,6 +375,22 @@ class EmergencyClosed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TradeNetted(Event):
+    """The venue added a position of somebody else's to this trade's: so much of it is gone.
+
+    ``price`` is what it came in at, and counts as what it went at: for the venue the entry closed
+    the other's position.
+    """
+
+    level: ClassVar[str] = "warning"
+    money: ClassVar[bool] = True
+    trade_id: str
+    instrument: str
+    contracts: int
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TradeQuarantined(Event):
     """More was closed than opened: nothing is done by itself, a person must look."""
 

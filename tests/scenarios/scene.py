@@ -421,6 +421,7 @@ class Flips:
         self._scene = scene
         self._counted = 0
         self._held: Counter[str] = Counter()
+        self._foreign: Counter[str] = Counter()
         self.seen: list[str] = []
         scene.market.onlookers.append(self._look)
 
@@ -430,6 +431,10 @@ class Flips:
             before = self._held[trade.instrument_name]
             after = before + trade.side.sign * trade.contracts
             self._held[trade.instrument_name] = after
-            if before * after < 0 and trade.label.startswith("bw."):
+            is_ours = trade.label.startswith("bw.")
+            self._foreign[trade.instrument_name] += 0 if is_ours else after - before
+            # What a person opened beside a resting entry is his: such an entry may turn the sum.
+            is_his = ".entry." in trade.label and self._foreign[trade.instrument_name] != 0
+            if before * after < 0 and is_ours and not is_his:
                 self.seen.append(f"{trade.label}: {before:+d} -> {after:+d}")
         self._counted = len(trades)

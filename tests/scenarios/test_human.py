@@ -5,7 +5,15 @@ from decimal import Decimal
 import pytest
 
 from actors.messages.risk import Denied
-from actors.messages.trading import PnlDiffers, Ready, StopPlaced, TradeClosed
+from actors.messages.trading import (
+    FlatVerified,
+    PnlDiffers,
+    Ready,
+    StopPlaced,
+    TradeAccepted,
+    TradeClosed,
+    TradeNetted,
+)
 from actors.messages.watch import PositionAgreed, PositionDrifted, ProtectionMissing
 from domain.labels import Role
 from domain.orders import OrderState
@@ -254,6 +262,85 @@ def test_an_external_hedge_against_a_trade_closes_it_in_part(stage: Stage, seed:
     assert scene.position() == -200
     assert scene.wait(PositionDrifted).residual == -200
     assert scene.live(trade_id) == []
+
+
+def resting_entry(scene: Scene) -> str:
+    """A limit entry of 500 contracts below the market, not filled yet; the trade's id."""
+    answer = scene.open(quantity="500", unit="contracts", entry_type="limit", price=Decimal(99_800))
+    assert isinstance(answer, TradeAccepted)
+    scene.run(1)
+    return answer.trade_id
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("end", ["target", "close", "kill"])
+def test_what_a_person_held_against_an_entry_was_netted_and_the_trade_ends(
+    stage: Stage, seed: int, end: str
+) -> None:
+    """Short 200 by hand, then our 500 long fill: the venue holds 300, and when they are closed
+    nothing is left. The 200 went at the price they came in at."""
+    scene = stage(seed).ready()
+    trade_id = resting_entry(scene)
+    sell(scene, 2000)
+    scene.run(3)
+    scene.market.move(btc_usd=99_700)
+    scene.run(4)
+    assert scene.position() == 300
+    if end == "target":
+        scene.market.move(btc_usd=101_300)
+    elif end == "close":
+        scene.close_trade(trade_id)
+    else:
+        scene.kill()
+    netted, closed = scene.wait(TradeNetted), scene.wait(TradeClosed)
+    assert (netted.trade_id, netted.contracts) == (trade_id, 200)
+    assert closed.contracts == 500
+    assert not scene.events(PnlDiffers)
+    scene.run(6)
+    assert scene.positions() == {}
+    assert scene.is_over(trade_id)
+    assert scene.wait(PositionAgreed).instrument == BTC
+    if end == "kill":
+        scene.wait(FlatVerified)
+        assert scene.resume()
+    scene.settled()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_entry_that_only_closes_what_a_person_held_ends_as_netted(
+    stage: Stage, seed: int
+) -> None:
+    """Short 700 by hand, then our 500 long fill: 200 short are left, and they are his."""
+    scene = stage(seed).ready()
+    trade_id = resting_entry(scene)
+    sell(scene, 7000)
+    scene.run(3)
+    scene.market.move(btc_usd=99_700)
+    closed = scene.wait(TradeClosed)
+    assert (scene.wait(TradeNetted).contracts, closed.exit_reason) == (500, "netted")
+    assert closed.pnl_coin == 0
+    scene.run(6)
+    assert scene.is_over(trade_id)
+    assert scene.position() == -200
+
+
+def test_what_a_person_takes_back_in_time_was_never_netted(stage: Stage) -> None:
+    """While his contracts stand against ours, the trade keeps its whole stop."""
+    scene = stage().ready()
+    trade_id = resting_entry(scene)
+    sell(scene, 2000)
+    scene.run(3)
+    scene.market.move(btc_usd=99_700)
+    scene.run(4)
+    assert [x.contracts for x in scene.stops(trade_id)] == [500]
+    buy(scene, 2000)
+    scene.run(4)
+    assert scene.position() == 500
+    assert not scene.events(TradeNetted)
+    scene.close_trade(trade_id)
+    assert scene.wait(TradeClosed).exit_reason == "requested"
+    scene.run(3)
+    scene.settled()
 
 
 def test_foreign_orders_are_never_touched(stage: Stage) -> None:

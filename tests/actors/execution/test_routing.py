@@ -12,7 +12,7 @@ from actors.messages.venue import ChangesReport
 from actors.routing import ReportRouter, Share, shared_out_again
 from domain.labels import Role
 from domain.orders import Fill, OrderState, Side
-from domain.trade import Trade
+from domain.trade import NETTED_BY, Trade
 from domain.watch import Drift
 from tests.domain import builders
 from tests.domain.builders import START, TRADE_ID, label_of, plan, report
@@ -93,6 +93,26 @@ def test_a_guard_that_fires_closes_what_it_guards() -> None:
     assert shared_out_again(fills, [a_trade()], position=10) == ()
 
 
+AGAINST = [told(1, Side.SELL, 4), told(2, Side.BUY, 7, ENTRY), told(3, Side.BUY, 3, ENTRY)]
+
+
+def test_what_fills_against_a_persons_position_is_gone_once_the_venue_is_flat() -> None:
+    """Four were his: they end where the entry's first fill began. Before, nothing is told."""
+    assert shared_out_again(AGAINST, [a_trade()], position=6) == ()
+    closed = [*AGAINST, told(4, Side.SELL, 6, label_of(Role.TARGET))]
+    (share,) = shared_out_again(closed, [a_trade()], position=0)
+    gone = share.fill
+    assert (gone.side, gone.contracts, gone.price) == (Side.SELL, 4, AGAINST[1].price)
+    assert (gone.order_id, gone.fee, gone.profit_loss) == (NETTED_BY, 0, 0)
+
+
+def test_what_the_venue_does_not_show_yet_is_not_taken_for_netted() -> None:
+    """Long ten by us, and flat: somebody's fill before the story, or our exit that is late."""
+    fills = [told(1, Side.BUY, 10, ENTRY)]
+    assert shared_out_again(fills, [a_trade()], position=0) == ()
+    assert amounts(shared_out_again(fills, [a_trade()], 0, is_whole=True)) == [(TRADE_ID, 10)]
+
+
 @given(
     st.lists(st.tuples(st.sampled_from(list(Side)), st.integers(1, 9), st.booleans()), max_size=12),
     st.integers(-20, 20),
@@ -110,7 +130,11 @@ def test_no_contract_is_invented_or_lost(steps: list[tuple[Side, int, bool]], be
     taken = sum(share.fill.contracts for share in shares)
     assert 0 <= taken <= bought
     by_id = {x.trade_id: x for x in fills}
-    assert all(x.fill.contracts <= by_id[x.fill.trade_id].contracts for x in shares)
+    for share in shares:
+        original = by_id[share.fill.trade_id.removesuffix(f".{NETTED_BY}")]
+        assert share.fill.contracts <= original.contracts
+    netted = sum(x.fill.contracts for x in shares if x.fill.order_id == NETTED_BY)
+    assert not netted or (position <= 0 and taken == bought)
 
 
 def router() -> ReportRouter:
