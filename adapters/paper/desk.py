@@ -6,7 +6,7 @@ together: one visit to the disk for all of them.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -19,26 +19,14 @@ from adapters.paper.faults.fates import UNTOUCHED, Answer, Fate
 from adapters.paper.faults.plan import FaultPlan
 from adapters.paper.faults.weather import Weather
 from adapters.paper.feed import Tick
+from adapters.paper.liveness import Listener, beat, drop_silent
 from adapters.paper.rpc import HttpProof, Request
 from adapters.paper.sessions import SessionState
 from adapters.paper.store import AccountStore
 
 _log: FilteringBoundLogger = structlog.get_logger(actor="exchange")
-_ANSWER_MS = 10_000
 _SAVE_PRICES_EVERY_MS = 5_000
 _MOST_CONNECTIONS = 32
-# A socket on which nothing was ever said is dropped, and so is one that asked for cancel on
-# disconnect and then fell silent.
-_NEVER_HEARD_MS = 60_500
-_SILENT_MS = 600_000
-
-
-class Listener(Protocol):
-    """A connection that can be sent to. No call may block; `drop` ends it without a word."""
-
-    def send(self, frame: bytes) -> None: ...
-    def hang_up(self, code: int, reason: str) -> None: ...
-    def drop(self) -> None: ...
 
 
 def _at_once(run: Callable[[], None]) -> None:
@@ -246,8 +234,8 @@ class Desk:
             self._commit()
         self._release()
         for session, listener in list(self._listeners.values()):
-            if not _drop_silent(session, listener, self._now_us() // 1000):
-                _beat(session, listener, now_ms)
+            if not drop_silent(session, listener, self._now_us() // 1000):
+                beat(session, listener, now_ms)
 
     def when_saved(self, then: Callable[[bool], None]) -> None:
         """Calls back once everything up to now is on disk: True; or never will be: False."""
@@ -349,31 +337,3 @@ def _way_out(session: SessionState) -> str:
 
 def _way_back(session: SessionState) -> str:
     return f"{session.session_id}<"
-
-
-def _drop_silent(session: SessionState, listener: Listener, now_ms: int) -> bool:
-    """Drops a socket that never said a word, or that asked for cancels and then fell silent."""
-    heard_ms = session.heard_ms
-    if heard_ms is None:
-        is_over = now_ms - session.opened_ms >= _NEVER_HEARD_MS
-    else:
-        is_over = session.cancel_on_disconnect and now_ms - heard_ms >= _SILENT_MS
-    if is_over:
-        listener.drop()
-    return is_over
-
-
-def _beat(session: SessionState, listener: Listener, now_ms: int) -> None:
-    """Asks a connection with a heartbeat whether it lives, and hangs up when it does not say."""
-    if session.heartbeat_ms is None:
-        return
-    if session.is_unanswered and now_ms - session.asked_ms >= _ANSWER_MS:
-        session.heartbeat_ms = None
-        _log.info("heartbeat_unanswered", session=session.session_id)
-        listener.hang_up(4000, "heartbeat close")
-    elif not session.is_unanswered and now_ms - session.asked_ms >= session.heartbeat_ms:
-        session.asked_ms, session.is_unanswered = now_ms, True
-        if session.is_quiet:
-            listener.send(rpc.heartbeat("heartbeat"))
-        listener.send(rpc.heartbeat("test_request"))
-        session.is_quiet = True

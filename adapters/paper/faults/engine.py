@@ -60,7 +60,8 @@ class FaultEngine:
         self._connects: list[Strike] = []
         self._alone: list[Strike] = []
         self._spans: dict[str, tuple[AnyFault, int, float]] = {}
-        self._ended: list[Happening] = []
+        self._cut: set[str] = set()
+        self._ways_back: list[shocks.WayBack] = []
         self._gaps: dict[str, tuple[PriceGap, Decimal]] = {}
         self.add(plan, now_ms)
 
@@ -69,7 +70,7 @@ class FaultEngine:
     @property
     def is_quiet(self) -> bool:
         """Whether there is nothing that could go wrong, now or later."""
-        return not (self._strikes or self._spans or self._ended)
+        return not (self._strikes or self._spans)
 
     @property
     def plan(self) -> FaultPlan:
@@ -97,9 +98,7 @@ class FaultEngine:
     def remove(self, names: Iterable[str]) -> tuple[str, ...]:
         """Ends these faults; what lasts ends with the next tick. Returns those there were."""
         gone = tuple(name for name in names if self._strikes.pop(name, None))
-        for name in gone:
-            if span := self._spans.pop(name, None):
-                self._ended.append(Happening(span[0], Phase.ENDED))
+        self._cut.update(self._spans.keys() & set(gone))
         self._sort()
         return gone
 
@@ -196,7 +195,7 @@ class FaultEngine:
     @property
     def next_ms(self) -> float:
         """When `tick` has something to say next; infinite when it never has."""
-        if self._ended:
+        if self._cut:
             return 0.0
         moments = [x.moments.next_ms for x in self._alone if not x.is_spent]
         ends = [end for _, _, end in self._spans.values()]
@@ -204,15 +203,22 @@ class FaultEngine:
 
     def tick(self, now_ms: int) -> list[Happening]:
         """What happens now by itself, in order: ends, then what strikes or begins."""
-        happened, self._ended = self._ended, []
-        for name, (fault, _, end_ms) in list(self._spans.items()):
-            if now_ms >= end_ms:
+        happened: list[Happening] = []
+        for name, (fault, began_ms, end_ms) in list(self._spans.items()):
+            if now_ms >= end_ms or name in self._cut:
                 del self._spans[name]
+                self._cut.discard(name)
+                self._let_back(fault, began_ms, end_ms, now_ms)
                 happened.append(Happening(fault, Phase.ENDED))
-        for strike in self._alone:
-            if strike.is_due(now_ms):
-                happened.append(self._struck(strike.fault, now_ms))
+        due = (strike.fault for strike in self._alone if strike.is_due(now_ms))
+        happened.extend(self._struck(fault, now_ms) for fault in due)
         return happened
+
+    def _let_back(self, fault: AnyFault, began_ms: int, end_ms: float, now_ms: int) -> None:
+        """Prices that a shock has moved do not jump when it ends before its time."""
+        way = shocks.way_back(fault, now_ms - began_ms, _lasting(began_ms, end_ms), now_ms)
+        left = [each for each in self._ways_back if each.at(now_ms) != 1]
+        self._ways_back = left if way is None else [*left, way]
 
     def _struck(self, fault: AnyFault, now_ms: int) -> Happening:
         if isinstance(fault, OfSpans):
@@ -262,6 +268,12 @@ class FaultEngine:
             product *= total if shocks.concerns(fault, index) else 1
         for fault, began_ms, end_ms in self._spans.values():
             if shocks.concerns(fault, index):
-                lasts = int(end_ms - began_ms) if end_ms != math.inf else now_ms - began_ms + 1
-                product *= shocks.factor(fault, now_ms - began_ms, lasts)
+                product *= shocks.factor(fault, now_ms - began_ms, _lasting(began_ms, end_ms))
+        for way in self._ways_back:
+            product *= way.at(now_ms) if shocks.concerns(way.fault, index) else 1
         return price if product == 1 else price * shocks.bounded(product)
+
+
+def _lasting(began_ms: int, end_ms: float) -> int:
+    """How long a span lasts; 0 when it has no end, and then no shape that depends on it."""
+    return 0 if end_ms == math.inf else int(end_ms - began_ms)

@@ -67,6 +67,11 @@ class FlashCrash(OfSpans):
     percent: Percent
     indexes: Texts = ANY
 
+    def __post_init__(self) -> None:
+        OfSpans.__post_init__(self)
+        if self.lasts is None and self.until is None:
+            raise ValueError("give lasts, or until: a crash has an end")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerStorm(OfSpans):

@@ -261,11 +261,36 @@ def test_a_storm_swings_both_ways() -> None:
     """A triangle around the price."""
     storm = fault("trigger_storm", "percent = 1", "period = 4", "at = 0", "lasts = 8")
     assert prices(storm, 0, 1000, 2000, 3000, 4000, 8000) == [
-        "99",
         "100",
         "101",
         "100",
         "99",
+        "100",
+        "100",
+    ]
+
+
+def test_prices_walk_back_from_a_shock_that_ends_early() -> None:
+    """A crash as in its second half, a storm as in a quarter of its period: nothing jumps."""
+    for text, at, seen in (
+        (fault("flash_crash", "percent = -20", "at = 0", "lasts = 10"), 3000, [80, 88, 96, 100]),
+        (fault("trigger_storm", "percent = 8", "period = 16"), 3000, [106, 103, 100, 100]),
+    ):
+        faults = engine(text)
+        faults.tick(START)
+        faults.clear()
+        moments = [START + at + each for each in (0, 2000, 4000, 6000)]
+        found: list[Decimal] = []
+        for moment in moments:
+            faults.tick(moment)
+            found.append(faults.price("btc_usd", Decimal(100), moment))
+        assert found == seen
+    cut_by_its_end = fault("trigger_storm", "percent = 1", "period = 4", "at = 0", "lasts = 3")
+    assert prices(cut_by_its_end, 0, 2999, 3000, 3500, 4000) == [
+        "100",
+        "99.001",
+        "99",
+        "99.5",
         "100",
     ]
 
