@@ -158,7 +158,10 @@ def _read(folder: Path) -> tuple[dict[str, Any] | None, int]:
         if (folder / OLD_PRESENT).exists():
             return _read_old(folder), 0
     except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise ValueError(f"{folder} holds no paper account: {error!r}") from error
+        why = str(error) if isinstance(error, ValueError) else repr(error)
+        raise ValueError(
+            f"{folder} holds no paper account: {why}; --reset keeps it aside and begins anew"
+        ) from error
     return None, 0
 
 
@@ -177,12 +180,15 @@ def _entries(text: bytes) -> tuple[list[Any], int]:
     """The lines that are whole, and where they end.
 
     Raises:
-        ValueError: one is damaged that others follow: it was on disk, and is not the torn end.
+        ValueError: none is whole, or one is damaged that others follow: it was on disk, and is
+            not the torn end.
     """
     *lines, _ = text.split(b"\n")
     good = next((at for at, line in enumerate(lines) if not _is_whole(line)), len(lines))
     if any(_is_whole(line) for line in lines[good:]):
         raise ValueError(f"line {good + 1} of {LOG} is damaged")
+    if good == 0:
+        raise ValueError(f"no line of {LOG} is whole")
     length = sum(len(line) + 1 for line in lines[:good])
     return [orjson.loads(line[9:]) for line in lines[:good]], length
 
