@@ -22,14 +22,15 @@ class Stake:
 
     ``holding`` is since entry, ``session`` the same position valued anew at each settlement:
     what is not yet in the cash is worked out from that one. ``touched`` is set once it traded:
-    until the next settlement it is listed, flat or not. ``told`` is the funding that stands in
-    the transaction log.
+    until the next settlement it is listed, flat or not. ``funding`` is of the time until
+    ``funded_ms``, ``told`` what of it stands in the transaction log.
     """
 
     holding: Holding = field(default_factory=Holding)
     session: Holding = field(default_factory=Holding)
     realised: Decimal = ZERO
     funding: Decimal = ZERO
+    funded_ms: int = 0
     told: Decimal = ZERO
     touched: bool = False
 
@@ -67,10 +68,6 @@ class Account:
         stake.touched = True
         self.balances[instrument.settlement_currency] -= fee
         return whole, realised
-
-    def book_funding(self, name: str, received: Decimal) -> None:
-        """Books what a position received (negative: paid)."""
-        self.stakes[name].funding += received
 
     def session_rpl(self, currency: str) -> Decimal:
         """Realised PnL of the session, funding included."""

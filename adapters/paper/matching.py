@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from adapters.paper import booking, oco, reduce_only
+from adapters.paper import accruing, booking, oco, reduce_only
 from adapters.paper.account import REJECT_TAKER
 from adapters.paper.engine import Engine
 from adapters.paper.errors import refusal
@@ -116,6 +116,7 @@ def fill(
     charged = engine.fees.of_fill(
         instrument, contracts, price, is_maker=is_maker, is_liquidation=order.is_liquidation
     )
+    accruing.accrue(engine, instrument.name)
     held = engine.account.contracts(instrument.name)
     whole, realised = engine.account.fill(instrument, order.side, contracts, price, charged)
     _advance(engine, order, contracts, price)

@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
-from adapters.paper import liquidation, matching, risk, settling, triggers
+from adapters.paper import accruing, liquidation, matching, risk, settling, triggers
 from adapters.paper.catalogue import CURRENCIES, INDEX_OF
 from adapters.paper.engine import Engine
 from adapters.paper.market import Market
 from adapters.paper.noise import between
-from domain import funding
 from domain.orders import Side
 
 
@@ -19,7 +18,8 @@ def advance(engine: Engine, now_ms: int, prices: Mapping[str, Decimal]) -> None:
     engine.now_ms = max(now_ms, engine.now_ms)
     engine.ids.step()
     for name, market in engine.markets.items():
-        _fund(engine, market)
+        if engine.account.contracts(name):
+            accruing.accrue(engine, name)
         spot = prices.get(INDEX_OF[market.instrument.price_index], market.spot)
         moved = market.step(spot, engine.now_ms, engine.ids.change())
         _print(engine, market, moved)
@@ -33,19 +33,6 @@ def advance(engine: Engine, now_ms: int, prices: Mapping[str, Decimal]) -> None:
     for currency in CURRENCIES:
         if all(engine.state_of(name) == "open" for name in risk.names_in(currency)):
             liquidation.watch(engine, currency)
-
-
-def _fund(engine: Engine, market: Market) -> None:
-    """Books funding for the time since the last step, at the rate that held."""
-    held = engine.account.contracts(market.instrument.name)
-    elapsed = engine.now_ms - market.now_ms
-    if held and elapsed and market.rate:
-        by_mark = engine.switches.funding_price == "mark"
-        price = market.mark if by_mark else market.index
-        received = funding.payment(
-            market.instrument, held, price, market.rate, Decimal(elapsed) / 1000
-        )
-        engine.account.book_funding(market.instrument.name, received)
 
 
 def _print(engine: Engine, market: Market, moved: Decimal) -> None:

@@ -69,6 +69,8 @@ _pairs = st.fixed_dictionaries(
 )
 _bps = st.integers(-120, 120)
 _moves = st.fixed_dictionaries({"bps": _bps, "eth_bps": _bps, "ms": st.integers(0, 5000)})
+# Time in which the market stands still: requests come in between two of its steps.
+_waits = st.fixed_dictionaries({"wait": st.integers(1, 600)})
 _nights = st.fixed_dictionaries(
     {"bps": st.integers(-300, 300), "eth_bps": _bps, "ms": st.just(24 * 3_600_000)}
 )
@@ -91,7 +93,7 @@ _edits = st.fixed_dictionaries(
 _cancels = st.fixed_dictionaries({"cancel": st.integers(0, 9)})
 _sweeps = st.fixed_dictionaries({"sweep": _instruments})
 _plain = (_orders, _orders, _brackets, _pairs, _moves, _moves, _nights, _closings, _edits, _edits)
-steps = st.lists(st.one_of(*_plain, _cancels, _cancels, _sweeps, _crashes), max_size=40)
+steps = st.lists(st.one_of(*_plain, _waits, _cancels, _cancels, _sweeps, _crashes), max_size=40)
 
 
 def _away(index: Decimal, bps: int) -> Decimal:
@@ -220,16 +222,21 @@ def take(bench: Bench, step: dict[str, Any], record: list[str] | None = None) ->
         btc = str(index["btc_usd"] * (10_000 + step["bps"]) / 10_000)
         eth = str(index["eth_usd"] * (10_000 + step["eth_bps"]) / 10_000)
         return perform(bench, {"move": btc, "eth": eth, "ms": step["ms"]}, record)
+    if "wait" in step:
+        return perform(bench, step, record)
     method, params = _request(bench, step)
     return perform(bench, {"method": method, "params": params}, record)
 
 
 def perform(bench: Bench, event: dict[str, Any], record: list[str] | None = None) -> Any:
-    """One recorded event: a move of the market or a request."""
+    """One recorded event: a move of the market, a while without one, or a request."""
     if record is not None:
         record.append(json.dumps(event, default=str))
     if "move" in event:
         return bench.move(event["move"], eth=event["eth"], ms=event["ms"])
+    if "wait" in event:
+        bench.now_ms += event["wait"]
+        return None
     try:
         return bench.call(event["method"], **event["params"])
     except VenueError as error:

@@ -147,6 +147,19 @@ def test_funding_by_the_hour(lean: int, rate: str, hour: str, linear: str) -> No
     assert _near(earned.position()["realized_funding"], hour, "1E-12")
 
 
+def test_funding_is_of_the_time_a_position_was_held() -> None:
+    """Opened and closed in the middle of two steps of the market: 1 h of 8, not 2."""
+    bench = Bench(shape=BookShape(premium_bps=0, lean_bps=8))
+    bench.move(100_000)
+    bench.now_ms += HOUR // 2
+    bench.buy(10_000)
+    bench.move(100_000, ms=HOUR // 2)
+    bench.now_ms += HOUR // 2
+    bench.sell(10_000)
+    bench.move(100_000, ms=HOUR // 2)
+    assert _near(-bench.position()["realized_funding"], "0.000006875", "1E-12")
+
+
 def test_funding_is_capped() -> None:
     """A premium of 0.6 %, 0.575 % damped, is 0.5 % on BTC inverse, and less than the others' caps.
 

@@ -97,6 +97,8 @@ def _check_money(bench: Bench, currency: str, start: Decimal) -> None:
     rows = [row for row in engine.ledger.logs if row.currency == currency]
     cash = engine.account.balances[currency]
     assert abs(sum(row.change for row in rows) - cash) < PICO
+    for earlier, later in pairwise(rows):
+        assert abs(earlier.balance + later.change - later.balance) < PICO
     trades = [trade for name in names for trade in _all_trades(bench, name)]
     marks = {name: engine.markets[name].mark for name in names}
     worth = sum((_worth(each, marks[each.instrument_name]) for each in trades), Decimal(0))
