@@ -41,7 +41,7 @@ INSTRUMENTS = {
 }
 CURRENCIES = ("BTC", "ETH", "USDC")
 # Clients ask for these too; the venue has them, this account holds and trades nothing in them.
-OTHER_CURRENCIES = frozenset({"USDT", "EURR"})
+OTHER_CURRENCIES = frozenset({"USDT", "EURR", "SOL"})
 # Since July 2025 the USDC indices are the USD ones under another name.
 INDEX_OF = {
     "btc_usd": "btc_usd",

@@ -42,6 +42,7 @@ def test_expirations_of_perpetuals() -> None:
     shown = bench.call("public/get_expirations", currency="any", kind="any")
     assert shown == {"future": ["PERPETUAL"], "option": []}
     assert bench.call("public/get_expirations", currency="EURR", kind="future") == {"future": []}
+    assert bench.call("public/get_instruments", currency="SOL") == []
     assert bench.refused("public/get_expirations", currency="BTC", kind="x").code == -32602
 
 
