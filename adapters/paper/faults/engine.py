@@ -204,6 +204,8 @@ class FaultEngine:
     def tick(self, now_ms: int) -> list[Happening]:
         """What happens now by itself, in order: ends, then what strikes or begins."""
         happened: list[Happening] = []
+        if self._ways_back:
+            self._ways_back = [way for way in self._ways_back if way.at(now_ms) != 1]
         for name, (fault, began_ms, end_ms) in list(self._spans.items()):
             if now_ms >= end_ms or name in self._cut:
                 del self._spans[name]
@@ -217,8 +219,8 @@ class FaultEngine:
     def _let_back(self, fault: AnyFault, began_ms: int, end_ms: float, now_ms: int) -> None:
         """Prices that a shock has moved do not jump when it ends before its time."""
         way = shocks.way_back(fault, now_ms - began_ms, _lasting(began_ms, end_ms), now_ms)
-        left = [each for each in self._ways_back if each.at(now_ms) != 1]
-        self._ways_back = left if way is None else [*left, way]
+        if way is not None:
+            self._ways_back.append(way)
 
     def _struck(self, fault: AnyFault, now_ms: int) -> Happening:
         if isinstance(fault, OfSpans):
@@ -261,7 +263,7 @@ class FaultEngine:
 
     def price(self, index: str, price: Decimal, now_ms: int) -> Decimal:
         """An index price as the shocks make it."""
-        if not self._gaps and not self._spans:
+        if not (self._gaps or self._spans or self._ways_back):
             return price
         product = Decimal(1)
         for fault, total in self._gaps.values():

@@ -14,7 +14,7 @@ from adapters.paper.account_log import put_together
 from adapters.paper.exchange import Exchange
 from adapters.paper.store import LOG, OLD_PAST, OLD_PRESENT, AccountStore, read
 from tests.adapters.paper.flow import THIN, Steps, run, steps, take
-from tests.adapters.paper.harness import INVERSE, Bench
+from tests.adapters.paper.harness import Bench
 
 
 def _busy() -> Bench:
