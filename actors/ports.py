@@ -19,6 +19,7 @@ from domain.instruments import Instrument
 from domain.orders import (
     Account,
     Fill,
+    Funding,
     Order,
     OrderBook,
     OrderRequest,
@@ -184,7 +185,9 @@ class Venue(Protocol):
         ...
 
     def accounts(self) -> tuple[Account, ...]: ...
-    def funding_rate(self, instrument_name: str, start_ms: int, end_ms: int) -> Decimal: ...
+    def funding(self, currency: str, since_ms: int) -> tuple[Funding, ...]:
+        """What was booked as funding since then, oldest first, all pages."""
+        ...
 
     def lock_entries(self, reason: str) -> None:
         """From now on every order that is not reduce-only is `NotSent`."""

@@ -14,6 +14,7 @@ from typing import Literal
 from actors.alert_texts import ALERTS
 from actors.alerter import Alerter
 from actors.auth import Auth
+from actors.cashier import Cashier
 from actors.collector import Collector
 from actors.desk import Desk
 from actors.desk_sources import DeskFacts
@@ -189,6 +190,15 @@ def children(plan: Plan, ports: Ports) -> Sequence[ChildSpec | Family]:
                 "stop_trigger": plan.stop_trigger,
             },
         ),
+        ChildSpec(
+            name="cashier",
+            actor=Cashier,
+            arguments={
+                "venue": ports.venue,
+                "journal": ports.journal,
+                "currencies": currencies,
+            },
+        ),
         *_desks(plan, ports),
         ChildSpec(
             name="strategist",
@@ -248,7 +258,7 @@ def routes() -> Routes:
         watch.ProtectionMissing: ("execution",),
         watch.PositionDrifted: ("execution",),
         watch.PositionAgreed: ("execution",),
-        session.SessionOpened: ("execution", "watcher", "reaper"),
+        session.SessionOpened: ("execution", "watcher", "reaper", "cashier"),
         session.SessionLost: ("execution",),
         KillRequested: ("execution",),
         book.DiskFailed: ("execution",),

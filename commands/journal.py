@@ -206,11 +206,12 @@ def _currency(found: Month, currency: str) -> Iterator[Row]:
         yield "PnL before fees", f"{money.pnl:+.8f}"
         yield "fees", f"{money.fees:.8f}"
         yield "PnL after fees", f"{money.net:+.8f}"
+        yield "funding booked by the venue", f"{money.funding:+.8f}"
     if equity is not None:
         yield "equity at the first day's start", f"{equity.first:.8f}"
         yield "equity at the last day's start", f"{equity.last:.8f}"
     if (other := found.other(currency)) is not None:
-        yield "funding, transfers and open positions between them", f"{other:+.8f}"
+        yield "transfers and open positions between them", f"{other:+.8f}"
 
 
 def _protection(found: Month) -> Iterator[Row]:

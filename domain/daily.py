@@ -7,6 +7,7 @@ is left out rather than guessed.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
@@ -24,6 +25,7 @@ EVENTS = (
     "trade_opened",
     "trade_closed",
     "trade_abandoned",
+    "funding_booked",
     "day_measured",
     "entry_denied",
     "entry_rejected",
@@ -114,7 +116,7 @@ def daily_report(
         ),
         tables=(
             pairs("result", "The account", _account(inside, zone)),
-            pairs("trades", "Trades", _trades(closed, counts)),
+            pairs("trades", "Trades", [*_trades(closed, counts), *_funding(inside)]),
             pairs("safety", "Protection", _protection(inside, closed, counts)),
             pairs("troubles", "What went wrong", _troubles(inside, counts, unsent)),
         ),
@@ -198,7 +200,18 @@ def _cents(value: Decimal) -> Decimal:
     return round(value, 2)
 
 
-# -- trades ----------------------------------------------------------------------------------------
+# -- money ----------------------------------------------------------------------------------------
+
+
+def _funding(inside: Iterable[Entry]) -> list[_Row]:
+    """What the venue booked as funding, of trades that are still open, too; each line once."""
+    lines = {str(x.get("log_id")): x for x in inside if x.get("event") == "funding_booked"}
+    sums: dict[str, Decimal] = {}
+    for line in lines.values():
+        with suppress(InvalidOperation, ValueError):
+            currency, amount = str(line.get("currency")), _figure(line.get("amount"))
+            sums[currency] = sums.get(currency, ZERO) + amount
+    return [(f"funding_{x}", f"funding {x}", f"{sums[x]:+.8f}") for x in sorted(sums)]
 
 
 def _trades(closed: Sequence[ClosedTrade], counts: Counter[str]) -> list[_Row]:

@@ -15,11 +15,12 @@ Entry = Mapping[str, Any]
 
 @dataclass(slots=True)
 class Money:
-    """The result of closed trades in one currency."""
+    """The result of closed trades in one currency, and the funding booked besides."""
 
     pnl: Decimal = Decimal(0)
     fees: Decimal = Decimal(0)
     net: Decimal = Decimal(0)
+    funding: Decimal = Decimal(0)
 
 
 @dataclass(slots=True)
@@ -56,7 +57,7 @@ class Month:
         return self.won / self.trades if self.trades else None
 
     def other(self, currency: str) -> Decimal | None:
-        """Funding, transfers and open positions together; None before a second day began."""
+        """Transfers and open positions together; None before a second day began."""
         equity = self.equity.get(currency)
         if equity is None or currency not in self.net_between:
             return None
@@ -91,6 +92,7 @@ def report(entries: Iterable[Entry], month: str, zone: tzinfo) -> Month:
     """The month ``YYYY-MM``, its days as ``zone`` has them."""
     found = Month(month)
     since_day_began: dict[str, Decimal] = {}
+    booked: set[str] = set()
     for entry in entries:
         if _month_of(entry, zone) != month:
             continue
@@ -100,6 +102,9 @@ def report(entries: Iterable[Entry], month: str, zone: tzinfo) -> Month:
             found.events[event] += 1
         if event == "trade_closed":
             _add_trade(found, entry, since_day_began)
+        elif event == "funding_booked" and str(entry.get("log_id")) not in booked:
+            booked.add(str(entry.get("log_id")))
+            _add_funding(found, entry, since_day_began)
         elif event == "day_began":
             _add_day(found, entry, since_day_began)
         elif event == "entry_denied":
@@ -128,6 +133,12 @@ def _add_trade(found: Month, entry: Entry, since_day_began: dict[str, Decimal]) 
     found.pnl_usd += _number(entry, "pnl_usd")
     found.by_instrument[str(entry.get("instrument", ""))] += 1
     found.by_exit[str(entry.get("exit_reason", ""))] += 1
+
+
+def _add_funding(found: Month, entry: Entry, since_day_began: dict[str, Decimal]) -> None:
+    currency, amount = str(entry.get("currency", "")), _number(entry, "amount")
+    found.by_currency.setdefault(currency, Money()).funding += amount
+    since_day_began[currency] = since_day_began.get(currency, Decimal(0)) + amount
 
 
 def _add_day(found: Month, entry: Entry, since_day_began: dict[str, Decimal]) -> None:

@@ -227,6 +227,20 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Funding:
+    """Funding the venue has booked: with a fill or at a settlement, for the time since the last.
+
+    ``amount`` is in the settlement currency, negative when paid.
+    """
+
+    log_id: int
+    instrument_name: str
+    currency: str
+    amount: Decimal
+    timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ticker:
     """Prices of one instrument at one moment; None where the venue has none yet."""
 

@@ -16,7 +16,7 @@ from adapters.deribit.wire import (
     readable,
 )
 from domain.instruments import Instrument, Kind
-from domain.orders import Account, BookLevel, MarketTrade, OrderBook, Ticker
+from domain.orders import Account, BookLevel, Funding, MarketTrade, OrderBook, Ticker
 
 KINDS: Mapping[str, Kind] = {kind.value: kind for kind in Kind}
 PERPETUAL = "perpetual"
@@ -49,6 +49,21 @@ def instrument(wire: Wire) -> Instrument:
         maker_commission=number(wire["maker_commission"]),
         taker_commission=number(wire["taker_commission"]),
         is_active=get("is_active") is not False,
+    )
+
+
+@readable
+def funding(wire: Wire) -> Funding | None:
+    """A line of the transaction log; None when it books no funding."""
+    amount = or_zero(wire.get("interest_pl"))
+    if not amount:
+        return None
+    return Funding(
+        log_id=integer(wire["id"]),
+        instrument_name=str(wire["instrument_name"]),
+        currency=str(wire["currency"]),
+        amount=amount,
+        timestamp_ms=integer(wire["timestamp"]),
     )
 
 

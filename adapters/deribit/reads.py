@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
 from typing import Any, Self, TypeVar
 
 from actors.ports import Clock, Rejected
@@ -14,12 +13,13 @@ from adapters.deribit.router import Router
 from adapters.deribit.server_clock import ServerClock
 from adapters.deribit.tally import Tally
 from domain.instruments import Instrument
-from domain.orders import Account, Fill, Order, OrderBook, Position, Ticker, TriggerRecord
+from domain.orders import Account, Fill, Funding, Order, OrderBook, Position, Ticker, TriggerRecord
 from domain.venue_codes import NOT_FOUND
 
 _T = TypeVar("_T")
 
 PAGE = 1000
+LOG_PAGE = 250
 CLOCK_SKEW_MS = 60_000
 REFRESH_SECONDS = 60.0
 TRIGGER_ENTRIES = 200
@@ -184,17 +184,26 @@ class VenueReads:
         if rates is not None:
             self._limiter.update(rates)
 
-    def funding_rate(self, instrument_name: str, start_ms: int, end_ms: int) -> Decimal:
-        """The rate over the period, as a fraction."""
+    def funding(self, currency: str, since_ms: int) -> tuple[Funding, ...]:
+        """What was booked as funding since then, oldest first, all pages."""
+        found: dict[int, Funding] = {}
         params = {
-            "instrument_name": instrument_name,
-            "start_timestamp": start_ms,
-            "end_timestamp": end_ms,
+            "currency": currency,
+            "start_timestamp": since_ms,
+            "end_timestamp": self._server_clock.now_ms() + CLOCK_SKEW_MS,
+            "count": LOG_PAGE,
         }
-        try:
-            return wire.number(self._read("public/get_funding_rate_value", params))
-        except ValueError as exc:
-            raise Unreadable(f"public/get_funding_rate_value: {exc}") from exc
+        while True:
+            result = self._read("private/get_transaction_log", params)
+            for row in _member(result, "logs"):
+                if (one := parse_market.funding(row)) is not None:
+                    found[one.log_id] = one
+            following = wire.as_object(result).get("continuation")
+            if following is None:
+                return tuple(sorted(found.values(), key=lambda one: (one.timestamp_ms, one.log_id)))
+            if following == params.get("continuation"):
+                raise Unreadable(f"{currency}: more of the log announced, but none follows")
+            params["continuation"] = following
 
     def _read(self, method: str, params: Mapping[str, Any]) -> Any:
         return self._router.repeat(method, params, self._limiter.read)

@@ -72,6 +72,16 @@ def test_it_sums_what_was_earned_by_currency() -> None:
     assert found["exits"] == "take profit 2, stop loss 1"
 
 
+def test_funding_is_a_line_of_its_own_and_each_booking_counts_once() -> None:
+    """Of every currency it was booked in, also on a day without a closed trade."""
+
+    def booked(log_id: int, amount: str, currency: str = "BTC") -> dict[str, Any]:
+        return entry("funding_booked", log_id=log_id, amount=amount, currency=currency)
+
+    found = rows(report(booked(1, "0.5"), booked(1, "0.5"), booked(2, "-2"), booked(3, "1", "ETH")))
+    assert (found["funding_BTC"], found["funding_ETH"]) == ("-1.50000000", "+1.00000000")
+
+
 def test_only_what_lies_in_the_window_counts() -> None:
     """After its beginning, up to and including its end: nothing is in two reports."""
     content = report(closed("a", 24.0), closed("b", 23.999), closed("c", 0.0), closed("d", -0.001))

@@ -64,6 +64,20 @@ def test_what_equity_changed_beside_trades_is_the_rest() -> None:
     assert report(entries[:3], "2026-03", UTC).other("BTC") is None
 
 
+def test_funding_is_a_figure_of_its_own_and_no_part_of_the_rest() -> None:
+    """Each booking once; what equity changed beside trades and funding is transfers."""
+    booked = {"event": "funding_booked", "log_id": 7, "currency": "BTC", "amount": "-0.25"}
+    entries = [
+        began("2026-03-01T00:00:00+00:00", "10"),
+        {"ts": "2026-03-01T08:00:00+00:00", **booked},
+        {"ts": "2026-03-01T08:05:00+00:00", **booked},
+        began("2026-03-02T00:00:00+00:00", "10.75"),
+    ]
+    found = report(entries, "2026-03", UTC)
+    assert found.by_currency["BTC"].funding == Decimal("-0.25")
+    assert found.other("BTC") == Decimal(1)
+
+
 def test_the_worst_exposure_names_its_trade() -> None:
     """Emergencies count too: they are the longest."""
     entries = [

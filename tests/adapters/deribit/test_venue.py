@@ -614,19 +614,36 @@ def test_the_catalogue_keeps_perpetuals_and_forgets_none(bench: Bench) -> None:
 
 
 def test_prices(bench: Bench) -> None:
-    """Ticker, book and funding of one instrument."""
+    """Ticker and book of one instrument."""
     bench.stream.answer("public/ticker", wires.ticker())
     bench.stream.answer(
         "public/get_order_book",
         {"timestamp": 1, "change_id": 2, "bids": [[97000, 10]], "asks": []},
     )
-    bench.stream.answer("public/get_funding_rate_value", Decimal("-2.5e-4"))
     assert bench.venue.ticker(BTC.name).mark_price == Decimal("97000.13")
     assert bench.venue.order_book(BTC.name).bids[0].contracts == 1
-    assert bench.venue.funding_rate(BTC.name, 1, 2) == Decimal("-0.00025")
-    bench.stream.answer("public/get_funding_rate_value", "x")
+
+
+def test_funding_is_read_from_every_page_of_the_log(bench: Bench) -> None:
+    """Oldest first; lines that book none are passed over; a log that goes nowhere is unknown."""
+    line = {"instrument_name": BTC.name, "currency": "BTC", "type": "settlement"}
+    first = {"logs": [{**line, "id": 9, "timestamp": 90, "interest_pl": -2}], "continuation": 5}
+    second = [
+        {**line, "id": 5, "timestamp": 50, "interest_pl": Decimal("0.5")},
+        {"id": 4, "timestamp": 40, "type": "deposit", "interest_pl": None},
+        {**line, "id": 3, "timestamp": 30, "interest_pl": 0},
+    ]
+    pages = deque([first, {"logs": second, "continuation": None}])
+    bench.stream.answer("private/get_transaction_log", pages)
+    found = bench.venue.funding("BTC", 1)
+    assert [(x.log_id, x.amount) for x in found] == [(5, Decimal("0.5")), (9, Decimal(-2))]
+    assert bench.stream.calls[-1][1]["continuation"] == 5
+    bench.both("private/get_transaction_log", {"logs": [], "continuation": 7})
+    with pytest.raises(OutcomeUnknown, match="none follows"):
+        bench.venue.funding("BTC", 1)
+    bench.both("private/get_transaction_log", {"logs": [{"interest_pl": "x"}]})
     with pytest.raises(OutcomeUnknown):
-        bench.venue.funding_rate(BTC.name, 1, 2)
+        bench.venue.funding("BTC", 1)
 
 
 def test_a_book_of_an_unknown_instrument_is_unknown(bench: Bench) -> None:

@@ -1,0 +1,97 @@
+"""Cashier: brings the funding that the venue has booked into the journal, each line once.
+
+The venue books a position's funding with its fills and at the daily settlement. The journal knows
+which lines it has: what was booked while nobody was there is fetched by the next process.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
+
+from actors.kernel import Actor, Context, HandlerTable
+from actors.messages.base import event_name
+from actors.messages.funding import FundingBooked, FundingDue
+from actors.messages.lifecycle import ProcessStarted
+from actors.messages.session import SessionOpened
+from actors.ports import Journal, NotSent, OutcomeUnknown, Rejected, Venue
+from domain.orders import Funding
+
+PERIOD_SECONDS = 300.0
+FIRST_SECONDS = 5.0
+OVERLAP = timedelta(minutes=2)
+"""Asked for again: the two clocks differ, and a line may be written late."""
+LOOK_BACK_DAYS = 8
+BOOKED, BEGUN = event_name(FundingBooked), event_name(ProcessStarted)
+
+
+class Cashier(Actor):
+    """Only reads. ``currencies`` are those that positions settle in."""
+
+    handlers: ClassVar[HandlerTable] = {}
+
+    def __init__(
+        self, context: Context, *, venue: Venue, journal: Journal, currencies: Iterable[str]
+    ) -> None:
+        super().__init__(context)
+        self._venue = venue
+        self._journal = journal
+        self._since = dict.fromkeys(sorted(currencies), self.clock.now())
+        self._known: set[int] = set()
+
+    def recover(self) -> None:
+        """Goes on after the last line in the journal, or from the first start it knows of."""
+        entries = self._journal.find(events=(BOOKED, BEGUN), days=LOOK_BACK_DAYS)
+        starts = [at for x in entries if x["event"] == BEGUN and (at := _moment(x.get("ts")))]
+        for currency in self._since:
+            lines = [x for x in entries if x.get("currency") == currency]
+            ends = [at for x in lines if (at := _moment(x.get("booked_at")))]
+            if ends or starts:
+                self._since[currency] = max(ends) if ends else starts[0]
+            self._known.update(x["log_id"] for x in lines if isinstance(x.get("log_id"), int))
+        self.after(PERIOD_SECONDS, FundingDue)
+
+    def on_session_opened(self, _: SessionOpened) -> None:
+        self.after(FIRST_SECONDS, FundingDue)
+
+    def on_funding_due(self, _: FundingDue) -> None:
+        for currency, since in tuple(self._since.items()):
+            try:
+                lines = self._venue.funding(currency, _ms(since - OVERLAP))
+            except (Rejected, NotSent, OutcomeUnknown) as error:
+                self.log.warning("funding_unread", currency=currency, error=str(error))
+                continue
+            for line in lines:
+                if line.log_id not in self._known:
+                    self._book(line)
+        self.after(PERIOD_SECONDS, FundingDue)
+
+    def _book(self, line: Funding) -> None:
+        booked_at = datetime.fromtimestamp(line.timestamp_ms / 1000, UTC)
+        self._known.add(line.log_id)
+        self._since[line.currency] = max(self._since[line.currency], booked_at)
+        self.emit(
+            FundingBooked,
+            log_id=line.log_id,
+            instrument=line.instrument_name,
+            currency=line.currency,
+            amount=line.amount,
+            booked_at=booked_at,
+        )
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
+
+
+def _ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+Cashier.handlers = {
+    SessionOpened: Cashier.on_session_opened,
+    FundingDue: Cashier.on_funding_due,
+}

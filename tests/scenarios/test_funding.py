@@ -1,0 +1,43 @@
+"""Funding: every line the venue books reaches the journal once, over crashes and a settlement."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from actors.messages.funding import FundingBooked
+from adapters.paper.market import BookShape
+from domain.month import report
+from tests.scenarios.conftest import Stage
+from tests.scenarios.scene import BTC, Scene
+
+BEFORE_SETTLEMENT = datetime(2026, 1, 5, 7, 50, tzinfo=UTC)
+
+
+def booked(scene: Scene) -> Decimal:
+    """What the venue's own log says, in the digits it shows."""
+    logs = scene.engine.ledger.logs
+    return sum((round(x.interest_pl or Decimal(0), 12) for x in logs), Decimal(0))
+
+
+def told(scene: Scene) -> Decimal:
+    """What the month's report says."""
+    money = report(scene.disk.lines, "2026-01", UTC).by_currency.get("BTC")
+    return money.funding if money else Decimal(0)
+
+
+def test_funding_in_the_reports_is_what_the_venue_booked(stage: Stage) -> None:
+    """At the settlement, at a fill, and what was booked while the process was dead."""
+    scene = stage(tick=10.0, start=BEFORE_SETTLEMENT, shape=BookShape(premium_bps=20)).ready()
+    first = scene.bracket(BTC, stop="80000", target="120000")
+    scene.rest(900)  # over 08:00
+    settled = told(scene)
+    assert settled == booked(scene) != 0
+    scene.crash()
+    scene.rest(300)
+    scene.boot()
+    scene.run(30)
+    assert scene.close_trade(first)
+    scene.rest(400)
+    assert told(scene) == booked(scene) != settled
+    ids = [x["log_id"] for x in scene.disk.lines if x["event"] == "funding_booked"]
+    assert len(ids) == len(set(ids)) >= 2
+    assert scene.events(FundingBooked)
