@@ -4,7 +4,7 @@ The first line of a text is what a locked phone shows, so it says the most impor
 details follow, one fact a line.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -60,6 +60,10 @@ def _ms(value: float) -> str:
 def _reason(word: str) -> str:
     """A stable code in plain words: ``stop_loss`` -> ``stop loss``."""
     return word.replace("_", " ")
+
+
+def _listed(what: str, items: Sequence[str]) -> str:
+    return f"{what}: {', '.join(items)}" if items else ""
 
 
 def _opened(e: trading.TradeOpened) -> str:
@@ -171,8 +175,8 @@ ALERTS: Mapping[type[Event], Kind] = {
     ),
     trading.NotFlatYet: Kind(
         lambda e: (
-            f"NOT FLAT YET: {', '.join(e.positions) or 'orders remain'}\n"
-            f"{_reason(e.reason)}. Still trying every second."
+            f"NOT {_listed('FLAT YET', e.positions) or 'VERIFIED FLAT YET'}\n"
+            f"{e.reason}. Still trying every second."
         ),
         is_critical=True,
     ),

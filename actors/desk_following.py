@@ -60,8 +60,9 @@ class Followers:
                 text = f"Verified flat after {event.seconds:.1f} s: no position, no order of ours."
                 self._tell("", text, is_final=True)
             case NotFlatYet():
-                left = ", ".join(event.positions) or "orders remain"
-                text = f"Not flat yet: {left} ({event.reason}). Trying every second."
+                left = f"flat yet: {', '.join(event.positions)}" if event.positions else ""
+                what = f"Not {left or 'verified flat yet'}"
+                text = f"{what} ({event.reason}). Trying every second."
                 self._tell("", text, is_final=False)
             case TradeOpened():
                 text = (

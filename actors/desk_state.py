@@ -98,6 +98,8 @@ def mode_of(vitals: Vitals) -> str:
         (vitals.is_flattening, "killed, going flat"),
         (vitals.killed_by is not None, "killed"),
         (bool(vitals.protect_only), "protect-only"),
+        (bool(vitals.disk_troubles), "no entries: the disk cannot be written"),
+        (vitals.has_session is False, "no entries: no session with the venue"),
         (vitals.is_reconciled is None, "execution does not answer"),
         (vitals.is_reconciled is False, "reconciling"),
         (vitals.paused_by is not None, "paused"),

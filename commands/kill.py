@@ -84,8 +84,9 @@ def _directly(settings: Settings, wait: float) -> tuple[bool, list[str]]:
                 )
                 return True, lines
             if clock.monotonic() >= until:
-                left = ", ".join(outcome.positions) or "orders remain"
-                lines.append(f"NOT FLAT: {left} ({without_secrets(outcome.reason)}). Run it again.")
+                left = f"FLAT: {', '.join(outcome.positions)}" if outcome.positions else ""
+                reason = without_secrets(outcome.reason)
+                lines.append(f"NOT {left or 'VERIFIED FLAT'} ({reason}). Run it again.")
                 return False, lines
             clock.sleep(Flattening.pause)
 
