@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from domain.exact import exact
 from domain.instruments import Instrument
+from domain.orders import ZERO
 
 PERIOD_SECONDS = 8 * 60 * 60
 _DAMPER = Decimal("0.00025")
@@ -35,9 +36,11 @@ def rate(instrument: Instrument, mark: Decimal, index: Decimal) -> Decimal:
     Raises:
         ValueError: an inverse instrument whose cap is not known.
     """
+    cap = _cap(instrument)
+    if mark == index:
+        return ZERO
     premium = (mark - index) / index
     damped = max(_DAMPER, premium) + min(-_DAMPER, premium)
-    cap = _cap(instrument)
     return max(-cap, min(cap, damped))
 
 

@@ -14,8 +14,8 @@ from domain.instruments import Instrument
 MARK_WINDOW_SECONDS = 30
 BAND_WINDOW_SECONDS = 60
 MARK_CLIP = Decimal("0.005")
-_BAND = Decimal("0.015")
-_OUTER_BAND = Decimal("0.075")
+_BAND = Decimal("0.985"), Decimal("1.015")
+_OUTER_BAND = Decimal("0.925"), Decimal("1.075")
 
 
 def _clamp(value: Decimal, low: Decimal, high: Decimal) -> Decimal:
@@ -33,6 +33,8 @@ def ema_step(
 @exact
 def mark_price(index: Decimal, premium_ema: Decimal, clip: Decimal = MARK_CLIP) -> Decimal:
     """The index plus the averaged premium, at most ``clip`` of the index away. Unrounded."""
+    if not premium_ema:
+        return index
     limit = index * clip
     return index + _clamp(premium_ema, -limit, limit)
 
@@ -46,7 +48,7 @@ def band(
     1.5 % around the index plus its one-minute premium, never beyond 7.5 % of the index.
     """
     centre = index + premium_ema_1m
-    low, high = index * (1 - _OUTER_BAND), index * (1 + _OUTER_BAND)
-    minimum = _clamp(centre * (1 - _BAND), low, high)
-    maximum = _clamp(centre * (1 + _BAND), low, high)
+    low, high = index * _OUTER_BAND[0], index * _OUTER_BAND[1]
+    minimum = _clamp(centre * _BAND[0], low, high)
+    maximum = _clamp(centre * _BAND[1], low, high)
     return instrument.floor_price(minimum), instrument.ceil_price(maximum)

@@ -55,12 +55,12 @@ class Cast:
         return self._derived[actor]
 
     def _play(self, actor: type[Actor]) -> type[Actor]:
-        cast = self
+        cast, pending = self, self._pending
 
         def call(self: Actor, message: Message) -> Any:
             if not isinstance(message, _QUIET):
                 cast.trace.note(self.name, f"<- {type(message).__name__}")
-            mishap = cast.due(self.name) if cast.has_orders else None
+            mishap = cast.due(self.name) if pending else None
             if isinstance(mishap, Hangs):
                 self.clock.sleep(mishap.seconds)
             if isinstance(mishap, Raises) and not mishap.after:
@@ -71,10 +71,6 @@ class Cast:
             return answer
 
         return type(actor.__name__, (actor,), {"_call": call, "handlers": actor.handlers})
-
-    @property
-    def has_orders(self) -> bool:
-        return bool(self._pending)
 
     def due(self, name: str) -> Raises | Hangs | None:
         """The mishap this message of this actor brings, if any."""

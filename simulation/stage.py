@@ -34,8 +34,9 @@ from simulation.verdicts import Figures, Violation
 
 RESTART_SECONDS = 1.5
 WATCH_SECONDS = 1.0
-IDLE_TICK_SECONDS = 2.0
-"""Between two prices while nothing is open: less than what Risk calls stale."""
+IDLE_TICK_SECONDS = 4.0
+"""Between two prices while nothing is open: less than what Risk calls stale (5 s). Nobody's money
+hangs on them, and a fault or an order moves the market at its own moment."""
 BACK = 0.0005
 """How fast prices come back to where they began: a share of the distance, each second."""
 PRICES = {"btc_usd": 100_000.0, "eth_usd": 3_200.0}

@@ -86,7 +86,7 @@ def or_zero(value: object) -> Decimal:
 
 def price(value: object) -> Decimal | None:
     """None for the text ``market_price``, and for the 0 the venue writes where there is none."""
-    if value is None or value == MARKET_PRICE:
+    if value is None or (isinstance(value, str) and value == MARKET_PRICE):
         return None
     return number(value) or None
 

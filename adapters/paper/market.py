@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import cache
 from itertools import pairwise
 
 from adapters.paper import catalogue
@@ -258,7 +259,7 @@ class Market:
         # The level at depth d stands d (d + 1) / 5 basis points off the touch, and no two on one.
         reach = int(touch * _BPS / instrument.tick_size) if depths > 1 else 0
         bits = noise(side.sign, after=of_step)
-        unit = self._usual_millionths(touch)
+        unit = _usual_millionths(instrument, self.shape.size_pct, touch)
         return [
             Level(
                 touch + (depth + reach * depth * (depth + 1) // 5) * tick,
@@ -266,13 +267,6 @@ class Market:
             )
             for depth in range(depths)
         ]
-
-    def _usual_millionths(self, price: Decimal) -> int:
-        """Contracts at a level of usual size, in millionths: all in whole numbers, for speed."""
-        size = self.instrument.contract_size
-        contract_usd = size if self.instrument.is_inverse else size * price
-        usd = _TOUCH_USD[self.instrument.name] * self.shape.size_pct
-        return int(usd * 1_000_000 / contract_usd)
 
     def reachable(self, side: Side, limit: Decimal) -> int:
         """Contracts a taker of this side finds at ``limit`` or better."""
@@ -353,3 +347,16 @@ class Market:
     def trades_between(self, start_ms: int, end_ms: int) -> Iterable[PublicTrade]:
         """What the tape still holds of that time, oldest first."""
         return (trade for trade in self.trades if start_ms <= trade.timestamp_ms <= end_ms)
+
+
+def _usual_millionths(instrument: Instrument, size_pct: int, price: Decimal) -> int:
+    """Contracts at a level of usual size, in millionths: all in whole numbers, for speed."""
+    usd = _TOUCH_USD[instrument.name] * size_pct * 1_000_000
+    if instrument.is_inverse:
+        return _whole_share(usd, instrument.contract_size)
+    return int(usd / (instrument.contract_size * price))
+
+
+@cache
+def _whole_share(usd: int, contract_usd: Decimal) -> int:
+    return int(usd / contract_usd)

@@ -249,12 +249,12 @@ def levels(
     instrument: Instrument, synthetic: Iterable[Level], own: Iterable[OrderRecord], side: Side
 ) -> list[tuple[Decimal, Decimal]]:
     """Price and amount of one side of the book, ours included, best first."""
-    sizes: dict[Decimal, int] = {}
-    for level in synthetic:
-        sizes[level.price] = sizes.get(level.price, 0) + level.contracts
-    for record in own:
-        if record.side is side and record.price is not None:
-            sizes[record.price] = sizes.get(record.price, 0) + record.shown
+    sizes = {level.price: level.contracts for level in synthetic}
+    mine = [(x.price, x.shown) for x in own if x.side is side and x.price is not None]
+    if not mine:  # the synthetic levels are in order, each with a price of its own
+        return [(price, instrument.amount(contracts)) for price, contracts in sizes.items()]
+    for price, shown in mine:
+        sizes[price] = sizes.get(price, 0) + shown
     ordered = sorted(sizes.items(), reverse=side is Side.BUY)
     return [(price, instrument.amount(contracts)) for price, contracts in ordered]
 
