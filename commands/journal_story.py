@@ -47,13 +47,14 @@ def trade_ids(entries: Iterable[Entry]) -> list[str]:
 
 
 def table(entries: Sequence[Entry]) -> Table:
-    """The entries with the time since the first."""
-    shown = Table("UTC", "since, s", "event", "what")
+    """The entries with the time since the first; nothing is cut off on a narrow terminal."""
+    shown = Table("UTC", "since, s", "event", box=None, pad_edge=False)
+    shown.add_column("what", overflow="fold")
     start = _moment(entries[0]) if entries else None
     for entry in entries:
         at = _moment(entry)
         since = f"{(at - start).total_seconds():+.3f}" if at and start else ""
-        moment = str(entry.get("ts", ""))[:23].replace("T", " ")
+        moment = str(entry.get("ts", ""))[5:23].replace("T", " ")  # the year is known
         shown.add_row(moment, since, str(entry.get("event", "")), words(entry))
     return shown
 

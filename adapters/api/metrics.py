@@ -6,7 +6,13 @@ Counts are kept from events, in this process: they begin at 0 with it, as Promet
 from collections.abc import Iterator
 from typing import Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from actors.messages.alerts import AlertDelayed, AlertDelivered
@@ -32,6 +38,7 @@ class Metrics:
     """Hears events, and is read by `/metrics`."""
 
     def __init__(self, desk: Desk, round_trips: RoundTripsRead | None = None) -> None:
+        disable_created_metrics()  # when each count began: half of the lines, and all the same
         self._registry = CollectorRegistry()
         self._events = Counter(
             "bulwark_events", "Events by name.", ["event"], registry=self._registry

@@ -1,5 +1,6 @@
 """`run.py journal`: damage is found and named, a trade's story reads, the documented SQL works."""
 
+import io
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,11 +8,12 @@ from typing import Any
 
 import duckdb
 import pytest
+from rich.console import Console
 
 from actors.messages.base import Event, event_name
 from adapters.clock import SystemClock
 from adapters.storage.journal import DayJournal
-from commands.journal_story import WORDS
+from commands.journal_story import WORDS, table
 from domain.month import COUNTED
 from tests.architecture.code import classes
 from tests.commands.running import run
@@ -216,3 +218,15 @@ def test_only_events_that_exist_are_put_in_words() -> None:
     events = {event_name(x) for x in classes("actors.messages") if issubclass(x, Event)}
     assert set(WORDS) <= events
     assert set(COUNTED) <= events
+
+
+def test_a_story_is_whole_on_a_narrow_terminal() -> None:
+    """What does not fit goes on in the next line; nothing is cut off."""
+    scope = "account:read_write-block_trade:read-trade:read_write-wallet:read"
+    entry = {"ts": "2026-03-01T10:00:00.123456+00:00", "event": "session_opened", "scope": scope}
+    sink = io.StringIO()
+    Console(file=sink, width=80).print(table([entry]))
+    assert "\u2026" not in sink.getvalue()
+    told = "".join(sink.getvalue().split())
+    assert told.endswith(scope[-10:])
+    assert "03-0110:00:00.123" in told

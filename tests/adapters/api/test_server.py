@@ -183,6 +183,7 @@ def test_metrics_count_events_from_the_first_on(api: Running) -> None:
     api.hub.hear(FlatVerified(at=NOON, seconds=1.0))
     text = api.get("/metrics").text
     assert 'bulwark_events_total{event="flat_verified"} 1.0' in text
+    assert "_created" not in text
     for line in (
         "bulwark_healthy 1.0",
         "bulwark_equity_usd 1000.5",
