@@ -157,6 +157,13 @@ ALERTS: Mapping[type[Event], Kind] = {
         ),
         every=60,
     ),
+    trading.ProtectionDeadlineMissed: Kind(
+        lambda e: (
+            f"WITHOUT A STOP FOR {e.seconds:.1f} s: trade {e.trade_id} on {e.instrument}\n"
+            f"{e.allowed_seconds:g} s are allowed. It is over: protected again, or closed."
+        ),
+        is_critical=True,
+    ),
     trading.StopFailed: Kind(
         lambda e: f"Stop refused ({e.code} {e.reason}), failure {e.failures}\n{e.label}",
         every=60,

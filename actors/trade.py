@@ -60,7 +60,11 @@ class TradeActor(Actor):
         self._next_look: float | None = None
         self._keeper = RecordKeeper(
             argument.trade,
-            announce=Announcer(self.emit, argument.instrument),
+            announce=Announcer(
+                self.emit,
+                argument.instrument,
+                protection_deadline=policy.protection_deadline,
+            ),
             clock=self.clock,
             registry=self.to("registry"),
             execution=self.to("execution"),
@@ -88,7 +92,8 @@ class TradeActor(Actor):
                 self._keeper.is_over_already()
                 self.retire()
                 return
-            self._keeper.take_over(measured_anew(outcomes.resumed(record), self.clock.now()))
+            taken = measured_anew(outcomes.resumed(record), self.clock.now())
+            self._keeper.take_over(record, taken)
         self._advance()
 
     def _last_record(self) -> Trade | None:

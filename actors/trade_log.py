@@ -34,11 +34,17 @@ PRICE_DIGITS, COIN_DIGITS, USD_DIGITS = 8, 12, 4
 
 
 class Announcer:
-    """Publishes a trade's events. Times in milliseconds are how long stops were missing."""
+    """Publishes a trade's events. Times in milliseconds are how long stops were missing.
 
-    def __init__(self, emit: Callable[..., Any], instrument: Instrument) -> None:
+    ``protection_deadline`` is how many seconds one may be missing at most.
+    """
+
+    def __init__(
+        self, emit: Callable[..., Any], instrument: Instrument, *, protection_deadline: float
+    ) -> None:
         self._emit = emit
         self._instrument = instrument
+        self._deadline = protection_deadline
 
     def entry_sent(self, trade: Trade, request: OrderRequest) -> None:
         self._emit(
@@ -57,6 +63,7 @@ class Announcer:
             self._entry_filled(after)
         self._children_placed(before, after)
         self._netted(before, after)
+        self.gap_ended(before, after)
         if after.exit_reason in EMERGENCIES and before.exit_reason not in EMERGENCIES:
             self._emit(
                 say.EmergencyBegan,
@@ -87,6 +94,18 @@ class Announcer:
                     contracts=fill.contracts,
                     price=fill.price,
                 )
+
+    def gap_ended(self, before: Trade, after: Trade) -> None:
+        """Says that the stop was missing for longer than allowed, if it was."""
+        seconds = (after.unprotected_us - before.unprotected_us) / 1_000_000
+        if seconds > self._deadline:
+            self._emit(
+                say.ProtectionDeadlineMissed,
+                trade_id=after.id,
+                instrument=after.plan.instrument_name,
+                seconds=round(seconds, 3),
+                allowed_seconds=self._deadline,
+            )
 
     def _children_placed(self, before: Trade, after: Trade) -> None:
         """What stands at the venue by the fill of a linked entry, and was seen there."""

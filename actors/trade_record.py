@@ -33,9 +33,10 @@ class RecordKeeper:
         self._execution = execution
         self._saved: Trade | None = None
 
-    def take_over(self, trade: Trade) -> None:
-        """Goes on with the record of a predecessor; nothing of it is news."""
+    def take_over(self, left: Trade, trade: Trade) -> None:
+        """Goes on with the record a predecessor left; only how long it was bare is news."""
         self.trade = trade
+        self.announce.gap_ended(left, trade)
 
     def change(self, trade: Trade) -> None:
         """Adopts a new record and announces what changed. A finished one changes no more."""

@@ -217,6 +217,9 @@ def _currency(found: Month, currency: str) -> Iterator[Row]:
 def _protection(found: Month) -> Iterator[Row]:
     trade = f" (trade {found.worst_unprotected_trade})" if found.worst_unprotected_trade else ""
     yield "longest time without a stop", f"{found.worst_unprotected_ms:.0f} ms{trade}"
+    yield "95 % of trades, at most", f"{found.unprotected(0.95):.0f} ms"
+    yield "half of the trades, at most", f"{found.unprotected(0.5):.0f} ms"
+    yield "longer than allowed", str(found.events["protection_deadline_missed"])
     yield "emergency closes", str(found.events["emergency_closed"])
     yield "found without a stop on the venue", str(found.events["protection_missing"])
 
@@ -250,6 +253,8 @@ def _as_data(found: Month) -> dict[str, Any]:
         "by_instrument": dict(found.by_instrument),
         "by_exit": dict(found.by_exit),
         "worst_unprotected_ms": found.worst_unprotected_ms,
+        "p95_unprotected_ms": found.unprotected(0.95),
+        "median_unprotected_ms": found.unprotected(0.5),
         "worst_unprotected_trade": found.worst_unprotected_trade,
         "denied": dict(found.denied),
         "events": dict(found.events),

@@ -32,6 +32,7 @@ EVENTS = (
     "stop_failed",
     "outcome_unknown",
     "emergency_closed",
+    "protection_deadline_missed",
     "protection_restored",
     "orphan_cancelled",
     "session_opened",
@@ -253,11 +254,13 @@ def _protection(
             ("unprotected_worst_ms", "longest without stop, ms", f"{times[-1]:.0f}"),
             ("unprotected_p95_ms", "95 % below, ms", f"{percentile(times, 0.95):.0f}"),
             ("unprotected_median_ms", "median, ms", f"{percentile(times, 0.5):.0f}"),
+            ("unprotected_sum_ms", "all trades together, ms", f"{sum(times):.0f}"),
         ]
     seen = [_number(x.get("seconds")) for x in entries if x.get("event") == "protection_restored"]
     missing = f"{len(seen)}, the longest {max(seen):.1f} s" if seen else "never"
     return [
         *rows,
+        ("late", "longer than allowed", counts["protection_deadline_missed"]),
         ("missing", "seen without a stop", missing),
         ("emergencies", "emergency closes", counts["emergency_closed"]),
         ("orphans", "left-over orders cancelled", counts["orphan_cancelled"]),

@@ -10,6 +10,8 @@ from datetime import datetime, tzinfo
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from domain.daily import percentile
+
 Entry = Mapping[str, Any]
 
 
@@ -45,11 +47,25 @@ class Month:
     by_exit: Counter[str] = field(default_factory=Counter[str])
     equity: dict[str, Equity] = field(default_factory=dict[str, Equity])
     net_between: dict[str, Decimal] = field(default_factory=dict[str, Decimal])
-    worst_unprotected_ms: float = 0.0
-    worst_unprotected_trade: str = ""
+    unprotected_ms: dict[str, float] = field(default_factory=dict[str, float])
     denied: Counter[str] = field(default_factory=Counter[str])
     events: Counter[str] = field(default_factory=Counter[str])
     entries: int = 0
+
+    @property
+    def worst_unprotected_trade(self) -> str:
+        """The trade that was longest without its stop; empty when none ever was."""
+        bare = {name: ms for name, ms in self.unprotected_ms.items() if ms > 0}
+        return max(bare, key=lambda name: bare[name], default="")
+
+    @property
+    def worst_unprotected_ms(self) -> float:
+        return self.unprotected(1)
+
+    def unprotected(self, share: float) -> float:
+        """The milliseconds without a stop that so large a share of trades did not exceed."""
+        times = sorted(self.unprotected_ms.values())
+        return percentile(times, share) if times else 0.0
 
     @property
     def win_rate(self) -> float | None:
@@ -66,6 +82,7 @@ class Month:
 
 COUNTED = {
     "emergency_closed": "emergency closes",
+    "protection_deadline_missed": "times without a stop for longer than allowed",
     "kill_switch_activated": "kills",
     "protection_missing": "positions found without a stop",
     "protect_only_began": "times in protect-only",
@@ -158,9 +175,11 @@ def _add_day(found: Month, entry: Entry, since_day_began: dict[str, Decimal]) ->
 
 def _add_exposure(found: Month, entry: Entry) -> None:
     exposed = entry.get("unprotected_ms")
-    if isinstance(exposed, int | float) and exposed > found.worst_unprotected_ms:
-        found.worst_unprotected_ms = float(exposed)
-        found.worst_unprotected_trade = str(entry.get("trade_id", ""))
+    if isinstance(exposed, int | float):
+        trade_id = str(entry.get("trade_id", ""))
+        found.unprotected_ms[trade_id] = max(
+            float(exposed), found.unprotected_ms.get(trade_id, 0.0)
+        )
 
 
 def _number(entry: Entry, name: str) -> Decimal:

@@ -260,6 +260,21 @@ class StopFailed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectionDeadlineMissed(Event):
+    """A position was without its stop for longer than allowed. Told when that has ended.
+
+    ``seconds`` is this one gap, not the trade's sum; a time when no process ran is in it.
+    """
+
+    level: ClassVar[str] = "critical"
+    money: ClassVar[bool] = True
+    trade_id: str
+    instrument: str
+    seconds: float
+    allowed_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TargetPlaced(Event):
     """The take-profit rests."""
 

@@ -95,6 +95,10 @@ def test_it_says_how_long_positions_were_without_a_stop() -> None:
     assert found["unprotected_worst_ms"] == "900"
     assert found["unprotected_p95_ms"] == "95"
     assert found["unprotected_median_ms"] == "50"
+    assert found["unprotected_sum_ms"] == "5850"
+    assert found["late"] == 0
+    late = [*naked, entry("protection_deadline_missed", seconds=4.0)]
+    assert rows(report(*late))["late"] == 1
 
 
 def test_the_account_is_risks_last_word_and_the_loss_at_its_worst() -> None:

@@ -94,6 +94,24 @@ def test_the_worst_exposure_names_its_trade() -> None:
     assert found.events["emergency_closed"] == 1
 
 
+def test_the_percentiles_are_of_trades_and_each_counts_with_its_longest_figure() -> None:
+    """A stop told three times is one trade's time, not three."""
+    times = [(str(number), float(number)) for number in range(1, 101)]
+    entries = [
+        {
+            "ts": "2026-03-01T01:00:00+00:00",
+            "event": "stop_placed",
+            "trade_id": name,
+            "unprotected_ms": part,
+        }
+        for name, ms in times
+        for part in (ms / 2, ms, ms)
+    ]
+    found = report(entries, "2026-03", UTC)
+    assert (found.unprotected(0.5), found.unprotected(0.95)) == (50, 95)
+    assert (found.worst_unprotected_ms, found.worst_unprotected_trade) == (100, "100")
+
+
 def test_what_is_unreadable_counts_as_nothing() -> None:
     """A damaged figure or moment hides none of the others."""
     entries = [

@@ -9,6 +9,7 @@ from actors.messages.trading import (
     EmergencyBegan,
     FlatVerified,
     OpenTrade,
+    ProtectionDeadlineMissed,
     Ready,
     TradeAbandoned,
     TradeClosed,
@@ -189,6 +190,9 @@ def test_a_naked_position_found_after_a_while_gets_its_stop_and_is_not_closed(
     scene.run(2)
     (opened,) = scene.events(TradeOpened)
     assert opened.unprotected_ms > 29_000
+    (missed,) = scene.events(ProtectionDeadlineMissed)
+    assert missed.seconds > 29
+    assert any(f"WITHOUT A STOP FOR {missed.seconds:.1f} s" in x for x in scene.phone.heard)
 
 
 def test_a_daemon_dead_for_an_hour_finds_its_trade_closed_by_the_stop(stage: Stage) -> None:

@@ -11,6 +11,7 @@ from actors.messages.trading import (
     EntryRejected,
     OutcomeResolved,
     OutcomeUnknown,
+    ProtectionDeadlineMissed,
     StopPlaced,
     TargetPlaced,
     TradeAbandoned,
@@ -220,6 +221,8 @@ def test_a_venue_that_stays_closed_leads_to_a_close_as_soon_as_it_opens(stage: S
     closed = scene.wait(TradeClosed)
     assert closed.exit_reason == "protection_deadline"
     assert scene.naked.longest() < DEADLINE + 10
+    (missed,) = scene.events(ProtectionDeadlineMissed)
+    assert abs(missed.seconds - scene.naked.longest()) < 0.1
     ends_well(scene, trade_id)
 
 
