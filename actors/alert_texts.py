@@ -157,6 +157,13 @@ ALERTS: Mapping[type[Event], Kind] = {
         ),
         every=60,
     ),
+    trading.StopMoveFailed: Kind(
+        lambda e: (
+            f"Stop of trade {e.trade_id} could not be moved to {_price(e.wanted)}\n"
+            f"{e.code} {e.reason}. It stands where it was."
+        ),
+        every=600,
+    ),
     trading.ProtectionDeadlineMissed: Kind(
         lambda e: (
             f"WITHOUT A STOP FOR {e.seconds:.1f} s: trade {e.trade_id} on {e.instrument}\n"

@@ -257,7 +257,11 @@ class Execution(Actor):
             self._home.forget(message.trade)
 
     def on_ticker_report(self, message: TickerReport) -> None:
-        self._marks[message.ticker.instrument_name] = message.ticker.mark_price
+        ticker = message.ticker
+        self._marks[ticker.instrument_name] = ticker.mark_price
+        instrument = self._contracts.by_name.get(ticker.instrument_name)
+        if instrument is not None:
+            self._house.follow(ticker, instrument)
 
     # -- what the watcher sees ------------------------------------------------------------
 

@@ -138,6 +138,8 @@ class FrontDoor:
             valid_until_ms=valid_ms,
             is_linked=self._manner.is_linked,
             stop_trigger=self._manner.stop_trigger,
+            break_even_at=order.break_even_at,
+            trail=order.trail,
         )
         return Trade(plan=plan)
 
@@ -170,4 +172,6 @@ def _wish(message: OpenTrade) -> Wish:
         price=message.price,
         stop_loss=message.stop_loss,
         take_profit=message.take_profit,
+        break_even_at=message.break_even_at,
+        trail=message.trail,
     )

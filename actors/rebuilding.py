@@ -87,6 +87,8 @@ def _intent(entry: Mapping[str, Any]) -> Trade | None:
             valid_until_ms=int(entry["valid_until_ms"]),
             is_linked=entry.get("is_linked") is True,
             stop_trigger=TriggerBy(entry.get("stop_trigger", TriggerBy.MARK_PRICE)),
+            break_even_at=price("break_even_at"),
+            trail=price("trail"),
         )
     except (KeyError, TypeError, ValueError, ArithmeticError):
         return None

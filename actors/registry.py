@@ -164,6 +164,8 @@ class Registry(Actor):
             valid_until_ms=plan.valid_until_ms,
             is_linked=plan.is_linked,
             stop_trigger=plan.stop_trigger.value,
+            break_even_at=plan.break_even_at,
+            trail=plan.trail,
             note=plan.note,
         )
 

@@ -60,11 +60,16 @@ class TradeDoor:
         stop_loss: Decimal | None = None,
         take_profit: Decimal | None = None,
         label: str = "",
+        *,
+        break_even_at: Decimal | None = None,
+        trail: Decimal | None = None,
     ) -> tuple[bool, str]:
         """Opens a bracketed trade: ``(True, trade id)``, or ``(False, "")`` when refused.
 
         ``quantity`` is in base coin unless its type says otherwise (`Usd`, `Contracts`). A
-        trade without ``stop_loss`` is refused. Why, is in the log: ``entry_denied``.
+        trade without ``stop_loss`` is refused. ``break_even_at`` is the price at which the stop is
+        moved to where nothing is lost, ``trail`` the distance at which it follows. Why a trade was
+        refused is in the log: ``entry_denied``.
         """
         number, unit = _in_unit(quantity)
         now = self._clock.now()
@@ -79,6 +84,8 @@ class TradeDoor:
             price=price,
             stop_loss=stop_loss,
             take_profit=take_profit,
+            break_even_at=break_even_at,
+            trail=trail,
             note=label,
         )
         try:
@@ -259,11 +266,11 @@ class Strategist(Actor):
     def _play(self, line: ScriptLine, mark: Decimal) -> None:
         instrument = self._catalogue.get(line.instrument_name)
 
-        def price(text: str | None) -> Decimal | None:
+        def price(text: str | None, *, since: Decimal = mark) -> Decimal | None:
             if text is None:
                 return None
             try:
-                value = resolve_price(text, mark)
+                value = resolve_price(text, mark, since)
             except ArithmeticError:
                 return Decimal("NaN")
             # An offset lands between ticks and is put on one; a price is left as it was given.
@@ -292,6 +299,8 @@ class Strategist(Actor):
             stop_loss=stop,
             take_profit=target,
             label=line.label or "script",
+            break_even_at=price(line.break_even_at),
+            trail=price(line.trail, since=ZERO),
         )
 
 

@@ -19,18 +19,21 @@ from actors.messages.trading import (
     CloseTrade,
     FillReport,
     OrderReport,
+    PriceReport,
     StepDue,
     TradeRecovered,
     VerifyTrade,
 )
 from actors.ports import Venue
+from actors.trade_around import Surroundings
 from actors.trade_log import Announcer
 from actors.trade_record import RecordKeeper
-from actors.trade_steps import StepTaker, Surroundings
+from actors.trade_steps import StepTaker
 from domain import bracket, outcomes
 from domain.reports import apply_fills, apply_order
 from domain.steps import BracketPolicy
 from domain.trade import ExitReason, Trade, measured_anew
+from domain.trailing import followed
 
 ASK_SECONDS = 2.0
 STEP_LIMIT = 60
@@ -55,6 +58,7 @@ class TradeActor(Actor):
         policy: BracketPolicy,
     ) -> None:
         super().__init__(context)
+        self._instrument = argument.instrument
         self._is_new = argument.is_new and context.incarnation == 1
         self._policy = policy
         self._next_look: float | None = None
@@ -123,6 +127,10 @@ class TradeActor(Actor):
         self._keeper.change(apply_fills(self._trade, (message.fill,), now, foreign=foreign))
         self._advance()
 
+    def on_price_report(self, message: PriceReport) -> None:
+        self._keeper.change(followed(self._trade, message.price, self._instrument))
+        self._advance()
+
     def on_close_trade(self, message: CloseTrade) -> None:
         self._keeper.change(outcomes.ending(self._trade, ExitReason(message.reason)))
         self._advance()
@@ -186,6 +194,7 @@ class TradeActor(Actor):
 TradeActor.handlers = {
     OrderReport: TradeActor.on_order_report,
     FillReport: TradeActor.on_fill_report,
+    PriceReport: TradeActor.on_price_report,
     CloseTrade: TradeActor.on_close_trade,
     VerifyTrade: TradeActor.on_verify_trade,
     StepDue: TradeActor.on_step_due,

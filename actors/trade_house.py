@@ -5,10 +5,12 @@ from collections.abc import Callable
 from actors.kernel import Address
 from actors.messages.base import Message
 from actors.messages.lifecycle import StartChild
-from actors.messages.trading import BeginTrade, CloseTrade, VerifyTrade
+from actors.messages.trading import BeginTrade, CloseTrade, PriceReport, VerifyTrade
 from actors.ports import Clock
 from domain.instruments import Instrument
+from domain.orders import Ticker
 from domain.trade import ExitReason, Trade
+from domain.trailing import followed, watched
 
 
 class TradeHouse:
@@ -56,6 +58,13 @@ class TradeHouse:
         if self.is_running(trade):
             reason = ExitReason.KILL.value
             self.tell(trade.id, CloseTrade(at=self._clock.now(), trade_id=trade.id, reason=reason))
+
+    def follow(self, ticker: Ticker, instrument: Instrument) -> None:
+        """Tells those trades whose stop has to follow this price."""
+        for trade in self.on(instrument.name):
+            price = watched(ticker, trade.plan.stop_trigger)
+            if followed(trade, price, instrument) is not trade:
+                self.tell(trade.id, PriceReport(at=self._clock.now(), price=price))
 
     def update(self, trade: Trade) -> None:
         """Adopts a newer record; a finished trade moves out."""

@@ -131,7 +131,7 @@ class Announcer:
         if is_stop:
             self._emit(
                 say.StopPlaced,
-                trigger_price=trade.plan.stop_price,
+                trigger_price=line.trigger_price,
                 unprotected_ms=unprotected_ms(trade),
                 **common,
             )
@@ -157,7 +157,7 @@ class Announcer:
             side=trade.plan.side.value,
             contracts=trade.position,
             entry_price=_price(result_of(trade, self._instrument).entry_price),
-            stop_loss=trade.plan.stop_price,
+            stop_loss=trade.stop_price,
             take_profit=trade.plan.target_price,
             unprotected_ms=unprotected_ms(trade),
         )
@@ -184,6 +184,29 @@ class Announcer:
                 contracts=order.contracts,
                 price=order.price,
             )
+
+    def moved(self, trade: Trade, line: Line, place: Decimal) -> None:
+        """The venue acknowledged a stop at its new place."""
+        self._emit(
+            say.StopMoved,
+            trade_id=trade.id,
+            label=trade.label(line),
+            order_id=line.order_ids[0],
+            trigger_price=place,
+            moved_from=line.trigger_price,
+        )
+
+    def move_failed(self, trade: Trade, line: Line, error: Rejected) -> None:
+        """The stop stays where it was; it is tried again."""
+        self._emit(
+            say.StopMoveFailed,
+            trade_id=trade.id,
+            label=trade.label(line),
+            code=error.code,
+            reason=f"{error.reason} {error.data}".strip(),
+            wanted=trade.stop_price,
+            failures=trade.move_failures,
+        )
 
     def rejected(self, trade: Trade, role: Role, label: str, error: Rejected) -> None:
         """The venue refused an order of this role."""

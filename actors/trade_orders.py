@@ -24,7 +24,7 @@ def request_of(trade: Trade, line: Line, instrument: Instrument) -> OrderRequest
         order_type=types.get(line.role, OrderType.MARKET),
         label=trade.label(line),
         price=prices.get(line.role),
-        trigger_price=plan.stop_price if is_stop else None,
+        trigger_price=trade.stop_price if is_stop else None,
         trigger=plan.stop_trigger if is_stop else None,
         reduce_only=not is_entry,
         valid_until_ms=line.valid_until_ms,

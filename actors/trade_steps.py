@@ -5,25 +5,25 @@ knows; each has its place in the record (`domain.outcomes`). A step says whether
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 from actors import trade_truth
 from actors.kernel import Address, AskFailed
 from actors.messages import trading as say
 from actors.messages.session import RenewSession
-from actors.ports import Clock, NotSent, OutcomeUnknown, Rejected, Venue
+from actors.ports import NotSent, OutcomeUnknown, Rejected
+from actors.trade_around import Surroundings, line_of, needs_login
+from actors.trade_edits import Edits
 from actors.trade_orders import differences, request_of
 from actors.trade_patience import Patience
 from actors.trade_record import RecordKeeper
 from domain import outcomes, venue_codes
-from domain.instruments import Instrument
 from domain.labels import Role
 from domain.orders import Order, OrderRequest, Placement
 from domain.reports import apply_fills, apply_order
-from domain.steps import BracketPolicy, Do, Step
+from domain.steps import Do, Step
 from domain.trade import ExitReason, Line, LineStatus, measured, with_line
 
 LISTEN_SECONDS = 0.05
@@ -31,20 +31,6 @@ LISTEN_SECONDS = 0.05
 LOG_IN_SECONDS = 3.0
 LOG_IN_AGAIN_SECONDS = 5.0
 PROTECT_VALID_MS = 1_500
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What a trade's steps need around them. ``wake_by`` arms a look after so many seconds."""
-
-    venue: Venue
-    instrument: Instrument
-    policy: BracketPolicy
-    clock: Clock
-    log: Any
-    emit: Callable[..., Any]
-    execution: Address
-    wake_by: Callable[[float], None]
 
 
 class StepTaker:
@@ -64,11 +50,19 @@ class StepTaker:
         self._doubted: set[str] = set()
         self._listens_until = float("-inf")
         self._logged_in_at: float | None = None
+        edits = Edits(
+            keeper,
+            around,
+            self._patience,
+            unknown=self._outcome_unknown,
+            log_in=self._log_in_again,
+        )
         self._steps: Mapping[Do, Callable[[Step], bool]] = {
             Do.SYNC: self._sync,
             Do.LOOK_UP: self._look_up,
             Do.PLACE: self._place,
-            Do.RESIZE: self._resize,
+            Do.RESIZE: edits.resize,
+            Do.MOVE: edits.move,
             Do.CANCEL: self._cancel,
             Do.GIVE_UP_STOP: self._give_up_stop,
             Do.QUARANTINE: self._wait,
@@ -184,7 +178,7 @@ class StepTaker:
 
     def _was_rejected(self, line: Line, error: Rejected) -> None:
         now = self._clock.now()
-        if _needs_login(error) and line.role is not Role.ENTRY:
+        if needs_login(error) and line.role is not Role.ENTRY:
             # Refused for the token's sake alone: the same order goes out again afterwards.
             self._keeper.change(outcomes.not_sent(self._keeper.trade, line, self._policy, now))
             self._log_in_again()
@@ -224,57 +218,8 @@ class StepTaker:
             error=str(error),
         )
 
-    def _resize(self, step: Step) -> bool:
-        line = _line_of(step)
-        try:
-            placement = self._patience.for_orders(self._keeper.trade).edit(
-                line.order_ids[0],
-                self._instrument,
-                label=self._keeper.trade.label(line),
-                contracts=step.contracts,
-                price=self._keeper.trade.plan.target_price if line.role is Role.TARGET else None,
-                trigger_price=self._keeper.trade.plan.stop_price
-                if line.role is Role.STOP
-                else None,
-            )
-        except Rejected as error:
-            self._resize_refused(line, error)
-        except (NotSent, OutcomeUnknown) as error:
-            self._outcome_unknown(line, "edit", error)
-            self._keeper.change(
-                outcomes.refused(self._keeper.trade, self._policy, self._clock.now())
-            )
-        else:
-            self._was_resized(step, line, placement)
-        return True
-
-    def _was_resized(self, step: Step, line: Line, placement: Placement) -> None:
-        now = self._clock.now()
-        trade = apply_order(self._keeper.trade, placement.order, now)
-        self._keeper.change(apply_fills(trade, placement.fills, now))
-        if placement.order.state.is_live and placement.order.contracts < step.contracts:
-            # The venue holds less than we think: asking again at once would only repeat it.
-            self._resize_refused(line, Rejected(0, f"only {placement.order.contracts} granted"))
-            return
-        self._keeper.announce.placed(self._keeper.trade, placement.order, line.role)
-
-    def _resize_refused(self, line: Line, error: Rejected) -> None:
-        trade = outcomes.refused(self._keeper.trade, self._policy, self._clock.now())
-        if _needs_login(error):
-            self._keeper.change(trade)
-            self._log_in_again()
-            return
-        if line.role is Role.STOP:
-            trade = replace(trade, stop_failures=trade.stop_failures + 1)
-        else:
-            trade = replace(trade, target_failures=trade.target_failures + 1)
-        self._keeper.change(trade)
-        self._keeper.announce.rejected(
-            self._keeper.trade, line.role, self._keeper.trade.label(line), error
-        )
-
     def _cancel(self, step: Step) -> bool:
-        line = _line_of(step)
+        line = line_of(step)
         try:
             order = self._patience.for_orders(self._keeper.trade).cancel(line.order_ids[-1])
         except Rejected as error:
@@ -303,7 +248,7 @@ class StepTaker:
             return
         self._log.warning("cancel_refused", label=label, error=str(error))
         self._keeper.change(outcomes.refused(self._keeper.trade, self._policy, self._clock.now()))
-        if _needs_login(error):
+        if needs_login(error):
             self._log_in_again()
 
     def _give_up_stop(self, step: Step) -> bool:
@@ -314,7 +259,7 @@ class StepTaker:
     # -- looking up ------------------------------------------------------------
 
     def _look_up(self, step: Step) -> bool:
-        line = _line_of(step)
+        line = line_of(step)
         label = self._keeper.trade.label(line)
         left = self._listens_until - self._clock.monotonic()
         if left > 0:
@@ -343,7 +288,7 @@ class StepTaker:
 
     def _read_failed(self, error: Exception) -> bool:
         """Whether it makes sense to read again at once."""
-        if _needs_login(error):
+        if needs_login(error):
             self._log_in_again()
         return False
 
@@ -374,13 +319,3 @@ class StepTaker:
         trade = outcomes.vanished(trade, {order.order_id for order in truth.orders})
         self._keeper.change(outcomes.synced(trade))
         return True
-
-
-def _needs_login(error: Exception) -> bool:
-    return isinstance(error, Rejected) and error.code in venue_codes.NEEDS_LOGIN
-
-
-def _line_of(step: Step) -> Line:
-    if step.line is None:
-        raise ValueError(f"{step.do} without an order")
-    return step.line

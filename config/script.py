@@ -38,6 +38,8 @@ class _Line(BaseModel):
     stop_loss: Number | None = None
     take_profit: Number | None = None
     label: str = ""
+    break_even_at: Number | None = None
+    trail: Number | None = None
 
 
 _LINES = TypeAdapter(list[_Line])

@@ -217,6 +217,24 @@ def _surplus_stops(view: View) -> Step | None:
     return None
 
 
+def _stop_behind(view: View) -> Step | None:
+    """A stop that rests and covers is moved in the trade's favour, now and then.
+
+    By edit: the old place holds until the new one does. What is refused is tried ever more
+    rarely; the trade is protected all the while.
+    """
+    trade = view.trade
+    if view.is_closing or view.position <= 0 or view.cover < view.position:
+        return None
+    behind = trade.stops_behind
+    if not behind:
+        return None
+    doublings = min(trade.move_failures, 10)
+    pause = min(view.policy.move_interval * 2**doublings, view.policy.longest_move_pause)
+    early = view.pause() or view.wait(trade.moved_at, pause)
+    return early or Step(do=Do.MOVE, line=behind[0], contracts=behind[0].contracts)
+
+
 def _target(view: View) -> Step | None:
     trade = view.trade
     if view.position <= 0 or view.is_closing or trade.plan.target_price is None:
@@ -302,6 +320,7 @@ RULES: tuple[Callable[[View], Step | None], ...] = (
     _target_out_of_the_way,
     _close,
     _surplus_stops,
+    _stop_behind,
     _target,
     _enter,
     _wind_up,

@@ -32,6 +32,8 @@ class Wish:
     price: Decimal | None
     stop_loss: Decimal | None
     take_profit: Decimal | None
+    break_even_at: Decimal | None = None
+    trail: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,8 @@ class Accepted:
     stop_loss: Decimal
     take_profit: Decimal | None
     notional_usd: Decimal
+    break_even_at: Decimal | None = None
+    trail: Decimal | None = None
 
 
 def accept(
@@ -80,7 +84,7 @@ def accept(
         target=wish.take_profit,
         tick=instrument.tick_size,
     )
-    wrong = price_refusals(side, prices)
+    wrong = (*price_refusals(side, prices), *_move_refusals(wish, side, meets, instrument))
     if wrong:
         return wrong
     contracts = contracts_for(instrument, _quantity(wish), meets)
@@ -95,7 +99,21 @@ def accept(
         stop_loss=wish.stop_loss,
         take_profit=wish.take_profit,
         notional_usd=notional_usd(instrument, contracts, meets),
+        break_even_at=wish.break_even_at,
+        trail=wish.trail,
     )
+
+
+def _move_refusals(
+    wish: Wish, side: Side, meets: Decimal, instrument: Instrument
+) -> tuple[Reason, ...]:
+    """What is wrong with how the stop is to be moved. ``meets`` is the price of the entry."""
+    at, trail = wish.break_even_at, wish.trail
+    checks = (
+        (at is not None and (at - meets) * side.sign <= 0, Reason.BREAK_EVEN_WRONG_SIDE),
+        (trail is not None and not instrument.tick_size <= trail < meets, Reason.BAD_TRAIL),
+    )
+    return tuple(reason for is_wrong, reason in checks if is_wrong)
 
 
 def _why_unknown(name: str) -> Reason:
@@ -110,7 +128,7 @@ def _basic_refusals(
 ) -> tuple[Reason, ...]:
     is_whole = wish.unit != "contracts" or wish.quantity == wish.quantity.to_integral_value()
     is_number = wish.quantity.is_finite() and 0 < wish.quantity <= LARGEST
-    prices = (wish.price, wish.stop_loss, wish.take_profit)
+    prices = (wish.price, wish.stop_loss, wish.take_profit, wish.break_even_at, wish.trail)
     is_priced = all(x is None or (x.is_finite() and x <= LARGEST) for x in prices)
     checks = (
         (side is None, Reason.BAD_DIRECTION),

@@ -15,7 +15,7 @@ from datetime import datetime
 from domain import labels
 from domain.labels import Role
 from domain.orders import STOP_TYPES, Order, OrderState, OrderType
-from domain.trade import Line, LineStatus, Trade, measured, with_line
+from domain.trade import Line, LineStatus, Trade, is_tighter, measured, with_line
 
 CHILDREN = (Role.STOP, Role.TARGET)
 
@@ -179,8 +179,14 @@ def _is_as_asked(trade: Trade, order: Order) -> bool:
     return (
         order.order_type is OrderType.STOP_MARKET
         and order.trigger in {None, plan.stop_trigger}
-        and order.trigger_price in {None, plan.stop_price}
+        and (order.trigger_price in {None, plan.stop_price} or _was_moved(trade, order))
     )
+
+
+def _was_moved(trade: Trade, order: Order) -> bool:
+    """Whether it may have been put there by us, before the record of it was lost."""
+    plan, place = trade.plan, order.trigger_price
+    return plan.moves_stop and place is not None and is_tighter(plan.side, place, plan.stop_price)
 
 
 def _given_up(trade: Trade, order_id: str) -> Trade:

@@ -224,6 +224,18 @@ def vanished(trade: Trade, seen: Collection[str]) -> Trade:
     return trade
 
 
+def about_to_move(trade: Trade, now: datetime) -> Trade:
+    """The stop is being moved; a try counts as failed until the venue has done it."""
+    return replace(trade, moved_at=now, move_failures=trade.move_failures + 1)
+
+
+def moved(trade: Trade, line: Line) -> Trade:
+    """The venue has taken the move, and this stop is where it was asked to be."""
+    if any(x.key == line.key for x in trade.stops_behind):
+        return trade
+    return replace(trade, move_failures=0)
+
+
 def synced(trade: Trade) -> Trade:
     """The venue's truth is in the record, or as much of it as the venue shows yet."""
     vain = trade.syncs_in_vain + 1 if trade.lacks_fills else 0

@@ -128,6 +128,7 @@ def _merged(line: Line, order: Order, now: datetime) -> Line:
         line,
         status=status,
         contracts=order.contracts,
+        trigger_price=order.trigger_price or line.trigger_price,
         updated_ms=max(line.updated_ms, order.updated_ms),
         triggered_at=line.triggered_at or (now if is_firing else None),
         is_working=is_firing and rests,

@@ -42,6 +42,8 @@ class Reason(StrEnum):
     NO_STOP = "no_stop_loss"
     STOP_WRONG_SIDE = "stop_on_the_wrong_side"
     TARGET_WRONG_SIDE = "target_on_the_wrong_side"
+    BREAK_EVEN_WRONG_SIDE = "break_even_on_the_wrong_side"
+    BAD_TRAIL = "bad_trail"
     OFF_TICK = "price_off_tick"
     BELOW_MINIMUM = "below_minimum_size"
     BAD_QUANTITY = "bad_quantity"

@@ -19,6 +19,7 @@ class Do(StrEnum):
     LOOK_UP = "look_up"
     PLACE = "place"
     RESIZE = "resize"
+    MOVE = "move"
     CANCEL = "cancel"
     GIVE_UP_STOP = "give_up_stop"
     QUARANTINE = "quarantine"
@@ -30,8 +31,8 @@ class Do(StrEnum):
 class Step:
     """One step. ``line`` is the order it is about; a `PLACE` names role and contracts.
 
-    ``contracts`` of a `RESIZE` is the new total, what is filled included. ``until`` is when to
-    look again at the latest; ``reason`` explains a `GIVE_UP_STOP`.
+    ``contracts`` of a `RESIZE` is the new total, what is filled included; a `MOVE` leaves it.
+    ``until`` is when to look again at the latest; ``reason`` explains a `GIVE_UP_STOP`.
     """
 
     do: Do
@@ -51,6 +52,7 @@ class BracketPolicy:
     order may still arrive. ``target_pause``: how long a target beyond the price band is left alone.
     ``child_interval``, ``child_patience``: how often, and how long, it is
     looked for what a linked order should have placed; ``child_looks`` bounds it for a target.
+    ``move_interval``: between two moves of the stop; doubled by each refusal, up to the longest.
     """
 
     stop_retries: int = 3
@@ -67,6 +69,8 @@ class BracketPolicy:
     child_interval: float = 0.25
     child_patience: float = 1.0
     child_looks: int = 4
+    move_interval: float = 1.0
+    longest_move_pause: float = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,7 +105,8 @@ class ScriptLine:
     """One trade of a script: the arguments of ``execute_generic_trade`` and when.
 
     ``after`` is seconds since ready. ``stop_loss``, ``take_profit`` and ``price`` are prices, or
-    offsets from the mark such as ``"-1%"``.
+    offsets from the mark such as ``"-1%"``; so is ``break_even_at``. ``trail`` is a distance, or a
+    part of the mark such as ``"0.5%"``.
     """
 
     after: float
@@ -117,15 +118,17 @@ class ScriptLine:
     stop_loss: str | None = None
     take_profit: str | None = None
     label: str = ""
+    break_even_at: str | None = None
+    trail: str | None = None
 
 
-def resolve_price(text: str, mark: Decimal) -> Decimal:
-    """``"97000"`` as it stands; ``"-1%"`` as one per cent below the mark.
+def resolve_price(text: str, mark: Decimal, since: Decimal) -> Decimal:
+    """``"97000"`` as it stands; ``"-1%"`` as one per cent of the mark below ``since``.
 
     Raises:
         ArithmeticError: the text is neither.
     """
     text = text.strip()
     if text.endswith("%"):
-        return mark * (1 + Decimal(text[:-1]) / 100)
+        return since + mark * Decimal(text[:-1]) / 100
     return Decimal(text)

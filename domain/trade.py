@@ -94,7 +94,9 @@ class TradePlan:
     """The intent, durable before anything is sent. ``note`` is the caller's own label.
 
     ``is_linked``: the entry is sent with its stop and target as one linked order.
-    ``stop_trigger`` is the price such a stop watches.
+    ``stop_trigger`` is the price stops watch. ``break_even_at`` is the price at which the stop is
+    moved to where nothing is lost, ``trail`` the distance at which it follows the price; both in
+    USD/USDC per coin.
     """
 
     trade_id: str
@@ -111,6 +113,13 @@ class TradePlan:
     valid_until_ms: int
     is_linked: bool = False
     stop_trigger: TriggerBy = TriggerBy.MARK_PRICE
+    break_even_at: Decimal | None = None
+    trail: Decimal | None = None
+
+    @property
+    def moves_stop(self) -> bool:
+        """Whether the stop is to follow the price in the trade's favour."""
+        return self.break_even_at is not None or self.trail is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +130,8 @@ class Line:
     the write that recorded its first use was lost. ``is_sound`` is false for a stop that rests
     but does not protect (not reduce-only, wrong side, no stop); ``is_astray`` is a linked one that
     protects, but not where or how it was asked to. ``is_working`` is true while the order of a
-    fired stop rests in the book. ``heard_at`` is when the last report came.
+    fired stop rests in the book. ``heard_at`` is when the last report came. ``trigger_price`` is
+    the venue's word on a resting stop.
 
     A linked child has one label for all it becomes: part 0 is the child that waits (``is_slot``),
     every order made of it a part with a number of its own. ``is_paired``: the venue cancels it
@@ -149,6 +159,7 @@ class Line:
     is_slot: bool = False
     is_paired: bool = False
     is_astray: bool = False
+    trigger_price: Decimal | None = None
 
     @property
     def key(self) -> tuple[Role, int, int]:
@@ -189,6 +200,7 @@ class Trade:
     ``not_before`` is the pause after a refused order, ``sync_after`` the one after a refused
     change or a failed look. ``syncs_in_vain`` counts looks that did not bring every fill.
     ``target_after``: when a target that lay beyond the price band is tried again.
+    ``stop_at`` is where the stop has to be moved to, ``moved_at`` the last try to move it.
     """
 
     plan: TradePlan
@@ -209,6 +221,9 @@ class Trade:
     unprotected_us: int = 0
     is_link_refused: bool = False
     enters_again: bool = False
+    stop_at: Decimal | None = None
+    moved_at: datetime | None = None
+    move_failures: int = 0
 
     @property
     def id(self) -> str:
@@ -264,6 +279,33 @@ class Trade:
         return self.position * self.plan.side.sign
 
     @property
+    def stop_price(self) -> Decimal:
+        """Where the stop belongs now: as planned, or where it was moved to since.
+
+        A stop that is to be moved is never put back: what rests nearer to the market counts,
+        whoever put it there and whether or not our record of it was lost.
+        """
+        plan = self.plan
+        if not plan.moves_stop:
+            return plan.stop_price
+        resting = (x.trigger_price for x in self.of(Role.STOP) if _protects(x))
+        places = [x for x in (plan.stop_price, self.stop_at, *resting) if x is not None]
+        return max(places) if plan.side is Side.BUY else min(places)
+
+    @property
+    def stops_behind(self) -> tuple[Line, ...]:
+        """Resting stops that have to be moved."""
+        if self.stop_at is None:
+            return ()
+        wanted, side = self.stop_price, self.plan.side
+        return tuple(
+            x
+            for x in self.of(Role.STOP)
+            if _protects(x)
+            and (x.trigger_price is None or is_tighter(side, wanted, x.trigger_price))
+        )
+
+    @property
     def cover(self) -> int:
         """Contracts under resting stops, by what the venue acknowledged."""
         return sum(self.remaining(x) for x in self.of(Role.STOP) if _protects(x))
@@ -284,6 +326,11 @@ class Trade:
         """Whether the venue reported more filled than the fills we hold: fetch them."""
         held = sum(x.contracts for x in self.fills)
         return self.entered + self.exited > held
+
+
+def is_tighter(side: Side, price: Decimal, than: Decimal) -> bool:
+    """Whether a stop at ``price`` would protect a position of ``side`` sooner."""
+    return (price - than) * side.sign > 0
 
 
 def _protects(line: Line) -> bool:

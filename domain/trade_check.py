@@ -17,6 +17,7 @@ def flaws(trade: Trade) -> tuple[str, ...]:
     """What cannot be true of this record, in words; empty when all of it can."""
     return (
         *_of_plan(trade.plan),
+        *([f"stop moved to {trade.stop_at}"] if trade.stop_at and trade.stop_at <= 0 else []),
         *(x for line in trade.lines for x in _of_line(line)),
         *(x for fill in trade.fills for x in _of_fill(fill)),
         *_of_counts(trade),
@@ -33,6 +34,8 @@ def _of_plan(plan: TradePlan) -> Iterator[str]:
         "entry price": plan.entry_price,
         "stop": plan.stop_price,
         "target": plan.target_price,
+        "break-even": plan.break_even_at,
+        "trail": plan.trail,
     }
     for name, price in prices.items():
         if price is not None and price <= 0:
@@ -59,6 +62,7 @@ def _of_counts(trade: Trade) -> Iterator[str]:
         trade.close_failures,
         trade.syncs_in_vain,
         trade.unprotected_us,
+        trade.move_failures,
     )
     if min(counts) < 0:
         yield "a negative count"
@@ -74,6 +78,7 @@ def _instants(trade: Trade) -> Iterator[tuple[str, datetime]]:
         "sync_after": trade.sync_after,
         "target_after": trade.target_after,
         "exposed_since": trade.exposed_since,
+        "moved_at": trade.moved_at,
     }
     yield from ((name, when) for name, when in given.items() if when is not None)
     for line in trade.lines:

@@ -158,7 +158,7 @@ def open_trades_table(trades: Sequence[Trade], now: datetime) -> Table:
                 x.position,
                 x.plan.contracts,
                 str(state_of(x)),
-                x.plan.stop_price,
+                x.stop_price,
                 x.plan.target_price,
                 _unprotected_ms([x], now),
                 x.plan.created_at,

@@ -84,6 +84,8 @@ class IntentRecorded(Event):
     valid_until_ms: int
     is_linked: bool = False
     stop_trigger: str = "mark_price"
+    break_even_at: Decimal | None = None
+    trail: Decimal | None = None
     note: str = ""
 
 

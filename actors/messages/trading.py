@@ -15,7 +15,9 @@ from domain.trade import Trade
 class OpenTrade(Command):
     """Opens a bracket. ``quantity`` is in ``unit``: ``coin``, ``usd`` or ``contracts``.
 
-    Prices are USD/USDC per coin. Answered by `TradeAccepted` or `Denied`.
+    Prices are USD/USDC per coin: ``break_even_at`` is the one at which the stop is moved to where
+    nothing is lost, ``trail`` the distance at which it follows the price. Answered by
+    `TradeAccepted` or `Denied`.
     """
 
     instrument: str
@@ -26,6 +28,8 @@ class OpenTrade(Command):
     price: Decimal | None = None
     stop_loss: Decimal | None = None
     take_profit: Decimal | None = None
+    break_even_at: Decimal | None = None
+    trail: Decimal | None = None
     note: str = ""
 
 
@@ -83,6 +87,13 @@ class FillReport(Report):
 
     fill: Fill
     is_foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceReport(Report):
+    """The price has come so far that the trade's stop has to be moved. USD/USDC per coin."""
+
+    price: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +267,30 @@ class StopFailed(Event):
     label: str
     code: int
     reason: str
+    failures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopMoved(Event):
+    """The venue acknowledged the stop at a place nearer to the market; both prices per coin."""
+
+    trade_id: str
+    label: str
+    order_id: str
+    trigger_price: Decimal
+    moved_from: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopMoveFailed(Event):
+    """A move of the stop was refused. It stands where it was; the move is tried again."""
+
+    level: ClassVar[str] = "warning"
+    trade_id: str
+    label: str
+    code: int
+    reason: str
+    wanted: Decimal
     failures: int
 
 

@@ -1,0 +1,38 @@
+"""What stands around a trade's steps, and two things every kind of step asks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from actors.kernel import Address
+from actors.ports import Clock, Rejected, Venue
+from domain import venue_codes
+from domain.instruments import Instrument
+from domain.steps import BracketPolicy, Step
+from domain.trade import Line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a trade's steps need around them. ``wake_by`` arms a look after so many seconds."""
+
+    venue: Venue
+    instrument: Instrument
+    policy: BracketPolicy
+    clock: Clock
+    log: Any
+    emit: Callable[..., Any]
+    execution: Address
+    wake_by: Callable[[float], None]
+
+
+def needs_login(error: Exception) -> bool:
+    """Whether it was refused for the token's sake alone."""
+    return isinstance(error, Rejected) and error.code in venue_codes.NEEDS_LOGIN
+
+
+def line_of(step: Step) -> Line:
+    """The order a step is about."""
+    if step.line is None:
+        raise ValueError(f"{step.do} without an order")
+    return step.line

@@ -1,0 +1,136 @@
+"""Changing an order of a trade that rests: its size when parts fill, and the place of its stop.
+
+Always by `edit`: the old order holds until the new one does, so no change leaves a gap. An edit
+whose outcome nobody knows is not repeated; the trade reads what rests, and decides anew.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
+from actors.ports import NotSent, OutcomeUnknown, Rejected
+from actors.trade_around import Surroundings, line_of, needs_login
+from actors.trade_patience import Patience
+from actors.trade_record import RecordKeeper
+from domain import outcomes, venue_codes
+from domain.labels import Role
+from domain.orders import Placement
+from domain.reports import apply_fills, apply_order
+from domain.steps import Step
+from domain.trade import ExitReason, Line
+
+
+class Edits:
+    """Takes the steps that edit, on the record in ``keeper``; each says whether to go on at once.
+
+    ``unknown`` tells of an outcome nobody knows, ``log_in`` renews a refused session.
+    """
+
+    def __init__(
+        self,
+        keeper: RecordKeeper,
+        around: Surroundings,
+        patience: Patience,
+        *,
+        unknown: Callable[[Line, str, Exception], None],
+        log_in: Callable[[], None],
+    ) -> None:
+        self._keeper = keeper
+        self._instrument = around.instrument
+        self._policy = around.policy
+        self._clock = around.clock
+        self._patience = patience
+        self._unknown = unknown
+        self._log_in = log_in
+
+    def resize(self, step: Step) -> bool:
+        """Makes an order as large as the position asks for."""
+        line = line_of(step)
+        try:
+            placement = self._edit(step, line)
+        except Rejected as error:
+            self._resize_refused(line, error)
+        except (NotSent, OutcomeUnknown) as error:
+            self._is_in_doubt(line, error)
+        else:
+            self._was_resized(step, line, placement)
+        return True
+
+    def _edit(self, step: Step, line: Line) -> Placement:
+        trade = self._keeper.trade
+        return self._patience.for_orders(trade).edit(
+            line.order_ids[0],
+            self._instrument,
+            label=trade.label(line),
+            contracts=step.contracts,
+            price=trade.plan.target_price if line.role is Role.TARGET else None,
+            trigger_price=trade.stop_price if line.role is Role.STOP else None,
+        )
+
+    def _is_in_doubt(self, line: Line, error: Exception) -> None:
+        self._unknown(line, "edit", error)
+        self._keeper.change(outcomes.refused(self._keeper.trade, self._policy, self._clock.now()))
+
+    def _heard(self, placement: Placement) -> None:
+        now = self._clock.now()
+        trade = apply_order(self._keeper.trade, placement.order, now)
+        self._keeper.change(apply_fills(trade, placement.fills, now))
+
+    def _was_resized(self, step: Step, line: Line, placement: Placement) -> None:
+        self._heard(placement)
+        if placement.order.state.is_live and placement.order.contracts < step.contracts:
+            # The venue holds less than we think: asking again at once would only repeat it.
+            self._resize_refused(line, Rejected(0, f"only {placement.order.contracts} granted"))
+            return
+        self._keeper.announce.placed(self._keeper.trade, placement.order, line.role)
+
+    def _resize_refused(self, line: Line, error: Rejected) -> None:
+        trade = outcomes.refused(self._keeper.trade, self._policy, self._clock.now())
+        if needs_login(error):
+            self._keeper.change(trade)
+            self._log_in()
+            return
+        if line.role is Role.STOP:
+            trade = replace(trade, stop_failures=trade.stop_failures + 1)
+        else:
+            trade = replace(trade, target_failures=trade.target_failures + 1)
+        self._keeper.change(trade)
+        self._keeper.announce.rejected(
+            self._keeper.trade, line.role, self._keeper.trade.label(line), error
+        )
+
+    def move(self, step: Step) -> bool:
+        """Puts a stop where it belongs by now. The one that rests stands until then."""
+        line = line_of(step)
+        wanted = self._keeper.trade.stop_price
+        self._keeper.change(outcomes.about_to_move(self._keeper.trade, self._clock.now()))
+        try:
+            placement = self._edit(step, line)
+        except Rejected as error:
+            self._move_refused(line, error)
+        except (NotSent, OutcomeUnknown) as error:
+            self._is_in_doubt(line, error)
+        else:
+            self._heard(placement)
+            self._was_moved(line, placement, wanted)
+        return True
+
+    def _was_moved(self, line: Line, placement: Placement, wanted: Decimal) -> None:
+        self._keeper.change(outcomes.moved(self._keeper.trade, line))
+        trade, got = self._keeper.trade, placement.order.trigger_price
+        if got == wanted:
+            self._keeper.announce.moved(trade, line, wanted)
+        elif placement.order.state.is_live:
+            self._keeper.announce.move_failed(trade, line, Rejected(0, f"it rests at {got}"))
+
+    def _move_refused(self, line: Line, error: Rejected) -> None:
+        now = self._clock.now()
+        if error.code in venue_codes.TRIGGER_ALREADY_PASSED:
+            # A stop at the place where it belongs would have fired: what it would do is done now.
+            self._keeper.change(outcomes.ending(self._keeper.trade, ExitReason.STOP_LOSS))
+            return
+        self._keeper.change(outcomes.refused(self._keeper.trade, self._policy, now))
+        if needs_login(error):
+            self._log_in()
+            return
+        self._keeper.announce.move_failed(self._keeper.trade, line, error)
