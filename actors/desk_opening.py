@@ -57,6 +57,8 @@ def _wish(call: Call) -> Wish:
         price=_price(call, "price"),
         stop_loss=_price(call, "sl"),
         take_profit=_price(call, "tp"),
+        break_even_at=_price(call, "be"),
+        trail=_price(call, "trail"),
     )
 
 
@@ -81,7 +83,18 @@ def _effect(order: Accepted, mark: Decimal | None) -> str:
         f"Open {order.side} {instrument.name}: {contracts} contracts ({coins:.6f} "
         f"{instrument.base_currency}, {order.notional_usd:.2f} USD) {at}, stop "
         f"{order.stop_loss}, {target}. At the stop it loses about {lost_usd:.2f} USD plus fees."
+        f"{_moves(order)}"
     )
+
+
+def _moves(order: Accepted) -> str:
+    """How the stop will be moved, as sentences; empty when it will not be."""
+    at, trail = order.break_even_at, order.trail
+    texts = (
+        f" At {at} the stop moves to break-even." if at is not None else "",
+        f" It follows the price {trail} behind." if trail is not None else "",
+    )
+    return "".join(texts)
 
 
 def _opened(
@@ -101,6 +114,8 @@ def _opened(
             price=order.price,
             stop_loss=order.stop_loss,
             take_profit=order.take_profit,
+            break_even_at=order.break_even_at,
+            trail=order.trail,
             note=f"{NOTE}, {call.by}"[:64],
         )
     )

@@ -77,6 +77,8 @@ class Actions:
             price=None if wish.limit is None else price(0.0),
             stop_loss=price(-sign * wish.stop),
             take_profit=None if wish.target is None else price(sign * wish.target),
+            break_even_at=None if wish.break_even is None else price(sign * wish.break_even),
+            trail=None if wish.trail is None else entry - price(-wish.trail),
         )
 
         def ask(daemon: VirtualDaemon) -> None:

@@ -97,11 +97,18 @@ def _some(dice: random.Random) -> dict[str, Any]:
 
 
 def _opens(dice: random.Random) -> happen.Opens:
+    instrument, side = dice.choice(INSTRUMENTS), dice.choice(("buy", "sell"))
+    usd = dice.choice((500, 2_000, 5_000, 20_000, 60_000))
+    stop = dice.choice((0.0008, 0.002, 0.005, 0.02)) * dice.uniform(0.8, 1.2)
+    # Dice of their own: what else a seed draws does not depend on how the stop is moved.
+    moves = random.Random(stop)  # noqa: S311 (a script, no secret)
     return happen.Opens(
-        instrument=dice.choice(INSTRUMENTS),
-        side=dice.choice(("buy", "sell")),
-        usd=dice.choice((500, 2_000, 5_000, 20_000, 60_000)),
-        stop=dice.choice((0.0008, 0.002, 0.005, 0.02)) * dice.uniform(0.8, 1.2),
+        instrument=instrument,
+        side=side,
+        usd=usd,
+        stop=stop,
+        break_even=moves.choice((0.0015, 0.003)) if moves.random() < 0.3 else None,
+        trail=stop * moves.choice((0.3, 1.0)) if moves.random() < 0.3 else None,
         target=None if dice.random() < 0.15 else dice.choice((0.001, 0.003, 0.01, 0.03)),
         limit=dice.choice((0.0, 0.0003, 0.001)) if dice.random() < 0.3 else None,
     )

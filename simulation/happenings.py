@@ -11,7 +11,11 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opens:
-    """Somebody asks for a bracket. Stop and target stand so far from the mark."""
+    """Somebody asks for a bracket. Stop and target stand so far from the mark.
+
+    ``break_even`` is how far the price has to go until the stop moves there, ``trail`` how far
+    behind it follows; parts of the price, all of them.
+    """
 
     kind: ClassVar[str] = "open"
     instrument: str
@@ -20,6 +24,8 @@ class Opens:
     stop: float
     target: float | None
     limit: float | None = None
+    break_even: float | None = None
+    trail: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

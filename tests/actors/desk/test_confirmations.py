@@ -150,3 +150,16 @@ def test_proposals_and_their_ends_are_audited(scene: Scene) -> None:
     assert asked.status is Status.NEEDS_CONFIRMATION
     assert opened.status is Status.ACCEPTED
     assert opened.effect.startswith(asked.effect)
+
+
+def test_how_the_stop_is_moved_is_confirmed_and_done(scene: Scene) -> None:
+    """Both are in the effect, and in the trade that comes of it."""
+    desk = Counter(scene)
+    reply = desk.say(f"open {BTC} buy 0.05 sl=99000 be=100500 trail=800")
+    assert reply.confirmation is not None
+    assert "At 100500 the stop moves to break-even." in reply.confirmation.effect
+    assert "It follows the price 800 behind." in reply.confirmation.effect
+    assert desk.confirm(reply).status is Status.ACCEPTED
+    scene.wait(TradeOpened)
+    (trade,) = scene.trades().values()
+    assert (trade.plan.break_even_at, trade.plan.trail) == (Decimal(100_500), Decimal(800))
