@@ -1,6 +1,7 @@
 """Confirmations: once, in time, by whom they were asked of, and only if they still hold."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 
