@@ -266,7 +266,7 @@ class Strategist(Actor):
     def _play(self, line: ScriptLine, mark: Decimal) -> None:
         instrument = self._catalogue.get(line.instrument_name)
 
-        def price(text: str | None, *, since: Decimal = mark) -> Decimal | None:
+        def price(text: str | None, *, since: Decimal | None = None) -> Decimal | None:
             if text is None:
                 return None
             try:

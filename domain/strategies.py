@@ -122,13 +122,15 @@ class ScriptLine:
     trail: str | None = None
 
 
-def resolve_price(text: str, mark: Decimal, since: Decimal) -> Decimal:
+def resolve_price(text: str, mark: Decimal, since: Decimal | None = None) -> Decimal:
     """``"97000"`` as it stands; ``"-1%"`` as one per cent of the mark below ``since``.
+
+    ``since`` is the mark unless told otherwise.
 
     Raises:
         ArithmeticError: the text is neither.
     """
     text = text.strip()
     if text.endswith("%"):
-        return since + mark * Decimal(text[:-1]) / 100
+        return (mark if since is None else since) + mark * Decimal(text[:-1]) / 100
     return Decimal(text)

@@ -57,7 +57,7 @@ def test_a_command_is_found_however_it_is_written(text: str) -> None:
 
 def test_the_arguments_of_open() -> None:
     """Positional ones in order, named ones anywhere."""
-    values = parse_text(BY_NAME["open"], "sl=99000 btc-perpetual LONG 5000usd tp=101000.5")
+    values = parse_text(BY_NAME["open"], "sl=99000 btc-perpetual LONG 5000usd tp=101000.5 trail=9")
     assert values == {
         "instrument": "BTC-PERPETUAL",
         "side": Side.BUY,
@@ -65,6 +65,8 @@ def test_the_arguments_of_open() -> None:
         "sl": Decimal(99000),
         "tp": Decimal("101000.5"),
         "price": None,
+        "be": None,
+        "trail": Decimal(9),
     }
     given = {"instrument": "BTC-PERPETUAL", "side": "buy", "qty": "0.05", "sl": "99000"}
     assert parse_named(BY_NAME["open"], given)["qty"] == Amount(value=Decimal("0.05"), unit="coin")

@@ -135,6 +135,12 @@ def test_a_price_or_an_offset_from_the_mark(text: str, price: str) -> None:
     assert resolve_price(text, Decimal(100_000)) == Decimal(price)
 
 
+def test_a_distance_is_a_part_of_the_mark() -> None:
+    """As a trail is given: from nought, not from the mark."""
+    assert resolve_price("0.5%", Decimal(100_000), Decimal(0)) == 500
+    assert resolve_price("800", Decimal(100_000), Decimal(0)) == 800
+
+
 def test_neither_price_nor_offset_is_an_error() -> None:
     """The caller denies the trade."""
     with pytest.raises(ArithmeticError):
