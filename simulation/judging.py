@@ -157,6 +157,9 @@ class Court:
         is_entry = label.role is Role.ENTRY
         if params.get("reduce_only") is not (not is_entry):
             self.accuse("I4", f"{text} was sent with reduce_only={params.get('reduce_only')}")
+        for child in params.get("otoco_config", ()):
+            if child.get("reduce_only") is not True:
+                self.accuse("I4", f"{text} brings a child that is not reduce-only: {child}")
         if is_entry:
             self._entry_sent(text, label)
         elif label.role is Role.TARGET and label.trade_id not in self._stopped:
@@ -220,7 +223,10 @@ class Court:
         """A request was carried out by the venue."""
         if method in _PLACE:
             label = labels.parse(str(params.get("label", "")))
-            if label is not None and label.role is Role.STOP:
+            # A linked entry brings its stop along, and is refused as a whole.
+            brings = params.get("otoco_config", ())
+            has_stop = any(x.get("type") in STOP_TYPES for x in brings)
+            if label is not None and (label.role is Role.STOP or has_stop):
                 self._stopped.add(label.trade_id)
         elif method == "private/cancel":
             self._cancelled(str(params.get("order_id", "")))

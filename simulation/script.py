@@ -38,13 +38,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """A run: how the world starts, and what happens in it. ``hour`` is that of the day (UTC)."""
+    """A run: how the world starts, and what happens in it. ``hour`` is that of the day (UTC).
+
+    ``bracket`` is the setting of that name.
+    """
 
     seed: int
     hours: float
     hour: float = 9.0
     volatility: float = 0.0004
     tick: float = 1.0
+    bracket: str = "sequential"
     entries: tuple[Entry, ...] = ()
 
     def with_entries(self, entries: tuple[Entry, ...], *, hours: float) -> "Script":
@@ -59,10 +63,12 @@ def write(
     faults: Collection[str] | None = None,
     trades_per_day: float = 50.0,
     storm: float = 1.0,
+    bracket: str | None = None,
 ) -> Script:
     """The script of a seed. ``faults`` are the kinds that may happen (None: all).
 
-    ``storm`` multiplies how often faults strike.
+    ``storm`` multiplies how often faults strike. Without ``bracket`` one seed in four sends
+    linked orders.
     """
     dice = random.Random(seed)  # noqa: S311 (reproducible on purpose)
     allowed = FAULTS if faults is None else {x: FAULTS[x] for x in FAULTS if x in faults}
@@ -80,6 +86,7 @@ def write(
         hours=hours,
         hour=dice.choice((9.0, 7.9, 23.9, 2.0)),
         volatility=dice.choice((0.00005, 0.0002, 0.0008)),
+        bracket=bracket or ("sequential" if seed % 4 else "otoco"),
         entries=tuple(sorted(entries, key=lambda x: (x.at, x.name))),
     )
 

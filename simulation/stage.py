@@ -58,9 +58,9 @@ class Outcome:
     trace: tuple[str, ...] = field(default=(), repr=False)
 
 
-def plan_for_all() -> Plan:
+def plan_for_all(bracket: str) -> Plan:
     """Every instrument the scripts trade, subscribed as the bot does, and room for all."""
-    plan = default_plan(instruments=INSTRUMENTS)
+    plan = default_plan(instruments=INSTRUMENTS, bracket=bracket)
     tickers = tuple(ticker_channel(name) for name in INSTRUMENTS)
     return replace(plan, channels=(*account_channels(), *tickers))
 
@@ -165,7 +165,7 @@ class Stage:
                 self.world,
                 self.market,
                 self.storage,
-                plan=plan_for_all(),
+                plan=plan_for_all(self.script.bracket),
                 phone=self.phone,
                 derive=self.cast.derive,
             )

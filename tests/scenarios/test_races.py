@@ -1,18 +1,21 @@
 """Races of the catalogue that need the whole daemon; `docs/proof.md` says where each other is."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
 from actors.messages.session import SessionOpened, TokenRefreshed
-from actors.messages.trading import StopPlaced, TradeClosed
+from actors.messages.trading import CloseTrade, StopPlaced, TradeClosed
 from actors.messages.watch import PositionDrifted
 from adapters.paper.faults.of_requests import Refused
 from adapters.paper.faults.of_spans import BookState, ClockSkew
 from adapters.paper.faults.plan import AnyFault, FaultPlan
 from adapters.paper.faults.weather import Weather
 from domain.labels import Role
+from domain.orders import Side
+from simulation.daemon import DEFAULT_LIMITS, default_plan
 from simulation.venue import Refusal
 from tests.scenarios.conftest import Stage
 from tests.scenarios.scene import BTC, PLACE, Once, Scene
@@ -44,6 +47,71 @@ def test_race_23_one_refresher_and_each_token_once(stage: Stage) -> None:
         scene.run(30)
     assert scene.events(TokenRefreshed) or scene.events(SessionOpened)
     assert len(spent) == len(set(spent))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("other", ["a person", "a kill", "the stop"])
+def test_race_17_a_second_close_turns_nothing_round(stage: Stage, seed: int, other: str) -> None:
+    """Two closes of the whole position are under way at once: it is closed once, and not turned."""
+    scene = stage(seed).ready()
+    before = scene.wealth("BTC")
+    trade_id = scene.bracket()
+    scene.run(1)
+    scene.market.slow_down(0.55 if other == "a kill" else 0.05)
+    close = CloseTrade(at=scene.world.now(), trade_id=trade_id)
+    scene.daemon.system.address("execution").tell(close)
+    if other == "a kill":
+        scene.kill()
+    else:
+        scene.until(lambda: bool(scene.market.sent("private/cancel")))
+        scene.run(0.06)
+        if other == "a person":
+            scene.market.ask("private/close_position", instrument_name=BTC, type="market")
+        else:
+            scene.market.move(btc_usd=97_000)
+    closed = scene.wait(TradeClosed)
+    scene.run(5)
+    closes = [x["label"] for x in scene.market.sent("private/sell") if ".close." in x["label"]]
+    assert len(closes) == (2 if other == "a kill" else 1)
+    fills = [x for x in scene.engine.ledger.trades if x.instrument_name == BTC]
+    assert [sum(x.contracts for x in fills if x.side is side) for side in Side] == [500, 500]
+    assert scene.position() == 0
+    assert abs(closed.net_coin - (scene.wealth("BTC") - before)) <= Decimal("1e-9")
+    scene.settled()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("end", ["target", "stop", "close"])
+def test_race_34_trades_that_share_an_instrument_end_each_by_itself(
+    stage: Stage, seed: int, end: str
+) -> None:
+    """The venue nets them into one position. What ends one leaves the other its contracts, its
+    stop and its result."""
+    limits = replace(DEFAULT_LIMITS, max_trades_per_instrument=2)
+    scene = stage(seed, plan=default_plan(limits=limits)).ready()
+    before = scene.wealth("BTC")
+    one = scene.bracket(stop="99500" if end == "stop" else "98000", target="100500")
+    scene.run(1)
+    two = scene.bracket(quantity="0.03", stop="98000", target="103000")
+    scene.run(1)
+    assert scene.position() == 800
+    if end == "close":
+        scene.close_trade(one)
+    else:
+        scene.market.move(btc_usd=100_700 if end == "target" else 99_300)
+    closed = scene.wait(TradeClosed)
+    assert (closed.trade_id, closed.contracts) == (one, 500)
+    scene.run(3)
+    assert scene.position() == scene.trades()[two].position == 300
+    assert [x.remaining for x in scene.stops(two)] == [300]
+    assert scene.naked.longest() < 0.1
+    assert not scene.events(PositionDrifted)
+    scene.close_trade(two)
+    last = scene.wait(TradeClosed, 2)
+    earned = closed.net_coin + last.net_coin
+    assert abs(earned - (scene.wealth("BTC") - before)) <= Decimal("1e-9")
+    scene.run(3)
+    scene.settled()
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -55,6 +55,7 @@ class Climate:
             faults=self.faults,
             trades_per_day=self.trades,
             storm=self.storm,
+            bracket="sequential",
         )
 
 
