@@ -27,7 +27,7 @@ def table(exchange: Exchange, title: str, clients: int) -> Table:
         )
     equities = exchange.equities().items()
     money = "  ".join(f"{code} {_rounded(code, value)}" for code, value in equities)
-    shown.caption = f"equity {money}  |  connected {clients}"
+    shown.caption = f"equity {money}\nconnected {clients}"
     return shown
 
 
