@@ -20,8 +20,9 @@ from rich.table import Table
 from structlog.typing import FilteringBoundLogger
 
 from actors.kernel import ExitCode
-from adapters.archive.collector import Collector, State
+from adapters.archive.collector import Collector
 from adapters.archive.layout import BANS
+from adapters.archive.news import State
 from adapters.archive.store import FAILURES, Archive
 from adapters.binance.bans import Bans
 from adapters.binance.frames import collect_garbage_rarely

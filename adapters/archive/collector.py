@@ -7,14 +7,14 @@ seconds before it from memory only; their ids are missing at the next start and 
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from errno import ENOSPC
 from math import inf
 from typing import Any, Protocol
 
 from actors.ports import Clock
-from adapters.archive import files, positioning
+from adapters.archive import positioning
 from adapters.archive.layout import NEWS, Segment
+from adapters.archive.news import State, SymbolState, write_news
 from adapters.archive.store import FAILURES, Archive
 from adapters.archive.verify import damage
 from domain.compaction import DAY_MS
@@ -67,46 +67,6 @@ class Poller(Protocol):
 
     def take(self) -> list[positioning.Row]: ...
     def give_back(self, rows: Sequence[positioning.Row]) -> None: ...
-
-
-@dataclass(slots=True)
-class SymbolState:
-    """How a symbol's archive is. Rates are ticks a second, lag is milliseconds."""
-
-    stored: int = 0
-    rate: float = 0.0
-    lag_ms: int | None = None
-    last_id: int | None = None
-    last_ms: int | None = None
-    holes: int = 0
-    missing: int = 0
-    unfillable: int = 0
-    rows: int = 0
-    size: int = 0
-    bytes_a_day: int = 0
-
-
-@dataclass(slots=True)
-class State:
-    """How the collector is: what its news file holds, and the live counter shows."""
-
-    pid: int
-    started_at: float
-    at: float = 0.0
-    stored: int = 0
-    gaps_filled: int = 0
-    positioning_rows: int = 0
-    disk_error: str = ""
-    has_ended: bool = False
-    backlog: int = 0
-    symbols: dict[str, SymbolState] = field(default_factory=dict[str, SymbolState])
-    source: dict[str, Any] = field(default_factory=dict[str, Any])
-    news: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-
-    @property
-    def bytes_per_tick(self) -> float:
-        rows = sum(x.rows for x in self.symbols.values())
-        return sum(x.size for x in self.symbols.values()) / rows if rows else 0.0
 
 
 Wanted = tuple[str, int, int]
@@ -358,8 +318,7 @@ class Collector:
     def _write_news(self) -> None:
         self.state.at = self._clock.now().timestamp()
         self.state.source = dict(self._source.state())
-        news = asdict(self.state) | {"bytes_per_tick": round(self.state.bytes_per_tick, 2)}
         try:
-            files.write_json(self._archive.root / NEWS, news, durable=False)
+            write_news(self._archive.root / NEWS, self.state)
         except OSError as error:
             self._disk_fails(error)

@@ -34,18 +34,15 @@ def make_folder(folder: Path) -> None:
     fsync(folder.parent)
 
 
-def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
-    """Replaces a small JSON file at once; without ``durable`` a power cut may bring the old back.
+def write_json(path: Path, value: Any) -> None:
+    """Replaces a small JSON file at once; on return it is on disk.
 
     Raises:
         OSError: the file is what it was.
     """
     temporary = path.with_name(f"{TEMPORARY}{path.name}")
     temporary.write_bytes(orjson.dumps(value))
-    if durable:
-        install(temporary, path)
-    else:
-        temporary.replace(path)
+    install(temporary, path)
 
 
 def read_json(path: Path, otherwise: Any) -> Any:

@@ -269,5 +269,31 @@ def test_the_news_say_how_it_is(scene: Scene) -> None:
     assert mine["last_id"] == int(ticks.agg_id[-1])
 
 
+def test_a_full_disk_is_in_the_news_all_the_same(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No new file can be made, so the old one is written over, without growing."""
+    ticks = tape(200)
+    scene.step(part(ticks, 0, 100))
+    file = scene.archive.root / "collector.json"
+    before = file.stat()
+    monkeypatch.setattr("adapters.archive.segments.install", _full)
+    monkeypatch.setattr(Path, "write_bytes", _full)
+    scene.step(part(ticks, 100, 200))
+    news = orjson.loads(file.read_bytes())
+    assert news["disk_error"] == "No space left on device"
+    assert [x["event"] for x in news["news"]] == ["archive_disk_failed"]
+    assert (file.stat().st_ino, file.stat().st_size) == (before.st_ino, before.st_size)
+
+
+def test_its_last_news_are_that_it_has_ended(scene: Scene) -> None:
+    """What came is stored, and nobody takes it for one that runs."""
+    ticks = tape(100)
+    scene.source.live = [ticks]
+    scene.collector.finish()
+    assert orjson.loads((scene.archive.root / "collector.json").read_bytes())["has_ended"]
+    assert rows(scene.archive.root) == expected(ticks)
+
+
 def _nothing(event: str, **fields: Any) -> None:
     del event, fields

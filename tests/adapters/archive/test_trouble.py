@@ -123,6 +123,22 @@ def test_a_start_on_a_full_disk_waits_for_room(
         assert rows(tmp_path) == expected(ticks)
 
 
+def test_a_full_disk_can_be_pruned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files go before anything is written, which makes the room for it."""
+    ticks = taped()
+    with opened(tmp_path) as archive:
+        archive.add([ticks])
+        archive.publish()
+        (file,) = (x.path for x in archive.segments())
+        monkeypatch.setattr("adapters.archive.files.install", full)
+        with pytest.raises(OSError, match="No space"):
+            archive.prune(NOON_MS // DAY_MS + 1, now=True)
+        assert not file.exists()
+        monkeypatch.undo()
+        archive.publish()
+        assert rows(tmp_path) == []
+
+
 def test_opening_does_not_need_the_writer_before_to_have_closed(tmp_path: Path) -> None:
     """A killed one closes nothing; what it had stored and not shown is shown by the next."""
     ticks = taped()
