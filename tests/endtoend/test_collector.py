@@ -129,9 +129,10 @@ def survive(folder: Path, venue: Double, kills: int, every: float, ask_every: fl
         for number in range(kills + 1):
             last = number == kills
             with collecting(folder, venue) as process:
-                until = _clock.monotonic() + every * chance.uniform(0.7, 1.3)
-                wait_for((folder / "data/raw/binance_ticks.duckdb").exists, "a catalogue", 20)
+                wait_for((folder / "data/raw/binance_ticks.duckdb").exists, "a catalogue", 60)
                 reader = reader or stack.enter_context(Reader(folder))
+                wait_for(lambda asked=reader: asked.ask() > 0, "the first ticks", 60)
+                until = _clock.monotonic() + every * chance.uniform(0.7, 1.3)
                 while _clock.monotonic() < until or (last and not is_whole(folder, venue)):
                     assert process.poll() is None, (folder / "output").read_text()[-2_000:]
                     assert _clock.monotonic() < until + 120, "it never became whole"

@@ -48,13 +48,14 @@ class Seen:
     requests: int = 0
     banned: int = 0
     too_early: int = 0
-    queries: list[Mapping[str, str]] = field(default_factory=list[Mapping[str, str]])
+    queries: list[Mapping[str, str]] = field(default_factory=list[Mapping[str, str]], repr=False)
 
 
 class Double:
     """Serves tapes on a free port from `__enter__` to `__exit__`.
 
-    ``speed`` is the tape's time over ours; with ``begin`` of the tape's ticks already past.
+    ``speed`` is the tape's time over ours; with ``begin`` of the tape's ticks already past. Its
+    time begins with the first who listens to a stream, however long a busy machine takes for that.
     ``absent`` are ids it does not have any more, over REST, which is ``behind`` so many ticks.
     """
 
@@ -80,7 +81,7 @@ class Double:
         self._begin = begin
         self._chance = random.Random(seed)  # noqa: S311 - troubles must repeat
         self._clock = SystemClock()
-        self._began = 0.0
+        self._began: float | None = None
         self._banned_until = {"": 0.0, "spot:": 0.0}
         routes = [
             WebSocketRoute("/stream", self._stream),
@@ -94,7 +95,6 @@ class Double:
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 
     def __enter__(self) -> Self:
-        self._began = self._clock.monotonic()
         self._thread.start()
         while not self._server.started:
             self._clock.sleep(0.005)
@@ -124,7 +124,8 @@ class Double:
         """How many of a tape's ticks have happened."""
         times = self.tapes[symbol].ticks.timestamp_ms
         first = int(times[min(self._begin, len(times) - 1)])
-        now = first + (self._clock.monotonic() - self._began) * 1000 * self._speed
+        passed = 0.0 if self._began is None else self._clock.monotonic() - self._began
+        now = first + passed * 1000 * self._speed
         return int(times.searchsorted(now, side="right"))
 
     @property
@@ -135,6 +136,8 @@ class Double:
 
     async def _stream(self, socket: WebSocket) -> None:
         await socket.accept()
+        if self._began is None:
+            self._began = self._clock.monotonic()
         self.seen.connections += 1
         names = [x.partition("@")[0].upper() for x in socket.query_params["streams"].split("/")]
         mine = [symbol for symbol in self.tapes if symbol.rpartition(":")[2] in names]
