@@ -191,8 +191,8 @@ def test(sources: Sources, _: Followers, call: Call) -> Outcome:
 def restart(sources: Sources, _: Followers, call: Call) -> Answer:
     """Ends the process in order; who starts it again is said before."""
     again = (
-        "supervisord starts it again"
-        if sources.facts.is_supervised
+        f"{sources.facts.restarted_by} starts it again"
+        if sources.facts.restarted_by
         else "NOBODY starts it again: it does not run under supervisord"
     )
     effect = f"Stop the daemon in order; {again}. Stops and targets stay on the venue."

@@ -46,7 +46,7 @@ class DeskFacts:
     """What does not change while the daemon runs.
 
     ``settings`` are (name, value) with secrets masked. ``telegram_users`` may give commands from
-    Telegram, as texts. ``is_supervised``: somebody starts the process again when it ends.
+    Telegram, as texts. ``restarted_by``: who starts the process again when it ends; or nobody.
     """
 
     version: str = ""
@@ -56,7 +56,7 @@ class DeskFacts:
     poll_seconds: float = 2.0
     settings: tuple[tuple[str, str], ...] = ()
     telegram_users: frozenset[str] = frozenset()
-    is_supervised: bool = False
+    restarted_by: str = ""
 
 
 class Sources:

@@ -7,7 +7,7 @@ from actors import tree
 from actors.desk_sources import DeskFacts
 from actors.strategist import Sizing
 from adapters.deribit.channels import account_channels, ticker_channel
-from commands.facts import VERSION, is_supervised
+from commands.facts import VERSION, restarted_by
 from config.kinds import Env
 from config.script import read_script
 from config.settings import Settings, describe
@@ -115,5 +115,5 @@ def _desk_facts(settings: Settings) -> DeskFacts:
         poll_seconds=settings.position_poll_seconds,
         settings=tuple((row.key, row.value) for row in describe(settings)),
         telegram_users=frozenset(str(x) for x in settings.telegram_user_ids),
-        is_supervised=is_supervised(),
+        restarted_by=restarted_by(),
     )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from actors import tree
-from commands.facts import is_supervised
+from commands.facts import is_supervised, restarted_by
 from commands.plan import plan_of
 from commands.supervised import FINAL, START_SECONDS
 from config.settings import load
@@ -65,5 +65,9 @@ def test_only_supervisord_makes_a_process_supervised(monkeypatch: pytest.MonkeyP
     """A person at a terminal does not wait for an error."""
     monkeypatch.delenv("SUPERVISOR_PROCESS_NAME", raising=False)
     assert not is_supervised()
+    assert restarted_by() == ""
+    monkeypatch.setenv("BULWARK_CONTAINER", "1")
+    assert (is_supervised(), restarted_by()) == (False, "Docker")
     monkeypatch.setenv("SUPERVISOR_PROCESS_NAME", "bot")
     assert is_supervised()
+    assert restarted_by() == "supervisord"
