@@ -70,6 +70,7 @@ class TradeActor(Actor):
                 protection_deadline=policy.protection_deadline,
             ),
             clock=self.clock,
+            server_now_ms=venue.server_now_ms,
             registry=self.to("registry"),
             execution=self.to("execution"),
         )

@@ -4,6 +4,7 @@ Protective orders never wait for the disk, so saving is telling: the Registry wr
 keeps its copy for routing.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from actors.kernel import Address
@@ -11,6 +12,7 @@ from actors.messages.book import KeepLastWords, RecordTrade
 from actors.messages.trading import TradeUpdated
 from actors.ports import Clock
 from actors.trade_log import Announcer
+from domain.exposure import heard_late
 from domain.trade import Trade, measured
 
 
@@ -23,12 +25,14 @@ class RecordKeeper:
         *,
         announce: Announcer,
         clock: Clock,
+        server_now_ms: Callable[[], int],
         registry: Address,
         execution: Address,
     ) -> None:
         self.trade = trade
         self.announce = announce
         self._clock = clock
+        self._server_now_ms = server_now_ms
         self._registry = registry
         self._execution = execution
         self._saved: Trade | None = None
@@ -42,7 +46,9 @@ class RecordKeeper:
         """Adopts a new record and announces what changed. A finished one changes no more."""
         if self.trade.is_finished:
             return
-        before, self.trade = self.trade, measured(trade, self._clock.now())
+        before = self.trade
+        after = measured(trade, self._clock.now())
+        self.trade = heard_late(before, after, self._server_now_ms())
         self.trade = self.announce.changed(before, self.trade)
 
     def save(self) -> None:

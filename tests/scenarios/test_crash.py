@@ -195,6 +195,24 @@ def test_a_naked_position_found_after_a_while_gets_its_stop_and_is_not_closed(
     assert any(f"WITHOUT A STOP FOR {missed.seconds:.1f} s" in x for x in scene.phone.heard)
 
 
+def test_a_fill_that_is_heard_of_after_a_while_was_bare_since_it_filled(stage: Stage) -> None:
+    """Dead before the news of the fill: what is told is the venue's time, not ours."""
+    scene = stage().ready()
+    wish(scene)
+    scene.until(lambda: scene.position() > 0)
+    scene.crash()
+    (document,) = scene.disk.tables["trades"].values()
+    assert document["exposed_since"] is None
+    scene.run(30)
+    comes_back(scene)
+    assert not scene.events(EmergencyBegan)
+    scene.run(2)
+    (missed,) = scene.events(ProtectionDeadlineMissed)
+    (opened,) = scene.events(TradeOpened)
+    assert abs(opened.unprotected_ms - 1000 * scene.naked.longest()) < 100
+    assert abs(missed.seconds - scene.naked.longest()) < 0.2
+
+
 def test_a_daemon_dead_for_an_hour_finds_its_trade_closed_by_the_stop(stage: Stage) -> None:
     """The venue forgot the orders after half an hour; the fills tell the story."""
     scene = stage().ready()

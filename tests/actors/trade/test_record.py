@@ -34,6 +34,7 @@ def keeper(said: list[Any]) -> tuple[RecordKeeper, Post]:
         record(),
         announce=Announcer(emit, BTC, protection_deadline=3.0),
         clock=world,
+        server_now_ms=world.now_ms,
         registry=address,
         execution=address,
     )
@@ -61,7 +62,7 @@ def test_a_finished_record_changes_no_more() -> None:
     assert kept.trade.is_finished
     assert kept.trade.of(Role.ENTRY) == ()
     kept.save()
-    assert len(post.told) == 2
+    assert [type(x).__name__ for x in post.told] == ["RecordTrade", "TradeUpdated", "KeepLastWords"]
 
 
 def test_a_record_that_is_over_already_says_nothing() -> None:
