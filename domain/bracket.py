@@ -203,7 +203,9 @@ def _chase(view: View, line: Line) -> Step:
 def _surplus_stops(view: View) -> Step | None:
     """Two stops (a lost one turned up again): the older goes if the rest covers all.
 
-    One that is not where it was asked to be goes as soon as another covers in its place.
+    One that is not where it was asked to be goes as soon as another covers in its place. What the
+    venue has paired is never a surplus: a fill of its target makes a stop smaller, and until that
+    is told there only seem to be more.
     """
     if view.is_closing or view.position <= 0:
         return None
@@ -211,8 +213,8 @@ def _surplus_stops(view: View) -> Step | None:
     astray = [x for x in view.all(Role.STOP, LineStatus.LIVE) if x.is_astray]
     if astray and view.cover >= view.position:
         return view.cancel(astray[0])
-    for line in sorted(view.sound_stops, key=lambda x: x.is_paired):
-        if view.cover - view.trade.remaining(line) >= view.position:
+    for line in view.sound_stops:
+        if not line.is_paired and view.cover - view.trade.remaining(line) >= view.position:
             return view.cancel(line)
     return None
 

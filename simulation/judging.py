@@ -8,7 +8,7 @@ anything, but its end may not.
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -79,6 +79,7 @@ class Court:
         self._changed_at = 0.0
         self._gaps: dict[str, Gap] = {}
         self._sent: dict[str, _Sent] = {}
+        self._linked: set[str] = set()
         self._cancels: list[_Cancel] = []
         self._orphans: dict[str, float] = {}
         self._sweeps: list[float] = []
@@ -158,6 +159,7 @@ class Court:
         if params.get("reduce_only") is not (not is_entry):
             self.accuse("I4", f"{text} was sent with reduce_only={params.get('reduce_only')}")
         for child in params.get("otoco_config", ()):
+            self._linked.add(text)
             if child.get("reduce_only") is not True:
                 self.accuse("I4", f"{text} brings a child that is not reduce-only: {child}")
         if is_entry:
@@ -173,8 +175,13 @@ class Court:
             self.accuse("I7", f"{text} left before its intent was on disk")
         if "kill" in book.get("state", {}):
             self.accuse("I6", f"{text} left although a kill is on disk")
-        if label.attempt != 1:
+        first = str(replace(label, attempt=1))
+        # A link the venue has refused is followed by the plain entry.
+        if label.attempt > 2 or (label.attempt == 2 and self._is_no_refused_link(first)):
             self.accuse("I3", f"{text}: an entry was tried again")
+
+    def _is_no_refused_link(self, label: str) -> bool:
+        return label not in self._linked or self._known(label)
 
     def _no_blind_resend(self, text: str, *, is_entry: bool) -> None:
         """The same label twice is one order too many, unless a death lost the first."""

@@ -192,3 +192,16 @@ def test_unprotected_time_ends_when_the_venue_made_the_stop() -> None:
     stop = made(Role.STOP, created_ms=at_ms + 2)
     trade = apply_order(trade, stop, NOW + timedelta(seconds=1))
     assert (trade.exposed_since, trade.unprotected_us) == (None, 2_000)
+
+
+def test_a_pair_is_no_surplus_when_its_target_fills_in_part() -> None:
+    """The venue makes its stop smaller by as much and tells it a moment later: all are needed."""
+    trade = heard(sent(), ENTERED)
+    for contracts, name in ((4, "a"), (4, "b"), (2, "c")):
+        for role in (Role.STOP, Role.TARGET):
+            trade = heard(trade, made(role, contracts, f"{role}-{name}", oco_ref=name))
+    assert (trade.position, trade.cover) == (10, 10)
+    trade = heard(trade, made(Role.TARGET, 4, f"{Role.TARGET}-a", oco_ref="a", filled_contracts=2))
+    assert (trade.position, trade.cover) == (8, 10)
+    step = step_of(trade)
+    assert step is None or step.do is not Do.CANCEL
