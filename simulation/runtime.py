@@ -25,6 +25,12 @@ STEPS_PER_INSTANT = 1_000_000
 _UNWIND_ATTEMPTS = 100
 
 
+def _shown(start: datetime, seconds: float) -> tuple[float, datetime, int]:
+    """A moment in seconds since the start, as a time, and in milliseconds as the venue counts."""
+    now = start + timedelta(seconds=seconds)
+    return seconds, now, round(now.timestamp() * 1000)
+
+
 class _VirtualMailbox:
     def __init__(self, world: "VirtualWorld") -> None:
         self._world = world
@@ -117,7 +123,7 @@ class VirtualWorld:
         self.failures: list[tuple[str, BaseException]] = []
         self._start = start
         self._now = 0.0
-        self._shown = 0.0, start
+        self._shown = _shown(start, 0.0)
         self._hub = getcurrent()
         self._ready: list[greenlet] = []
         self._living: set[greenlet] = set()
@@ -172,13 +178,17 @@ class VirtualWorld:
     # -- Clock, Timers, Entropy ---------------------------------------------------------------
 
     def now(self) -> datetime:
-        if self._shown[0] != self._now:  # it stands still between two timers
-            self._shown = self._now, self._start + timedelta(seconds=self._now)
-        return self._shown[1]
+        return self._clock()[1]
 
     def now_ms(self) -> int:
         """Virtual time as the venue counts it."""
-        return round(self.now().timestamp() * 1000)
+        return self._clock()[2]
+
+    def _clock(self) -> tuple[float, datetime, int]:
+        """Worked out once a moment: time stands still between two timers."""
+        if self._shown[0] != self._now:
+            self._shown = _shown(self._start, self._now)
+        return self._shown
 
     def monotonic(self) -> float:
         return self._now

@@ -153,7 +153,7 @@ class EngineRpc:
             return fates.UNTOUCHED
         line = self._line.session_id if self._is_stream else ""
         fate = market.weather.fate(method, params, line, market.world.now_ms())
-        if fate != fates.UNTOUCHED:
+        if fate is not fates.UNTOUCHED and fate != fates.UNTOUCHED:
             label = str(params.get("label", ""))
             market.struck(f"{fate.answer.value} to {method} {label}".rstrip(), 0.0)
         return fate

@@ -17,6 +17,8 @@ from domain.margin import Margins
 from domain.orders import ZERO, Side
 from domain.pnl import unrealised
 
+_NOTHING = Margins(ZERO, ZERO)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
@@ -64,7 +66,7 @@ def position_margins(engine: Engine, name: str) -> Margins:
 
 def _margins(engine: Engine, name: str, contracts: int) -> Margins:
     if contracts == 0:
-        return Margins(ZERO, ZERO)
+        return _NOTHING
     market = engine.markets[name]
     plain = _requirement(name, contracts, market.mark, market.index)
     factor = engine.switches.margin_factor
