@@ -22,7 +22,7 @@ RUN = ROOT / "run.py"
 READY_SECONDS = 20.0
 """Far more than a start takes: the machine may be busy."""
 END_SECONDS = 15.0
-LOOK_EVERY = 0.002
+LOOK_EVERY = 0.005
 NOWHERE = "http://127.0.0.1:9"
 
 Found = TypeVar("Found")
