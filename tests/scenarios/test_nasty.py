@@ -34,6 +34,7 @@ def trade(scene: Scene, number: int) -> bool:
     return isinstance(scene.open(name, side, quantity, *levels), TradeAccepted)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("seed", range(2))
 def test_a_bad_day_leaves_nothing_bare_doubled_or_behind(stage: Stage, seed: int) -> None:
     """Lost replies, broken lines, crashes, and a person who takes the stop away every minute."""
