@@ -73,7 +73,8 @@ class DeskDoor:
         try:
             return self._replied(self._hotline.ask(question, timeout=HOTLINE_SECONDS))
         except AskFailed as error:
-            raise DeskSilent(f"{command.name} is given, but not answered yet") from error
+            what = f"{command.name} is given, but not answered yet ({error})"
+            raise DeskSilent(what) from error
 
     def confirm(self, door: Door, who: str, token: str, *, request_id: str = "") -> CommandReply:
         """Confirms a proposal. Raises `DeskSilent`."""

@@ -98,8 +98,10 @@ def give(
         request_id = reply["request_id"]
         reply, since = client.act("confirm", {"token": asked["token"]})
         reply["request_id"] = request_id  # how it goes on is reported under the first one
-    if reply["status"] != "accepted" or not wait:
+    if reply.get("status") != "accepted" or not wait:
         show(reply, as_json=as_json)
+        if "status" not in reply and spec.is_urgent and not as_json:
+            out("To close everything without the daemon: python run.py kill --direct")
         finish(reply)
         return
     if not as_json:

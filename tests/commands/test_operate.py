@@ -1,0 +1,32 @@
+"""`run.py kill` and its like against a daemon that has no answer."""
+
+import json
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+from tests.commands.bot_api import serving
+from tests.commands.running import run
+
+
+def test_a_kill_that_is_not_answered_says_what_else_there_is(tmp_path: Path) -> None:
+    """The daemon is stopping: its words, the way without it, and a failure; no traceback."""
+    problem = {"reason": "desk_silent", "lines": ["kill is given, but not answered yet."]}
+
+    class Silent(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            content = json.dumps(problem).encode()
+            self.send_response(504)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with serving(Silent) as port:
+        ran = run(tmp_path, "kill", settings={"API_PORT": port, "API_TOKEN": "t" * 20})
+    assert ran.code == 1
+    assert ran.output == (
+        "kill is given, but not answered yet.\n"
+        "To close everything without the daemon: python run.py kill --direct\n"
+    )
+    assert ran.errors == ""
