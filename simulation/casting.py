@@ -34,7 +34,7 @@ class _Pending:
 class Cast:
     """Derives the actors of one run, and waits for its moments. ``struck`` is told of each."""
 
-    def __init__(self, trace: Trace, struck: Callable[[str], None]) -> None:
+    def __init__(self, trace: Trace, struck: Callable[[str, float], None]) -> None:
         self.trace = trace
         self._struck = struck
         self._pending: list[_Pending] = []
@@ -79,6 +79,7 @@ class Cast:
                 pending.left -= 1
                 if pending.left <= 0:
                     self._pending.remove(pending)
-                    self._struck(f"{name} {pending.mishap.kind}s")
+                    lasts = pending.mishap.seconds if isinstance(pending.mishap, Hangs) else 0.0
+                    self._struck(f"{name} {pending.mishap.kind}s", lasts)
                     return pending.mishap
         return None

@@ -70,7 +70,7 @@ def _be_kind(stage: Stage) -> None:
     market.is_partitioned = market.lost_notifications = stage.phone.is_off = False
     if stage.daemon is None:
         stage.later(0.5, stage.boot)
-    stage.trouble_until = stage.now()
+    stage.trouble_until = max(stage.now(), stage.hangs_until)  # nobody can end a hang
     stage.trace.note("*", "the world is kind from here on")
 
 

@@ -39,6 +39,8 @@ IDLE_TICK_SECONDS = 4.0
 hangs on them, and a fault or an order moves the market at its own moment."""
 BACK = 0.0005
 """How fast prices come back to where they began: a share of the distance, each second."""
+HANG_SECONDS = 35.0
+"""After this a part that hangs has been noticed, and the process has ended."""
 PRICES = {"btc_usd": 100_000.0, "eth_usd": 3_200.0}
 
 
@@ -96,6 +98,7 @@ class Stage:
         self.faults = 0
         self.strays = 0
         self.trouble_until = 0.0
+        self.hangs_until = 0.0
         self.mishaps: list[float] = []
         self.prices = dict(PRICES)
         self.crash_at_step: int | None = None
@@ -139,11 +142,13 @@ class Stage:
         self.trouble_until = max(self.trouble_until, self.now() + lasts)
         self.trace.note("*", what)
 
-    def mishap(self, what: str) -> None:
-        """An actor was hit."""
+    def mishap(self, what: str, lasts: float = 0.0) -> None:
+        """An actor was hit. One that hangs for long is ended by the supervisor."""
         self._incarnations += 1
         self.mishaps.append(self.now())
-        self.struck(what)
+        lasts = min(lasts, HANG_SECONDS)
+        self.hangs_until = max(self.hangs_until, self.now() + lasts)
+        self.struck(what, lasts)
 
     def _heard(self, method: str, params: Any) -> None:
         told = " ".join(str(params[x]) for x in ("label", "order_id", "amount") if x in params)
