@@ -80,27 +80,24 @@ def _kinds(text: str) -> list[str] | None:
     return names
 
 
-def _play(script: "Script", *, keeps_trace: bool) -> "Outcome":
-    from simulation.running import play  # noqa: PLC0415 - see above
-
-    return play(script, keeps_trace=keeps_trace)
-
-
 def _played(
     scripts: "list[Script]", jobs: int, console: "Console", *, keeps_trace: bool
 ) -> "Iterator[Outcome]":
     from rich import progress as show  # noqa: PLC0415 - only this command draws a bar
 
+    # Here and not in the workers: they are forks, and need not each import it all.
+    from simulation.running import play  # noqa: PLC0415 - see above
+
     workers = min(len(scripts), jobs or os.cpu_count() or 1)
     if workers == 1:
         for script in scripts:
-            yield _play(script, keeps_trace=keeps_trace)
+            yield play(script, keeps_trace=keeps_trace)
         return
     name, left = show.TextColumn("{task.description}"), show.TimeRemainingColumn()
     bar = show.Progress(name, show.BarColumn(), show.MofNCompleteColumn(), left, console=console)
     with bar as progress, ProcessPoolExecutor(workers) as pool:
         task = progress.add_task("seeds", total=len(scripts))
-        running = [pool.submit(_play, script, keeps_trace=keeps_trace) for script in scripts]
+        running = [pool.submit(play, script, keeps_trace=keeps_trace) for script in scripts]
         failures = 0
         for done in as_completed(running):
             outcome = done.result()
