@@ -20,6 +20,7 @@ PERIOD_SECONDS = 300.0
 FIRST_SECONDS = 5.0
 OVERLAP = timedelta(minutes=2)
 """Asked for again: the two clocks differ, and a line may be written late."""
+LONGEST = timedelta(days=1)
 LOOK_BACK_DAYS = 8
 BOOKED, BEGUN = event_name(FundingBooked), event_name(ProcessStarted)
 
@@ -54,16 +55,21 @@ class Cashier(Actor):
         self.after(FIRST_SECONDS, FundingDue)
 
     def on_funding_due(self, _: FundingDue) -> None:
+        """A day of each currency at a time: what is behind comes soon after."""
+        now, is_behind = self.clock.now(), False
         for currency, since in tuple(self._since.items()):
+            until = min(since + LONGEST, now + OVERLAP)
             try:
-                lines = self._venue.funding(currency, _ms(since - OVERLAP))
+                lines = self._venue.funding(currency, _ms(since - OVERLAP), _ms(until))
             except (Rejected, NotSent, OutcomeUnknown) as error:
                 self.log.warning("funding_unread", currency=currency, error=str(error))
                 continue
             for line in lines:
                 if line.log_id not in self._known:
                     self._book(line)
-        self.after(PERIOD_SECONDS, FundingDue)
+            if until < now:
+                self._since[currency], is_behind = until, True
+        self.after(FIRST_SECONDS if is_behind else PERIOD_SECONDS, FundingDue)
 
     def _book(self, line: Funding) -> None:
         booked_at = datetime.fromtimestamp(line.timestamp_ms / 1000, UTC)

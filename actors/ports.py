@@ -185,8 +185,8 @@ class Venue(Protocol):
         ...
 
     def accounts(self) -> tuple[Account, ...]: ...
-    def funding(self, currency: str, since_ms: int) -> tuple[Funding, ...]:
-        """What was booked as funding since then, oldest first, all pages."""
+    def funding(self, currency: str, start_ms: int, end_ms: int) -> tuple[Funding, ...]:
+        """What was booked as funding in that time, oldest first; whole, or an exception."""
         ...
 
     def lock_entries(self, reason: str) -> None:

@@ -198,6 +198,7 @@ def children(plan: Plan, ports: Ports) -> Sequence[ChildSpec | Family]:
                 "journal": ports.journal,
                 "currencies": currencies,
             },
+            hang_after=120.0,  # a long log is read a page a second
         ),
         *_desks(plan, ports),
         ChildSpec(

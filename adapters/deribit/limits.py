@@ -1,9 +1,9 @@
 """Rate budgets, kept below the venue's: exceeding them there ends the session (10028).
 
-Pure arithmetic on the clock handed in. Three buckets as the venue counts them: matching-engine
-requests, mass cancels, and everything else. A share of the matching bucket is reserved for
-protective requests (reduce-only orders, edits, cancels): an entry that would eat into it is
-refused, because after it must fit a stop, a target and an emergency close.
+Pure arithmetic on the clock handed in. Four buckets as the venue counts them: matching-engine
+requests, mass cancels, the transaction log, and everything else. A share of the matching bucket is
+reserved for protective requests (reduce-only orders, edits, cancels): an entry that would eat into
+it is refused, because after it must fit a stop, a target and an emergency close.
 """
 
 import threading
@@ -74,6 +74,8 @@ class TokenBucket:
         self._tokens = min(0.0, self.level(now))
 
 
+LOG = Rate(per_second=1, burst=8)
+"""The transaction log's own, the same for every account."""
 MAX_WAIT_SECONDS = 1.0
 """Shorter than a protective order stays valid (1.5 s). One that waited longer would arrive too
 late, having cost a token all the same: with twenty positions to close none would ever close."""
@@ -99,6 +101,7 @@ class Limiter:
         self._matching = TokenBucket(kept_below(rates.matching), now)
         self._mass_cancel = TokenBucket(kept_below(rates.mass_cancel), now)
         self._other = TokenBucket(kept_below(rates.other), now)
+        self._log = TokenBucket(kept_below(LOG), now)
 
     def entry(self) -> None:
         """Admits an order that adds risk, at once or not at all.
@@ -122,6 +125,10 @@ class Limiter:
     def read(self) -> None:
         self._admit(self._other)
 
+    def read_log(self) -> None:
+        """Admits a page of the transaction log: further ones follow a second apart."""
+        self._admit(self._log)
+
     def left(self) -> int:
         """Matching-engine requests that could be sent now, the protective share included."""
         with self._lock:
@@ -131,7 +138,7 @@ class Limiter:
         """Forgets every token: the venue says we are over, whatever our own count says."""
         with self._lock:
             now = self._clock.monotonic()
-            for bucket in (self._matching, self._mass_cancel, self._other):
+            for bucket in (self._matching, self._mass_cancel, self._other, self._log):
                 bucket.drain(now)
 
     def update(self, rates: Rates) -> None:

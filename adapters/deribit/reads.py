@@ -19,7 +19,7 @@ from domain.venue_codes import NOT_FOUND
 _T = TypeVar("_T")
 
 PAGE = 1000
-LOG_PAGE = 250
+LOG_PAGE, LOG_PAGES = 250, 8
 CLOCK_SKEW_MS = 60_000
 REFRESH_SECONDS = 60.0
 TRIGGER_ENTRIES = 200
@@ -184,26 +184,27 @@ class VenueReads:
         if rates is not None:
             self._limiter.update(rates)
 
-    def funding(self, currency: str, since_ms: int) -> tuple[Funding, ...]:
-        """What was booked as funding since then, oldest first, all pages."""
+    def funding(self, currency: str, start_ms: int, end_ms: int) -> tuple[Funding, ...]:
+        """What was booked as funding in that time, oldest first; whole, or an exception."""
         found: dict[int, Funding] = {}
         params = {
             "currency": currency,
-            "start_timestamp": since_ms,
-            "end_timestamp": self._server_clock.now_ms() + CLOCK_SKEW_MS,
+            "start_timestamp": start_ms,
+            "end_timestamp": end_ms,
             "count": LOG_PAGE,
         }
-        while True:
-            result = self._read("private/get_transaction_log", params)
+        for _ in range(LOG_PAGES):
+            result = self._router.repeat(
+                "private/get_transaction_log", params, self._limiter.read_log
+            )
             for row in _member(result, "logs"):
                 if (one := parse_market.funding(row)) is not None:
                     found[one.log_id] = one
             following = wire.as_object(result).get("continuation")
             if following is None:
                 return tuple(sorted(found.values(), key=lambda one: (one.timestamp_ms, one.log_id)))
-            if following == params.get("continuation"):
-                raise Unreadable(f"{currency}: more of the log announced, but none follows")
             params["continuation"] = following
+        raise Unreadable(f"{currency}: the log goes on after {LOG_PAGES} pages")
 
     def _read(self, method: str, params: Mapping[str, Any]) -> Any:
         return self._router.repeat(method, params, self._limiter.read)

@@ -156,7 +156,7 @@ def test_every_read_is_understood(client: Client) -> None:
         assert book.bids[0].price < book.asks[0].price
     assert {account.currency for account in venue.accounts()} == {"BTC", "ETH", "USDC"}
     now_ms = venue.server_now_ms()
-    assert venue.funding("BTC", now_ms - 3_600_000) == ()
+    assert venue.funding("BTC", now_ms - 3_600_000, now_ms) == ()
     assert abs(client.session.server_time_ms() - venue.server_now_ms()) < 1000
     assert not client.session.cancel_on_disconnect()
     client.session.disable_cancel_on_disconnect()

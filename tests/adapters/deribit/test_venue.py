@@ -635,15 +635,26 @@ def test_funding_is_read_from_every_page_of_the_log(bench: Bench) -> None:
     ]
     pages = deque([first, {"logs": second, "continuation": None}])
     bench.stream.answer("private/get_transaction_log", pages)
-    found = bench.venue.funding("BTC", 1)
+    found = bench.venue.funding("BTC", 1, 100)
     assert [(x.log_id, x.amount) for x in found] == [(5, Decimal("0.5")), (9, Decimal(-2))]
     assert bench.stream.calls[-1][1]["continuation"] == 5
     bench.both("private/get_transaction_log", {"logs": [], "continuation": 7})
-    with pytest.raises(OutcomeUnknown, match="none follows"):
-        bench.venue.funding("BTC", 1)
+    with pytest.raises(OutcomeUnknown, match="goes on after"):
+        bench.venue.funding("BTC", 1, 100)
     bench.both("private/get_transaction_log", {"logs": [{"interest_pl": "x"}]})
     with pytest.raises(OutcomeUnknown):
-        bench.venue.funding("BTC", 1)
+        bench.venue.funding("BTC", 1, 100)
+
+
+def test_a_long_log_is_read_slowly(bench: Bench) -> None:
+    """The venue gives eight pages at once and one a second, and ends sessions that ask for more."""
+    left = [*range(7, -1, -1)] * 2
+    pages = deque[Any]({"logs": [], "continuation": number or None} for number in left)
+    bench.stream.answer("private/get_transaction_log", pages)
+    began = bench.clock.monotonic()
+    assert bench.venue.funding("BTC", 1, 100) == bench.venue.funding("ETH", 1, 100) == ()
+    assert not pages
+    assert bench.clock.monotonic() - began >= len(left) - 8
 
 
 def test_a_book_of_an_unknown_instrument_is_unknown(bench: Bench) -> None:
