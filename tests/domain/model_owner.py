@@ -8,6 +8,7 @@ when a step told it to. It checks each step before it takes it.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from domain import bracket, outcomes
 from domain.labels import Role
@@ -25,7 +26,8 @@ from domain.trade import (
     state_of,
     with_line,
 )
-from domain.venue_codes import GONE_ALREADY
+from domain.trailing import followed
+from domain.venue_codes import GONE_ALREADY, TRIGGER_ALREADY_PASSED
 from tests.domain.model_venue import ModelVenue, Notice, Refused
 from tests.domain.model_wire import Fate, NotSent, Unknown, Wire
 
@@ -80,6 +82,11 @@ class Owner:
         self._change(outcomes.ending(self.trade, reason))
         self.advance()
 
+    def follow(self, price: Decimal) -> None:
+        """The price a stop watches, as Execution tells of it."""
+        self._change(followed(self.trade, price, self.venue.instrument))
+        self.advance()
+
     def verify(self) -> None:
         """As after a reconnect: the venue's truth is to be read afresh."""
         self._change(replace(self.trade, needs_sync=True))
@@ -113,6 +120,7 @@ class Owner:
             Do.LOOK_UP: self._look_up,
             Do.PLACE: self._place,
             Do.RESIZE: self._resize,
+            Do.MOVE: self._move,
             Do.CANCEL: self._cancel,
             Do.GIVE_UP_STOP: self._give_up_stop,
             Do.QUARANTINE: self._wait,
@@ -175,6 +183,7 @@ class Owner:
                     line.contracts,
                     liquidity=liquidity,
                     is_twisted=outcome.fate is Fate.TWISTED,
+                    trigger_price=self.trade.stop_price,
                 ),
             )
         except Refused as error:
@@ -208,7 +217,7 @@ class Owner:
             order = self.wire.send(
                 self.wire.outcome(),
                 self.wire.now_ms + PROTECT_VALID_MS,
-                lambda: self.venue.edit(line.order_ids[0], step.contracts),
+                lambda: self._edited(line, step.contracts),
             )
         except (Refused, NotSent, Unknown) as error:
             self._change(outcomes.refused(self.trade, self.policy, self.now))
@@ -219,6 +228,34 @@ class Owner:
         if order.state.is_live and order.contracts < step.contracts:
             self._change(outcomes.refused(self.trade, self.policy, self.now))
             self._count_failure(line)
+        return True
+
+    def _edited(self, line: Line, contracts: int) -> Order:
+        trigger = self.trade.stop_price if line.role is Role.STOP else None
+        return self.venue.edit(line.order_ids[0], contracts, trigger)
+
+    def _move(self, step: Step) -> bool:
+        line = step.line
+        assert line is not None
+        assert step.contracts == line.contracts, "a move that changes the size"
+        assert 0 < self.trade.position <= self.trade.cover, (
+            "a move of a stop that covers too little"
+        )
+        self._change(outcomes.about_to_move(self.trade, self.now))
+        try:
+            order = self.wire.send(
+                self.wire.outcome(),
+                self.wire.now_ms + PROTECT_VALID_MS,
+                lambda: self._edited(line, step.contracts),
+            )
+        except (Refused, NotSent, Unknown) as error:
+            if isinstance(error, Refused) and error.code in TRIGGER_ALREADY_PASSED:
+                self._change(outcomes.ending(self.trade, ExitReason.STOP_LOSS))
+            else:
+                self._change(outcomes.refused(self.trade, self.policy, self.now))
+            return True
+        self._change(apply_order(self.trade, order, self.now))
+        self._change(outcomes.moved(self.trade, line))
         return True
 
     def _count_failure(self, line: Line) -> None:

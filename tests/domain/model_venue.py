@@ -13,9 +13,11 @@ from fractions import Fraction
 from domain.instruments import Instrument
 from domain.labels import Role, parse
 from domain.orders import Fill, Order, OrderState, OrderType, Side, TriggerBy
+from domain.trade import is_tighter
 from tests.domain.builders import START_MS
 from tests.domain.catalogue import D
 
+STOP_AT = D(98_000)
 PRICES = (D(100_000), D("100000.5"), D(99_000), D("101234.5"), D(87_654))
 
 
@@ -60,6 +62,7 @@ class VenueOrder:
     filled: int = 0
     parent: str | None = None
     cancel_reason: str | None = None
+    trigger_price: Decimal = STOP_AT
 
     @property
     def remaining(self) -> int:
@@ -99,7 +102,13 @@ class ModelVenue:
     # -- requests ------------------------------------------------------------
 
     def place(
-        self, label: str, contracts: int, *, liquidity: int, is_twisted: bool = False
+        self,
+        label: str,
+        contracts: int,
+        *,
+        liquidity: int,
+        is_twisted: bool = False,
+        trigger_price: Decimal = STOP_AT,
     ) -> tuple[Order, list[Fill]]:
         """Takes an order as its label's role asks; ``liquidity`` contracts trade at once.
 
@@ -124,6 +133,7 @@ class ModelVenue:
             state=OrderState.UNTRIGGERED if role is Role.STOP else OrderState.OPEN,
             created_ms=self.now_ms,
             updated_ms=self.now_ms,
+            trigger_price=trigger_price,
         )
         self.orders[order.order_id] = order
         self._note(order)
@@ -133,13 +143,20 @@ class ModelVenue:
         self._clip()
         return self.stated(order), self.fills[before:]
 
-    def edit(self, order_id: str, contracts: int) -> Order:
-        """Sets a new total; a resting reduce-only order is clipped at once."""
+    def edit(self, order_id: str, contracts: int, trigger_price: Decimal | None = None) -> Order:
+        """Sets a new total; a resting reduce-only order is clipped at once.
+
+        A stop's trigger may come nearer to the market; nobody may ask for it to go away.
+        """
         order = self._live(order_id)
         if contracts <= order.filled:
             raise Refused(10022)
         self._tick()
         order.contracts = contracts
+        if trigger_price is not None:
+            away = is_tighter(self.side, order.trigger_price, trigger_price)
+            assert not away, f"a stop put back from {order.trigger_price} to {trigger_price}"
+            order.trigger_price = trigger_price
         self._touched(order)
         self._clip()
         return self.stated(order)
@@ -208,7 +225,7 @@ class ModelVenue:
             average_price=None,
             reduce_only=order.reduce_only,
             trigger=TriggerBy.MARK_PRICE if is_stop else None,
-            trigger_price=D(98_000) if is_stop else None,
+            trigger_price=order.trigger_price if is_stop else None,
             trigger_order_id=order.parent,
             cancel_reason=order.cancel_reason,
             created_ms=order.created_ms,

@@ -56,7 +56,9 @@ _quirks = st.builds(
 )
 
 
-def _plan(side: Side, contracts: int, is_limit: bool, has_target: bool) -> TradePlan:
+def _plan(
+    side: Side, contracts: int, is_limit: bool, has_target: bool, moves: tuple[int, int]
+) -> TradePlan:
     low, high = D(98_000), D(104_000)
     stop_price, target_price = (low, high) if side is Side.BUY else (high, low)
     make = limit_plan if is_limit else plan
@@ -65,6 +67,8 @@ def _plan(side: Side, contracts: int, is_limit: bool, has_target: bool) -> Trade
         contracts=contracts,
         stop_price=stop_price,
         target_price=target_price if has_target else None,
+        break_even_at=D(100_000) + side.sign * moves[0] if moves[0] else None,
+        trail=D(moves[1]) if moves[1] else None,
     )
 
 
@@ -74,6 +78,7 @@ _plans = st.builds(
     contracts=st.integers(1, 12),
     is_limit=st.booleans(),
     has_target=st.booleans(),
+    moves=st.tuples(st.sampled_from([0, 0, 500]), st.sampled_from([0, 0, 100, 3_000])),
 )
 
 
@@ -116,6 +121,13 @@ class TradeMachine(RuleBasedStateMachine):
         if not self.trade.is_finished:
             self.owner.wire.script = script
             self._quietly(milliseconds)
+
+    @rule(script=_scripts, price=st.integers(96_000, 106_000))
+    def move_price(self, script: list[Outcome], price: int) -> None:
+        """The market moves; what rests nearer is never put back (the venue sees to that)."""
+        if not self.trade.is_finished:
+            self.owner.wire.script = script
+            self.owner.follow(Decimal(price))
 
     @rule(contracts=st.integers(1, 12), index=st.integers(0, 3))
     def trade_resting(self, contracts: int, index: int) -> None:
