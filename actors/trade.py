@@ -30,9 +30,10 @@ from actors.trade_log import Announcer
 from actors.trade_record import RecordKeeper
 from actors.trade_steps import StepTaker
 from domain import bracket, outcomes
+from domain.exposure import measured_anew
 from domain.reports import apply_fills, apply_order
 from domain.steps import BracketPolicy
-from domain.trade import ExitReason, Trade, measured_anew
+from domain.trade import ExitReason, Trade
 from domain.trailing import followed
 
 ASK_SECONDS = 2.0

@@ -17,16 +17,9 @@ from domain.instruments import Instrument
 from domain.labels import Role
 from domain.orders import ZERO, Order, OrderRequest
 from domain.pnl import to_usd
-from domain.trade import (
-    EMERGENCIES,
-    NETTED_BY,
-    Line,
-    LineStatus,
-    Trade,
-    TradeState,
-    state_of,
-)
+from domain.trade import EMERGENCIES, NETTED_BY, Line, LineStatus, Trade, TradeState
 from domain.trade_result import exit_reason_of, result_of
+from domain.trade_states import state_of
 
 PNL_TOLERANCE = Decimal("1e-9")
 PRICE_DIGITS, COIN_DIGITS, USD_DIGITS = 8, 12, 4

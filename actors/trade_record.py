@@ -12,8 +12,8 @@ from actors.messages.book import KeepLastWords, RecordTrade
 from actors.messages.trading import TradeUpdated
 from actors.ports import Clock
 from actors.trade_log import Announcer
-from domain.exposure import heard_late
-from domain.trade import Trade, measured
+from domain.exposure import heard_late, measured
+from domain.trade import Trade
 
 
 class RecordKeeper:

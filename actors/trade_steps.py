@@ -20,11 +20,12 @@ from actors.trade_orders import differences, request_of
 from actors.trade_patience import Patience
 from actors.trade_record import RecordKeeper
 from domain import outcomes, venue_codes
+from domain.exposure import measured
 from domain.labels import Role
 from domain.orders import Order, OrderRequest, Placement
 from domain.reports import apply_fills, apply_order
 from domain.steps import Do, Step
-from domain.trade import ExitReason, Line, LineStatus, measured, with_line
+from domain.trade import ExitReason, Line, LineStatus, with_line
 
 LISTEN_SECONDS = 0.05
 """How long news of an order with unknown outcome is given before the venue is asked."""

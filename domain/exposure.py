@@ -1,16 +1,43 @@
-"""How long a position was bare before anybody of us knew of it.
+"""How long a position is without its stop: measured as we hear of it, told from the fill.
 
 The deadline counts from the moment we hear of a fill: before, nobody could have acted. What a
 person is told counts from the fill itself, by the venue's clock.
 """
 
 from dataclasses import replace
+from datetime import datetime
 
 from domain.labels import Role
 from domain.trade import Trade
 
 HEARD_AT_ONCE_MS = 500
 """What clocks may differ by, and news may take, without being called late."""
+
+
+def measured(trade: Trade, now: datetime) -> Trade:
+    """Starts or ends the measurement of unprotected time as the cover stands now."""
+    since = trade.exposed_since
+    if trade.is_exposed:
+        # A clock that was set back must not put the deadline off.
+        return trade if since and since <= now else replace(trade, exposed_since=now)
+    if since is None:
+        return trade
+    exposed_us = round((now - since).total_seconds() * 1_000_000)
+    return replace(
+        trade, exposed_since=None, unprotected_us=trade.unprotected_us + max(0, exposed_us)
+    )
+
+
+def measured_anew(trade: Trade, now: datetime) -> Trade:
+    """Books the gap so far and begins a new one: the deadline counts from ``now``.
+
+    For a trade taken over: before, there was nobody who could have acted.
+    """
+    since = trade.exposed_since
+    if since is not None:
+        gap_us = max(0, round((now - since).total_seconds() * 1_000_000))
+        trade = replace(trade, exposed_since=None, unprotected_us=trade.unprotected_us + gap_us)
+    return measured(trade, now)
 
 
 def heard_late(before: Trade, after: Trade, server_ms: int) -> Trade:

@@ -13,9 +13,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from domain import labels
+from domain.exposure import measured
 from domain.labels import Role
 from domain.orders import STOP_TYPES, Order, OrderState, OrderType
-from domain.trade import Line, LineStatus, Trade, is_tighter, measured, with_line
+from domain.trade import Line, LineStatus, Trade, is_tighter, with_line
 
 CHILDREN = (Role.STOP, Role.TARGET)
 

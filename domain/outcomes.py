@@ -11,11 +11,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from domain import linked, venue_codes
+from domain.exposure import measured
 from domain.labels import Role
 from domain.orders import Order, Side
 from domain.reports import apply_order
 from domain.steps import BracketPolicy
-from domain.trade import CLOSERS, ExitReason, Line, LineStatus, Trade, measured, with_line
+from domain.trade import CLOSERS, ExitReason, Line, LineStatus, Trade, with_line
 
 
 def about_to_send(trade: Trade, line: Line) -> Trade:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from domain import labels, linked
+from domain.exposure import measured
 from domain.labels import Role
 from domain.orders import STOP_TYPES, Fill, Order, OrderState
 from domain.trade import (
@@ -21,7 +22,6 @@ from domain.trade import (
     LineStatus,
     Trade,
     TradeFill,
-    measured,
     with_line,
 )
 

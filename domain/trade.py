@@ -337,55 +337,6 @@ def _protects(line: Line) -> bool:
     return line.status is LineStatus.LIVE and line.is_sound and not line.is_astray
 
 
-_HELD = frozenset(
-    {
-        TradeState.PROTECTING,
-        TradeState.PROTECTED,
-        TradeState.CLOSING,
-        TradeState.EMERGENCY,
-        TradeState.QUARANTINED,
-    }
-)
-TRANSITIONS: dict[TradeState, frozenset[TradeState]] = {
-    TradeState.INTENT: _HELD | {TradeState.ENTERING, TradeState.ENTRY_UNKNOWN, TradeState.CLOSED},
-    TradeState.ENTERING: _HELD | {TradeState.ENTRY_UNKNOWN, TradeState.CLOSED},
-    TradeState.ENTRY_UNKNOWN: _HELD | {TradeState.ENTERING, TradeState.CLOSED},
-    TradeState.PROTECTING: _HELD - {TradeState.PROTECTING},
-    TradeState.PROTECTED: _HELD - {TradeState.PROTECTED},
-    # A late fill of the entry can find the position open again while it is being closed.
-    TradeState.CLOSING: _HELD - {TradeState.CLOSING} | {TradeState.CLOSED},
-    TradeState.EMERGENCY: frozenset({TradeState.CLOSING, TradeState.QUARANTINED}),
-    TradeState.QUARANTINED: _HELD - {TradeState.QUARANTINED} | {TradeState.CLOSED},
-    TradeState.CLOSED: frozenset(),
-}
-"""Every move a trade may make. Closed is final; a fill after it is EXTERNAL."""
-
-
-def state_of(trade: Trade) -> TradeState:
-    """The state a record is in. A pure function: nothing is stored twice."""
-    if trade.is_finished:
-        return TradeState.CLOSED
-    position = trade.position
-    if position < 0:
-        return TradeState.QUARANTINED
-    if position > 0:
-        return _state_with_position(trade, position)
-    if trade.exit_reason is not None or trade.entered > 0:
-        return TradeState.CLOSING
-    entries = trade.of(Role.ENTRY)
-    if any(x.status is LineStatus.UNKNOWN for x in entries):
-        return TradeState.ENTRY_UNKNOWN
-    return TradeState.ENTERING if entries else TradeState.INTENT
-
-
-def _state_with_position(trade: Trade, position: int) -> TradeState:
-    if trade.exit_reason in EMERGENCIES:
-        return TradeState.EMERGENCY
-    if trade.exit_reason is not None:
-        return TradeState.CLOSING
-    return TradeState.PROTECTED if trade.cover >= position else TradeState.PROTECTING
-
-
 LATE_MS = 2_000
 """How long after ``valid_until`` an entry may still show up in what the venue tells."""
 
@@ -409,29 +360,3 @@ def with_line(trade: Trade, line: Line) -> Trade:
     # By attempt, not by time: the clock may have been set back between two of them.
     ordered = sorted((*others, line), key=lambda x: (_ORDER[x.role], x.attempt, x.part))
     return replace(trade, lines=tuple(ordered))
-
-
-def measured(trade: Trade, now: datetime) -> Trade:
-    """Starts or ends the measurement of unprotected time as the cover stands now."""
-    since = trade.exposed_since
-    if trade.is_exposed:
-        # A clock that was set back must not put the deadline off.
-        return trade if since and since <= now else replace(trade, exposed_since=now)
-    if since is None:
-        return trade
-    exposed_us = round((now - since).total_seconds() * 1_000_000)
-    return replace(
-        trade, exposed_since=None, unprotected_us=trade.unprotected_us + max(0, exposed_us)
-    )
-
-
-def measured_anew(trade: Trade, now: datetime) -> Trade:
-    """Books the gap so far and begins a new one: the deadline counts from ``now``.
-
-    For a trade taken over: before, there was nobody who could have acted.
-    """
-    since = trade.exposed_since
-    if since is not None:
-        gap_us = max(0, round((now - since).total_seconds() * 1_000_000))
-        trade = replace(trade, exposed_since=None, unprotected_us=trade.unprotected_us + gap_us)
-    return measured(trade, now)

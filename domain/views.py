@@ -11,7 +11,8 @@ from decimal import Decimal
 from domain import labels
 from domain.content import Cell, Column, Table
 from domain.orders import ZERO, Account, Order, OrderType, Position, Ticker
-from domain.trade import Trade, state_of
+from domain.trade import Trade
+from domain.trade_states import state_of
 from domain.watch import protects
 
 STABLE = frozenset({"USDC", "USDT", "USD"})

@@ -6,12 +6,13 @@ from decimal import Decimal
 from typing import Any
 
 from domain.bracket import next_step
+from domain.exposure import measured
 from domain.labels import Label, Role
 from domain.orders import Fill, Order, OrderState, OrderType, Position, Side, TriggerBy
 from domain.outcomes import looked_up
 from domain.reports import apply_fills, apply_order
 from domain.steps import BracketPolicy, Do, Step
-from domain.trade import ExitReason, Line, LineStatus, Trade, TradeFill, TradePlan, measured
+from domain.trade import ExitReason, Line, LineStatus, Trade, TradeFill, TradePlan
 from tests.domain.catalogue import BTC, D
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

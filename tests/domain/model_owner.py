@@ -11,21 +11,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from domain import bracket, outcomes
+from domain.exposure import measured, measured_anew
 from domain.labels import Role
 from domain.orders import Fill, Order, OrderState
 from domain.reports import apply_fills, apply_order
 from domain.steps import BracketPolicy, Do, Step
-from domain.trade import (
-    TRANSITIONS,
-    ExitReason,
-    Line,
-    LineStatus,
-    Trade,
-    measured,
-    measured_anew,
-    state_of,
-    with_line,
-)
+from domain.trade import ExitReason, Line, LineStatus, Trade, with_line
+from domain.trade_states import TRANSITIONS, state_of
 from domain.trailing import followed
 from domain.venue_codes import GONE_ALREADY, TRIGGER_ALREADY_PASSED
 from tests.domain.model_venue import ModelVenue, Notice, Refused

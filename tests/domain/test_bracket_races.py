@@ -6,7 +6,8 @@ judged from the record; the others belong to the venue client and to the actors.
 
 from domain.labels import Role
 from domain.orders import Fill
-from domain.trade import ExitReason, LineStatus, TradeState, state_of
+from domain.trade import ExitReason, LineStatus, TradeState
+from domain.trade_states import state_of
 from tests.domain.builders import limit_plan
 from tests.domain.model_venue import Quirks
 from tests.domain.model_wire import Fate, Outcome

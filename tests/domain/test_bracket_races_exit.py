@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from domain.labels import Role
 from domain.orders import OrderState, Side
-from domain.trade import ExitReason, Trade, TradeState, state_of
+from domain.trade import ExitReason, Trade, TradeState
+from domain.trade_states import state_of
 from tests.domain.builders import limit_plan, plan
 from tests.domain.catalogue import BTC
 from tests.domain.model_owner import Owner

@@ -5,22 +5,20 @@ from typing import Any
 
 import pytest
 
+from domain.exposure import measured, measured_anew
 from domain.labels import Role
 from domain.orders import Side
 from domain.trade import (
     EMERGENCIES,
     LATE_MS,
-    TRANSITIONS,
     ExitReason,
     LineStatus,
     Trade,
     TradeState,
     may_still_enter,
-    measured,
-    measured_anew,
-    state_of,
     with_line,
 )
+from domain.trade_states import TRANSITIONS, state_of
 from tests.domain.builders import (
     START,
     START_MS,
