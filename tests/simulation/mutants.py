@@ -29,7 +29,7 @@ from adapters.storage.atomic import AtomicFile
 from domain import bracket, outcomes, reports, watch
 from domain.labels import Role
 from domain.orders import OrderState
-from domain.steps import Step, View
+from domain.steps import Do, Step, View
 from domain.trade import LineStatus
 from simulation.disk import VirtualFiles
 from simulation.happenings import Kills
@@ -113,7 +113,7 @@ class Mutant:
 _place, _positions = DeribitVenue.place, VenueReads.positions
 _open_orders, _refresh = VenueReads.open_orders, DeribitSession.refresh
 _sweep, _request_of = OrphanReaper._sweep, trade_steps.request_of
-_resize, _apply_order = StepTaker._resize, reports.apply_order
+_take, _apply_order = StepTaker.take, reports.apply_order
 
 
 def _blindly(self: DeribitVenue, *order: Any) -> Any:
@@ -208,7 +208,7 @@ def _label_not_in_positions(orders: Any, open_trades: Any) -> Any:
 
 
 def _grow_by_replacing(self: StepTaker, step: Step) -> bool:
-    return self._cancel(step) if step.role is not Role.TARGET else _resize(self, step)
+    return self._cancel(step) if step.do is Do.RESIZE else _take(self, step)
 
 
 def _rules(*first: Callable[[View], Step | None]) -> tuple[Any, ...]:
@@ -308,7 +308,7 @@ MUTANTS: Mapping[str, Mutant] = {
         Mutant(
             "stop grown by cancel and create",
             "I1",
-            ((StepTaker, "_resize", _grow_by_replacing),),
+            ((StepTaker, "take", _grow_by_replacing),),
             PARTS,
         ),
     )
