@@ -51,6 +51,7 @@ class StepTaker:
         self._doubted: set[str] = set()
         self._listens_until = float("-inf")
         self._logged_in_at: float | None = None
+        self._reads_in_vain = 0
         edits = Edits(
             keeper,
             around,
@@ -276,9 +277,9 @@ class StepTaker:
                 self._instrument,
             )
         except (Rejected, NotSent, OutcomeUnknown) as error:
-            self._log.warning("look_up_failed", label=label, error=str(error))
             self._look_again(line)
-            return self._read_failed(error)
+            return self._read_failed("look_up_failed", error, label=label)
+        self._reads_in_vain = 0
         now, server_ms = self._clock.now(), self._venue.server_now_ms()
         trade = outcomes.looked_up(
             self._keeper.trade, line, truth.orders, self._policy, now, server_ms=server_ms
@@ -287,8 +288,15 @@ class StepTaker:
         self.tell_resolved()
         return True
 
-    def _read_failed(self, error: Exception) -> bool:
-        """Whether it makes sense to read again at once."""
+    def _read_failed(self, event: str, error: Exception, **fields: str) -> bool:
+        """Whether it makes sense to read again at once.
+
+        Said at the first failure in a row, the second, the fourth, ...: through a long outage
+        the log keeps what else it has to say.
+        """
+        self._reads_in_vain += 1
+        if self._reads_in_vain.bit_count() == 1:
+            self._log.warning(event, **fields, error=str(error), failures=self._reads_in_vain)
         if needs_login(error):
             self._log_in_again()
         return False
@@ -306,12 +314,12 @@ class StepTaker:
                 self._patience.for_reads(self._keeper.trade), self._keeper.trade, self._instrument
             )
         except (Rejected, NotSent, OutcomeUnknown) as error:
-            self._log.warning("sync_failed", trade_id=self._keeper.trade.id, error=str(error))
             self._keeper.change(
                 outcomes.refused(self._keeper.trade, self._policy, self._clock.now())
             )
             self._around.wake_by(self._policy.retry_interval)
-            return self._read_failed(error)
+            return self._read_failed("sync_failed", error, trade_id=self._keeper.trade.id)
+        self._reads_in_vain = 0
         now = self._clock.now()
         trade = self._keeper.trade
         for order in truth.orders:

@@ -4,6 +4,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from actors.messages.session import SessionOpened
 from actors.messages.trading import (
@@ -162,3 +164,18 @@ def test_ten_trades_are_flat_within_seconds_although_a_third_of_the_replies_is_l
     assert scene.market.weather.faults.counts()["third"] > 10
     scene.market.weather.faults.clear()
     scene.until(lambda: not scene.live() and not scene.booked)
+
+
+def test_a_long_outage_leaves_room_in_the_log(stage: Stage) -> None:
+    """Looks that fail are told at the first, second, fourth, ... time."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+    scene = stage(0).ready()
+    scene.fault(
+        Once(Fate.REQUEST_LOST, *PLACE, role=Role.ENTRY), Once(Fate.REPLY_LOST, *LOOKS, times=1000)
+    )
+    with capture_logs() as logs:
+        scene.open()
+        scene.rest(180)
+    told = [x["failures"] for x in logs if x["event"] == "look_up_failed"]
+    assert told[:4] == [1, 2, 4, 8]
+    assert len(told) < 9
