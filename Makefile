@@ -36,7 +36,7 @@ simulate: $(VENV)/.runtime ## a long soak on virtual time: every fault, 200 seed
 	$(BIN)/python run.py simulate --seeds 200 --hours 6
 
 test: $(VENV)/.dev ## all tests, with branch coverage
-	$(BIN)/python -m pytest -n 3 --dist loadfile --cov --cov-report=term --cov-fail-under=90
+	$(BIN)/python -m pytest -n 4 --dist loadfile --cov --cov-report=term --cov-fail-under=90
 
 test-long: $(VENV)/.dev ## the long forms: hundreds of kill -9, the recorded file at 10x and 50x
 	$(BIN)/python -m pytest -m slow -v -s -o faulthandler_timeout=0

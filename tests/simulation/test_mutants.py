@@ -9,14 +9,17 @@ pytestmark = pytest.mark.no_cover
 """Measuring lines triples the time of long runs, and the lines are measured elsewhere."""
 
 SEEDS = range(10)
+LIKELY = {"no label look-up at start": 1, "orders without triggers": 4}
+"""Where the search begins: seeds that noticed it before. A change of the code may move them."""
 
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_mistake_is_noticed(name: str) -> None:
     """By one of ten seeds; the first that does ends the search."""
-    mutant = MUTANTS[name]
+    mutant, first = MUTANTS[name], LIKELY.get(name, 0)
+    seeds = (*SEEDS[first:], *SEEDS[:first])
     with mutant.at_work():
-        outcomes = (play(mutant.climate.script(seed), stops_early=True) for seed in SEEDS)
+        outcomes = (play(mutant.climate.script(seed), stops_early=True) for seed in seeds)
         assert any(mutant.is_noticed(each.violations) for each in outcomes)
 
 
