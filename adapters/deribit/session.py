@@ -16,7 +16,9 @@ MIN_HEARTBEAT_SECONDS = 10
 
 
 CALLS = 3
-"""How often a call of a session is tried within its time; ``public/auth`` is tried once."""
+"""How often a call of a session is tried within its time; see `DeribitSession._log_in`, too."""
+BRISK = 0.2
+"""Share of that time the first try of a log-in may take."""
 RENEW_AFTER = 0.8
 """Share of a token's life after which it is worth a new one."""
 
@@ -67,7 +69,7 @@ class DeribitSession:
             self._keep_fallback_alive()
             raise
         try:
-            credentials = self._authenticate(self._stream, self._grant(), self._client_secret)
+            credentials = self._log_in(self._stream)
             self._call("public/set_heartbeat", {"interval": self._heartbeat_seconds})
             self._subscribe(channels)
             self.server_time_ms()
@@ -88,7 +90,7 @@ class DeribitSession:
         if is_fresh:
             return
         with suppress(NotSent, OutcomeUnknown):
-            self._authenticate(self._http, self._grant(), self._client_secret)
+            self._log_in(self._http)
 
     def refresh(self, credentials: Credentials) -> Credentials:
         """Spends the refresh token, which works once: an unknown outcome means a new log-in.
@@ -152,12 +154,30 @@ class DeribitSession:
             "scope": f"session:{self._session_name}",
         }
 
+    def _log_in(self, rpc: WebSocketRpc | HttpRpc) -> Credentials:
+        """A fresh log-in, asked for again when its reply is lost: the newer tokens are used.
+
+        A position may be bare meanwhile, so the first wait is short; a slow venue gets the rest.
+        """
+        brisk = BRISK * self._timeout
+        try:
+            return self._authenticate(rpc, self._grant(), self._client_secret, brisk)
+        except Throttled:
+            raise
+        except OutcomeUnknown:
+            rest = self._timeout - brisk
+            return self._authenticate(rpc, self._grant(), self._client_secret, rest)
+
     def _authenticate(
-        self, rpc: WebSocketRpc | HttpRpc, grant: Mapping[str, Any], secret: str
+        self,
+        rpc: WebSocketRpc | HttpRpc,
+        grant: Mapping[str, Any],
+        secret: str,
+        timeout: float | None = None,
     ) -> Credentials:
         """One ``public/auth``. An answer that quotes the secret back is blanked out."""
         try:
-            reply = rpc.call("public/auth", grant, timeout=self._timeout)
+            reply = rpc.call("public/auth", grant, timeout=timeout or self._timeout)
         except Rejected as exc:
             reason, data = (text.replace(secret, "***") for text in (exc.reason, exc.data))
             raise Rejected(exc.code, reason, data) from None

@@ -1,7 +1,7 @@
 """Objects that need more than one record: books, tickers, positions and account summaries."""
 
 from decimal import Decimal
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from adapters.paper import risk, wire
 from adapters.paper.catalogue import CURRENCIES, INSTRUMENTS, currency_data
@@ -125,7 +125,6 @@ def _deltas(engine: Engine, currency: str) -> Json:
     return {"delta_total": total, "projected_delta_total": total, "delta_total_map": deltas}
 
 
-@cache
 def limits() -> Json:
     """The rate limits that are in force, as the account summary states them."""
     return {

@@ -13,6 +13,7 @@ from actors.messages.session import (
     TokenRefreshed,
 )
 from actors.messages.trading import (
+    EmergencyBegan,
     ProtectOnlyBegan,
     ProtectOnlyEnded,
     Ready,
@@ -358,3 +359,17 @@ def test_tokens_that_died_while_the_stream_is_down_are_renewed_at_once(stage: St
     (stop,) = scene.stops(trade_id)
     scene.market.ask("private/cancel", order_id=stop.order_id)
     scene.until(lambda: scene.cover(BTC) >= abs(scene.position()) > 0, limit=6)
+
+
+def test_a_log_in_whose_reply_is_lost_is_asked_for_again_at_once(stage: Stage) -> None:
+    """A start over a naked position: it gets its stop within the deadline, and is not closed.
+    (Found by the simulation: the reply was waited for for five seconds, seed 91008.)"""
+    scene = stage().ready()
+    trade_id = scene.bracket()
+    scene.crash()
+    (stop,) = scene.stops(trade_id)
+    scene.market.ask("private/cancel", order_id=stop.order_id)
+    scene.fault(Once(Fate.REPLY_LOST, "public/auth"))
+    scene.boot()
+    scene.until(lambda: scene.cover(BTC) >= abs(scene.position()) > 0, limit=2.0)
+    assert not scene.events(EmergencyBegan)

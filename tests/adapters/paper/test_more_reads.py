@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from adapters.paper.limits import RATES, Bucket, Rate
 from adapters.paper.market import BookShape
 from tests.adapters.paper.harness import INVERSE, LINEAR, NOON, Bench
 
@@ -190,3 +191,13 @@ def test_currencies_in_which_the_account_has_nothing(currency: str) -> None:
     assert bench.call("cancel_all_by_currency", currency=currency) == 0
     assert bench.subscribe(f"user.portfolio.{currency}") == [f"user.portfolio.{currency}"]
     assert bench.refused("get_positions", currency="DOGE").data["reason"] == "invalid currency"
+
+
+def test_the_limits_stated_are_those_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client adopts what it reads: an account of another tier says so at once."""
+    bench = _traded()
+    before = bench.call("private/get_account_summary", currency="BTC", extended=True)["limits"]
+    monkeypatch.setitem(RATES, Bucket.MATCHING, Rate(cost=1, most=100))
+    now = bench.call("private/get_account_summary", currency="BTC", extended=True)["limits"]
+    assert before["matching_engine"]["trading"]["total"] != {"rate": 10_000, "burst": 100}
+    assert now["matching_engine"]["trading"]["total"] == {"rate": 10_000, "burst": 100}
