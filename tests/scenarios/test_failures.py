@@ -99,6 +99,21 @@ def test_a_historian_that_dies_of_an_end_loses_it_not(
     assert key not in scene.booked
 
 
+def test_an_end_told_twice_is_in_the_journal_once(stage: Stage) -> None:
+    """A successor that could not read the book ends its trade again: the result counts once.
+    (Found by the simulation, seed 100308.)"""
+    scene = stage().ready()
+    trade_id = scene.bracket()
+    scene.close_trade(trade_id)
+    closed = scene.wait(TradeClosed)
+    scene.run(1)
+    scene.daemon.system.route(closed)
+    scene.run(1)
+    ends = [x for x in scene.disk.lines if x["event"] == event_name(TradeClosed)]
+    assert [x["trade_id"] for x in ends] == [trade_id]
+    assert trade_id not in scene.booked
+
+
 def allergic(actor: type[Actor], to: type[Event], had: list[Event], *, after: bool) -> type[Actor]:
     """A Historian that dies of the first event of this kind."""
     if actor is not Historian:
