@@ -107,7 +107,7 @@ def test_an_end_told_twice_is_in_the_journal_once(stage: Stage) -> None:
     scene.close_trade(trade_id)
     closed = scene.wait(TradeClosed)
     scene.run(1)
-    scene.daemon.system.route(closed)
+    scene.daemon.system.address("historian").tell(closed)
     scene.run(1)
     ends = [x for x in scene.disk.lines if x["event"] == event_name(TradeClosed)]
     assert [x["trade_id"] for x in ends] == [trade_id]
