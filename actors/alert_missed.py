@@ -17,6 +17,7 @@ from actors.messages.alerts import AlertDelivered
 from actors.messages.base import Event, event_name
 from actors.messages.lifecycle import ProcessStarted, Stopping
 from actors.messages.trading import Ready
+from domain.moments import moment_of
 
 BEGUN = event_name(ProcessStarted)
 OLDEST = timedelta(days=1)
@@ -49,7 +50,7 @@ def look_back(entries: Iterable[Mapping[str, Any]], known: Iterable[Known], now:
     delivered: set[int] = set()
     last, is_running = None, False
     for entry in entries:
-        event, moment = entry.get("event"), _moment(entry.get("ts"))
+        event, moment = entry.get("event"), moment_of(entry.get("ts"))
         if moment is None:
             continue
         if event != BEGUN:  # which is the new process's own
@@ -58,7 +59,7 @@ def look_back(entries: Iterable[Mapping[str, Any]], known: Iterable[Known], now:
             is_running = True
         elif event == STOPPING:
             is_running = False
-        elif event == DELIVERED and (raised_at := _moment(entry.get("raised_at"))) is not None:
+        elif event == DELIVERED and (raised_at := moment_of(entry.get("raised_at"))) is not None:
             told[str(entry.get("alert")), raised_at] += 1
             delivered.add(_number(entry.get("number")))
         elif event in _OWED and now - moment < OLDEST:
@@ -70,14 +71,6 @@ def look_back(entries: Iterable[Mapping[str, Any]], known: Iterable[Known], now:
         delivered=frozenset(delivered),
         crashed_at=last if is_running else None,
     )
-
-
-def _moment(value: object) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else None
 
 
 def _number(value: object) -> int:

@@ -14,6 +14,7 @@ from actors.messages.funding import FundingBooked, FundingDue
 from actors.messages.lifecycle import ProcessStarted
 from actors.messages.session import SessionOpened
 from actors.ports import Journal, NotSent, OutcomeUnknown, Rejected, Venue
+from domain.moments import moment_of
 from domain.orders import Funding
 
 PERIOD_SECONDS = 300.0
@@ -42,10 +43,10 @@ class Cashier(Actor):
     def recover(self) -> None:
         """Goes on after the last line in the journal, or from the first start it knows of."""
         entries = self._journal.find(events=(BOOKED, BEGUN), days=LOOK_BACK_DAYS)
-        starts = [at for x in entries if x["event"] == BEGUN and (at := _moment(x.get("ts")))]
+        starts = [at for x in entries if x["event"] == BEGUN and (at := moment_of(x.get("ts")))]
         for currency in self._since:
             lines = [x for x in entries if x.get("currency") == currency]
-            ends = [at for x in lines if (at := _moment(x.get("booked_at")))]
+            ends = [at for x in lines if (at := moment_of(x.get("booked_at")))]
             if ends or starts:
                 self._since[currency] = max(ends) if ends else starts[0]
             self._known.update(x["log_id"] for x in lines if isinstance(x.get("log_id"), int))
@@ -83,14 +84,6 @@ class Cashier(Actor):
             amount=line.amount,
             booked_at=booked_at,
         )
-
-
-def _moment(value: object) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else None
 
 
 def _ms(moment: datetime) -> int:

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from domain.content import Cell, Content, pairs
 from domain.history import ClosedTrade, closed_trades
+from domain.moments import moment_of
 from domain.orders import ZERO
 
 Entry = Mapping[str, Any]
@@ -71,19 +72,19 @@ def next_moment(now: datetime, at: time, zone: tzinfo) -> datetime:
 
 def last_report(entries: Iterable[Entry]) -> datetime | None:
     """Where the last report ended."""
-    ends = (_moment({"ts": entry.get("until")}) for entry in entries)
+    ends = (moment_of(entry.get("until")) for entry in entries)
     return max((end for end in ends if end is not None), default=None)
 
 
 def first_moment(entries: Iterable[Entry]) -> datetime | None:
     """Just before the first entry: where a first report begins."""
-    moments = [moment for moment in map(_moment, entries) if moment is not None]
+    moments = [at for x in entries if (at := moment_of(x.get("ts"))) is not None]
     return min(moments) - timedelta(microseconds=1) if moments else None
 
 
 def has_any(entries: Iterable[Entry], since: datetime, until: datetime) -> bool:
     """Whether anything happened in that time: nobody wants a report of a day before the first."""
-    moments = (_moment(entry) for entry in entries if entry.get("event") in EVENTS)
+    moments = (moment_of(entry.get("ts")) for entry in entries if entry.get("event") in EVENTS)
     return any(since < at <= until for at in moments if at is not None)
 
 
@@ -106,7 +107,9 @@ def daily_report(
 
     ``unsent`` are the alerts that wait now; None when that is not known.
     """
-    inside = [x for x in entries if (at := _moment(x)) is not None and since < at <= until]
+    inside = [
+        x for x in entries if (at := moment_of(x.get("ts"))) is not None and since < at <= until
+    ]
     counts = Counter(str(x.get("event")) for x in inside)
     closed = closed_trades(x for x in inside if x.get("event") == "trade_closed")
     form = "%d %b %H:%M"
@@ -122,14 +125,6 @@ def daily_report(
             pairs("troubles", "What went wrong", _troubles(inside, counts, unsent)),
         ),
     )
-
-
-def _moment(entry: Entry) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(str(entry.get("ts")))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else None
 
 
 def _headline(closed: Sequence[ClosedTrade]) -> str:
@@ -176,7 +171,7 @@ def _account(entries: Sequence[Entry], zone: tzinfo) -> list[_Row]:
 def _measured(entry: Entry) -> _Measured | None:
     if entry.get("event") != "day_measured":
         return None
-    limit, at = entry.get("limit_usd"), _moment(entry)
+    limit, at = entry.get("limit_usd"), moment_of(entry.get("ts"))
     if at is None:
         return None
     try:

@@ -35,6 +35,15 @@ def moment_ms(text: str) -> int:
     return round(aware.timestamp() * 1000)
 
 
+def moment_of(value: object) -> datetime | None:
+    """A moment as the journal writes it, with its zone; None when it is none, or has no zone."""
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
+
+
 def span_ms(text: str) -> int:
     """A span such as ``90s``, ``30m``, ``2h`` or ``7d``, in milliseconds.
 

@@ -16,6 +16,7 @@ from commands.preflight.account import ledger
 from commands.preflight.checks import Result, Verdict
 from config.kinds import Env
 from config.settings import Settings, describe
+from domain.moments import moment_of
 
 FILE = "preflight.json"
 GOOD_FOR = timedelta(days=1)
@@ -88,7 +89,7 @@ def _refusal(settings: Settings, now: datetime) -> str:
         return "the last preflight was red"
     if found.get("fingerprint") != fingerprint(settings):
         return "settings or version have changed since the last preflight"
-    at = _moment(found.get("at"))
+    at = moment_of(found.get("at"))
     ran_at = _last_run(settings.data_folder / "journal")
     if not any(x is not None and timedelta(0) <= now - x <= GOOD_FOR for x in (at, ran_at)):
         return "the last preflight is older than a day"
@@ -99,14 +100,6 @@ def _last_run(journal: Path) -> datetime | None:
     """When the bot last wrote its journal: while it ran within a day, this is a restart."""
     files = days(journal)
     return datetime.fromtimestamp(files[-1].stat().st_mtime).astimezone() if files else None
-
-
-def _moment(value: object) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None
 
 
 def _read(path: Path) -> dict[str, Any] | None:
