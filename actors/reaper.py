@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from actors.kernel import Actor, AskFailed, Context, HandlerTable
 from actors.messages.book import BookSnapshot, GetBook
-from actors.messages.session import SessionOpened
+from actors.messages.session import SessionLost, SessionOpened
 from actors.messages.watch import ConfirmDue, OrphanCancelled, OrphanKept, SweepDue
 from actors.ports import NotSent, OutcomeUnknown, Rejected, Venue
 from domain import labels, venue_codes, watch
@@ -35,7 +35,7 @@ class OrphanReaper(Actor):
         self._venue = venue
         self._period = period
         self._spared = spared
-        # Before the first log-in there is nothing to be read; a successor has missed that news.
+        # Before the first try to log in there is nothing to be read; a successor has missed it.
         self._has_begun = context.incarnation > 1
         self._sighted: frozenset[str] = frozenset()
         self._kept: set[str] = set()
@@ -53,6 +53,10 @@ class OrphanReaper(Actor):
     def on_session_opened(self, _: SessionOpened) -> None:
         self._has_begun = True
         self.after(CONFIRM_SECONDS, ConfirmDue)
+
+    def on_session_lost(self, _: SessionLost) -> None:
+        """Without a stream the sweeps go over HTTP, from the first failed try on."""
+        self._has_begun = True
 
     def _sweep(self) -> None:
         if not self._has_begun:
@@ -108,4 +112,5 @@ OrphanReaper.handlers = {
     SweepDue: OrphanReaper.on_sweep_due,
     ConfirmDue: OrphanReaper.on_confirm_due,
     SessionOpened: OrphanReaper.on_session_opened,
+    SessionLost: OrphanReaper.on_session_lost,
 }

@@ -260,7 +260,7 @@ def routes() -> Routes:
         watch.PositionDrifted: ("execution",),
         watch.PositionAgreed: ("execution",),
         session.SessionOpened: ("execution", "watcher", "reaper", "cashier"),
-        session.SessionLost: ("execution",),
+        session.SessionLost: ("execution", "watcher", "reaper"),
         KillRequested: ("execution",),
         book.DiskFailed: ("execution",),
         book.DiskRecovered: ("execution",),

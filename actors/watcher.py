@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from actors.kernel import Actor, AskFailed, Context, HandlerTable
 from actors.messages.book import BookSnapshot, GetBook
-from actors.messages.session import RenewSession, SessionOpened
+from actors.messages.session import RenewSession, SessionLost, SessionOpened
 from actors.messages.watch import (
     LookAtAccount,
     LookDue,
@@ -43,7 +43,7 @@ class PositionWatcher(Actor):
         super().__init__(context)
         self._venue = venue
         self._period = period
-        # Before the first log-in there is nothing to be seen; a successor has missed that news.
+        # Before the first try to log in there is nothing to be seen; a successor has missed it.
         self._has_begun = context.incarnation > 1
         self._failures = 0
         self._suspected: dict[str, tuple[float, Shortfall]] = {}
@@ -66,6 +66,14 @@ class PositionWatcher(Actor):
     def on_session_opened(self, _: SessionOpened) -> None:
         self._has_begun = True
         self._look()
+
+    def on_session_lost(self, _: SessionLost) -> None:
+        """Without a stream the account is looked at over HTTP, from the first failed try on.
+
+        That failure is told by the session; the looks tell of it only when it lasts.
+        """
+        if not self._has_begun:
+            self._has_begun, self._failures = True, 1
 
     def _look(self) -> None:
         if not self._has_begun:
@@ -166,4 +174,5 @@ PositionWatcher.handlers = {
     LookDue: PositionWatcher.on_look_due,
     SecondLookDue: PositionWatcher.on_second_look_due,
     SessionOpened: PositionWatcher.on_session_opened,
+    SessionLost: PositionWatcher.on_session_lost,
 }

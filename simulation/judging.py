@@ -37,11 +37,12 @@ AGREED_WITHIN = 20.0
 
 _TRADE = TypeAdapter(Trade)
 _PLACE = frozenset({"private/buy", "private/sell"})
+_OVER = {"is_finished": True}
 
 
 @dataclass(slots=True)
 class Gap:
-    """A position under too little stop, since when."""
+    """What should not be (a position under too little stop, an orphan), since when."""
 
     since: float
     is_told: bool = False
@@ -81,7 +82,7 @@ class Court:
         self._sent: dict[str, _Sent] = {}
         self._linked: set[str] = set()
         self._cancels: list[_Cancel] = []
-        self._orphans: dict[str, float] = {}
+        self._orphans: dict[str, Gap] = {}
         self._sweeps: list[float] = []
         self._stuck: dict[str, float] = {}
         self._stopped: set[str] = set()
@@ -210,10 +211,10 @@ class Court:
             self._reaped(order)
 
     def _reaped(self, order: OrderRecord) -> None:
-        since = self._orphans.get(order.order_id)
-        looks = sum(each > (since or 0.0) for each in self._sweeps)
-        if since is None or looks < 2:
-            self.accuse("I2", f"{order.label} was reaped after {looks if since else 0} sightings")
+        gap = self._orphans.get(order.order_id)
+        looks = sum(each > gap.since for each in self._sweeps) if gap else 0
+        if looks < 2:
+            self.accuse("I2", f"{order.label} was reaped after {looks} sightings")
 
     def _logs_in(self, params: Mapping[str, Any]) -> None:
         token = str(params.get("refresh_token", ""))
@@ -285,12 +286,26 @@ class Court:
             return
         self._revision = self._engine.revision
         self._changed_at = self._world.now()
+        self._let_go()
         self.tally.catch_up()
         if self.tally.flips:
             self.accuse("I4", f"a position changed its sign: {self.tally.flips.pop()}")
         for name in self._engine.markets:
             self._gap(name)
         self._find_orphans()
+
+    def _let_go(self) -> None:
+        """Trades that ended on disk while the venue had nothing left of them are over.
+
+        What a person held took it all: should the position turn round again, it is his.
+        """
+        outweighed = self.tally.outweighed()
+        if not outweighed:
+            return
+        trades = self._storage.book().get("trades", {})
+        for name, trade_id in outweighed:
+            if trades.get(trade_id, _OVER)["is_finished"]:
+                self.tally.give_up(name, trade_id)
 
     def _gap(self, name: str) -> None:
         is_naked = self.cover(name) < self.required(name)
@@ -306,7 +321,7 @@ class Court:
 
     def _find_orphans(self) -> None:
         now = self._world.now()
-        found: dict[str, float] = {}
+        found: dict[str, Gap] = {}
         entering = {
             label.trade_id
             for order in self._engine.ledger.live.values()
@@ -317,7 +332,7 @@ class Court:
             if label is None or label.trade_id in entering or self._is_spared(label):
                 continue
             if self.tally.ours[order.instrument_name].get(label.trade_id, 0) == 0:
-                found[order.order_id] = self._orphans.get(order.order_id, now)
+                found[order.order_id] = self._orphans.get(order.order_id, Gap(now))
         self._orphans = found
 
     @staticmethod
@@ -337,11 +352,11 @@ class Court:
                     "I1",
                     f"{name} {held:+d} has {cover} under a stop for {now - gap.since:.1f} s",
                 )
-        for order_id, since in list(self._orphans.items()):
-            if min(kind, now - since) > NO_ORPHAN_AFTER:
+        for order_id, gap in self._orphans.items():
+            if min(kind, now - gap.since) > NO_ORPHAN_AFTER and not gap.is_told:
+                gap.is_told = True
                 order = self._engine.ledger.live[order_id]
-                self.accuse("I2", f"{order.label} outlives its trade by {now - since:.0f} s")
-                self._orphans[order_id] = float("inf")
+                self.accuse("I2", f"{order.label} outlives its trade by {now - gap.since:.0f} s")
         self._watch_kill(now, kind)
         if kind > AGREED_WITHIN and now - self._changed_at > AGREED_WITHIN:
             self._compare()

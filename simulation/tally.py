@@ -97,6 +97,19 @@ class Tally:
             self.netted.add(name)
             self.mixed.add(self._engine.markets[name].instrument.settlement_currency)
 
+    def outweighed(self) -> list[tuple[str, str]]:
+        """Instruments and trades of ours of which the venue has nothing left, as last caught up."""
+        return [
+            (name, trade_id)
+            for name in self.netted
+            for trade_id, held in self.ours[name].items()
+            if held and sum(self.ours[name].values()) * self._held[name] <= 0
+        ]
+
+    def give_up(self, name: str, trade_id: str) -> None:
+        """This trade ended with what the venue had netted away; what comes of it is not ours."""
+        self.foreign[name] += self.ours[name].pop(trade_id)
+
     def of_ours(self, name: str) -> int:
         """What our trades hold of the position; never more than there is."""
         held = sum(self.ours[name].values())

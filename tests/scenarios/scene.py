@@ -28,6 +28,9 @@ from actors.messages.trading import (
 )
 from actors.registry import check_book
 from actors.tree import Plan
+from adapters.paper.faults.of_news import ConnectionRefused
+from adapters.paper.faults.plan import FaultPlan
+from adapters.paper.faults.weather import Weather
 from adapters.paper.market import BookShape
 from adapters.paper.records import OrderRecord
 from adapters.paper.switches import Switches
@@ -325,9 +328,17 @@ class Scene:
 
         self.market.faults = decide
 
+    def refuse_streams(self) -> None:
+        """From now on no websocket is to be had; plain requests work."""
+        refused = FaultPlan(fault=(ConnectionRefused(),))
+        self.market.weather = Weather(
+            self.market.exchange, refused, seed=1, now_ms=self.world.now_ms()
+        )
+
     def kind(self) -> None:
         """No more faults: the network and the venue behave."""
         self.market.faults = no_faults
+        self.market.weather = None
         self.market.is_partitioned = False
         self.disk.is_full = False
         self.phone.is_off = False

@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from actors import trade, trade_steps
+from actors import routing, trade, trade_steps
 from actors.killing import KillSwitch
 from actors.messages.book import RecordIntent
 from actors.opening import FrontDoor
@@ -32,7 +32,7 @@ from domain.orders import OrderState
 from domain.steps import Do, Step, View
 from domain.trade import LineStatus
 from simulation.disk import VirtualFiles
-from simulation.happenings import Kills
+from simulation.happenings import Kills, Moves, Opens
 from simulation.script import Entry, Script, write
 from simulation.verdicts import Violation
 
@@ -85,6 +85,22 @@ class Unreadable(Climate):
             Entry(at=10.0, name="kill", act=Kills(resume_after=1000.0)),
         )
         return Script(seed=seed, hours=0.01, entries=entries)
+
+
+class Netted(Climate):
+    """A person's position that our entry closes, and more: what is left is ours."""
+
+    def script(self, seed: int) -> Script:
+        ours = Opens(
+            instrument="BTC-PERPETUAL", side="sell", usd=500, stop=0.01, target=None, limit=0.001
+        )
+        his = HumanOpens(at=(0,), most=1, usd=Decimal(200))
+        entries = (
+            Entry(at=5.0, name="open", act=ours),
+            Entry(at=7.0 + seed / 10, name="buys", act=his),
+            Entry(at=9.0, name="up", act=Moves(share=0.003)),
+        )
+        return Script(seed=seed, hours=0.015, volatility=0.00001, entries=entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +290,12 @@ MUTANTS: Mapping[str, Mutant] = {
             "I2",
             ((OrphanReaper, "_sweep", _on_one_sighting),),
             STRAYS,
+        ),
+        Mutant(
+            "netted while some of it is held",
+            "I1",
+            ((routing, "is_netted_away", lambda held, against, _: held * against < 0),),
+            Netted(),
         ),
         Mutant("registry written in place", "I7", _one(AtomicFile, "write", _in_place), POWER),
         Mutant("registry without fsync", "I7", _one(VirtualFiles, "write", _without_fsync), POWER),

@@ -1,0 +1,45 @@
+"""The judges themselves, on scripts written by hand: what they must not say, and what they must."""
+
+from decimal import Decimal
+
+import pytest
+
+from adapters.paper.faults.of_moments import HumanOpens
+from simulation import happenings as happen
+from simulation.running import play
+from simulation.script import Entry, Script
+
+BTC = "BTC-PERPETUAL"
+
+
+def hand(side: str, usd: int) -> HumanOpens:
+    return HumanOpens(at=(0,), most=1, instruments=(BTC,), side=side, usd=Decimal(usd))
+
+
+def netted_away(*later: Entry, bracket: str) -> Script:
+    """A person buys 1000 USD beside our resting entry, which then sells 500 into his."""
+    opens = happen.Opens(instrument=BTC, side="sell", usd=500, stop=0.01, target=0.03, limit=0.001)
+    entries = (
+        Entry(at=5.0, name="open", act=opens),
+        Entry(at=7.0, name="buys", act=hand("buy", 1000)),
+        Entry(at=9.0, name="up", act=happen.Moves(share=0.003)),
+        *later,
+    )
+    return Script(seed=1, hours=0.025, volatility=0.00001, bracket=bracket, entries=entries)
+
+
+@pytest.mark.parametrize("bracket", ["sequential", "otoco"])
+def test_what_a_person_turns_round_after_the_venue_netted_our_trade_is_his(bracket: str) -> None:
+    """Our trade ended when the venue held nothing of it. That he is short later, as short as it
+    was, does not bring it back. (The judge of seed 100115 said that it did.)"""
+    sells = Entry(at=30.0, name="sells", act=hand("sell", 1000))
+    outcome = play(netted_away(sells, bracket=bracket))
+    assert outcome.violations == ()
+
+
+@pytest.mark.parametrize("bracket", ["sequential", "otoco"])
+def test_what_he_takes_back_at_once_leaves_ours_to_be_protected(bracket: str) -> None:
+    """Before the trade has ended on disk it is ours still, stop and all."""
+    sells = Entry(at=9.2, name="sells", act=hand("sell", 1000))
+    outcome = play(netted_away(sells, bracket=bracket))
+    assert outcome.violations == ()
