@@ -1,8 +1,9 @@
 """`run.py simulate`: the whole daemon on virtual time, under faults, judged from outside."""
 
 import json
+import multiprocessing
 import os
-from collections.abc import Iterator
+import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 # The simulation (greenlets, the paper exchange) is imported where it is needed: the bot, which
 # shares this command line, must not carry it.
 
-FAILED, USAGE = 1, 2
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+STOPPED = (KeyboardInterrupt, SystemExit)
+"""What Ctrl-C and SIGTERM raise."""
 MOST_SHRUNK = 3
 """So many failures are shrunk; the others are listed."""
 
@@ -55,16 +58,32 @@ def simulate(  # noqa: PLR0917 (Typer reads the options from the signature)
     ]
     console = Console(stderr=as_json)
     began = SystemClock().monotonic()
-    outcomes = list(_played(scripts, jobs, console, keeps_trace=trace))
-    seconds = SystemClock().monotonic() - began
-    outcomes.sort(key=lambda x: x.seed)
-    failed = [x for x in outcomes if x.violations]
-    shortest = {x.seed: _shortest(scripts, x) for x in failed[:MOST_SHRUNK]}
+    workers = min(len(scripts), jobs or os.cpu_count() or 1)
+    with ProcessPoolExecutor(workers, initializer=_obey_the_parent) as pool:
+        outcomes = _played(pool, scripts, console, keeps_trace=trace)
+        seconds = SystemClock().monotonic() - began
+        failed = [x for x in outcomes if x.violations]
+        unplayed = sorted(set(chosen) - {x.seed for x in outcomes})
+        shortest = {} if unplayed else _shrunk(pool, scripts, failed[:MOST_SHRUNK])
     if as_json:
         typer.echo(json.dumps(_plain(outcomes, shortest, seconds), default=str))
     else:
         _tell(console, outcomes, shortest, seconds, shows_trace=trace)
-    raise typer.Exit(FAILED if failed else 0)
+    if unplayed:
+        told = (
+            f"Interrupted: {len(unplayed)} seeds were not played; go on with --from {unplayed[0]}."
+        )
+        console.out(told, highlight=False)
+    raise typer.Exit(FAILED if failed else INTERRUPTED if unplayed else 0)
+
+
+def _obey_the_parent() -> None:
+    """A worker leaves Ctrl-C to the command, and ends at once when it is told to.
+
+    An exception in the middle of a run would be taken for a failure of the actor it strikes.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _kinds(text: str) -> list[str] | None:
@@ -81,42 +100,72 @@ def _kinds(text: str) -> list[str] | None:
 
 
 def _played(
-    scripts: "list[Script]", jobs: int, console: "Console", *, keeps_trace: bool
-) -> "Iterator[Outcome]":
+    pool: ProcessPoolExecutor, scripts: "list[Script]", console: "Console", *, keeps_trace: bool
+) -> "list[Outcome]":
+    """What came of every seed, in their order; of those ended, where Ctrl-C came first.
+
+    A seed that fails is told of at once: a long soak that is cut short has said what it found.
+    """
     from rich import progress as show  # noqa: PLC0415 - only this command draws a bar
 
-    # Here and not in the workers: they are forks, and need not each import it all.
     from simulation.running import play  # noqa: PLC0415 - see above
 
-    workers = min(len(scripts), jobs or os.cpu_count() or 1)
-    if workers == 1:
-        for script in scripts:
-            yield play(script, keeps_trace=keeps_trace)
-        return
     name, left = show.TextColumn("{task.description}"), show.TimeRemainingColumn()
     bar = show.Progress(name, show.BarColumn(), show.MofNCompleteColumn(), left, console=console)
-    with bar as progress, ProcessPoolExecutor(workers) as pool:
-        task = progress.add_task("seeds", total=len(scripts))
-        running = [pool.submit(play, script, keeps_trace=keeps_trace) for script in scripts]
-        failures = 0
-        for done in as_completed(running):
-            outcome = done.result()
-            failures += bool(outcome.violations)
+    outcomes: list[Outcome] = []
+    tenths = {len(scripts) * tenth // 10 for tenth in range(1, 11)}
+    with bar as progress:
+        task = progress.add_task("seeds (0 failed)", total=len(scripts))
+
+        def take(outcome: "Outcome") -> None:
+            outcomes.append(outcome)
+            for violation in outcome.violations:
+                console.out(f"seed {outcome.seed}: {violation}", highlight=False)
+            failures = sum(bool(x.violations) for x in outcomes)
             progress.update(task, advance=1, description=f"seeds ({failures} failed)")
-            yield outcome
+            if not console.is_terminal and len(outcomes) in tenths:
+                told = f"{len(outcomes)} of {len(scripts)} seeds, {failures} failed"
+                console.out(told, highlight=False)
+
+        try:
+            running = [pool.submit(play, script, keeps_trace=keeps_trace) for script in scripts]
+            for done in as_completed(running):
+                take(done.result())
+        except STOPPED:
+            _end_the_workers()
+    return sorted(outcomes, key=lambda x: x.seed)
 
 
-def _shortest(scripts: "list[Script]", outcome: "Outcome") -> "Script":
+def _shrunk(
+    pool: ProcessPoolExecutor, scripts: "list[Script]", failed: "list[Outcome]"
+) -> "dict[int, Script]":
+    """The shortest scripts that still fail; those found, where Ctrl-C came first."""
+    by_seed = {x.seed: x for x in scripts}
+    running = {
+        x.seed: pool.submit(_shortest, by_seed[x.seed], x.violations[0].invariant) for x in failed
+    }
+    shortest: dict[int, Script] = {}
+    try:
+        for seed, each in running.items():
+            shortest[seed] = each.result()
+    except STOPPED:
+        _end_the_workers()
+    return shortest
+
+
+def _end_the_workers() -> None:
+    for worker in multiprocessing.active_children():
+        worker.terminate()
+
+
+def _shortest(script: "Script", wanted: str) -> "Script":
     """The shortest script that breaks the same invariant."""
     from simulation.running import play  # noqa: PLC0415 - see above
     from simulation.shrinking import shrink  # noqa: PLC0415 - see above
 
-    wanted = outcome.violations[0].invariant
-
     def fails(script: "Script") -> bool:
-        return any(x.invariant == wanted for x in play(script).violations)
+        return any(x.invariant == wanted for x in play(script, stops_early=True).violations)
 
-    script = next(x for x in scripts if x.seed == outcome.seed)
     return shrink(script, fails)
 
 
@@ -131,11 +180,9 @@ def _tell(
     for outcome in outcomes:
         if shows_trace:
             console.out("\n".join(outcome.trace), highlight=False)
-        for violation in outcome.violations:
-            console.out(f"seed {outcome.seed}: {violation}", highlight=False)
         if outcome.seed in shortest:
             entries = shortest[outcome.seed].entries
-            console.out(f"  {len(entries)} entries are enough:", highlight=False)
+            console.out(f"seed {outcome.seed}: {len(entries)} entries are enough:", highlight=False)
             for entry in entries:
                 console.out(f"  {entry}", highlight=False)
     total = _totals(outcomes, seconds)
