@@ -82,7 +82,7 @@ class EngineRpc:
         self._line = market.exchange.open_session(is_websocket=is_stream)
         self._waiting: list[Future[bytes]] = []
         self._by_label: dict[str, Future[bytes]] = {}
-        self.is_connected = not is_stream
+        self.is_connected = self._is_authorized = not is_stream
 
     def connect(self) -> None:
         market = self._market
@@ -93,11 +93,11 @@ class EngineRpc:
             raise NotSent(f"the venue cannot be reached ({status or 'no answer'})")
         self.close()
         self._line = self._market.exchange.open_session(is_websocket=True)
-        self.is_connected = True
+        self.is_connected, self._is_authorized = True, False
         self._market.streams.append(self)
 
     def authorize(self, access_token: str = "") -> None:
-        self._token = access_token
+        self._token, self._is_authorized = access_token, True
 
     def close(self) -> None:
         if self._is_stream and self.is_connected:
@@ -118,6 +118,8 @@ class EngineRpc:
         fate = market.faults(method, params)
         if not self.is_connected or fate is Fate.NOT_SENT:
             raise NotSent(f"{method}: not connected")
+        if not self._is_authorized and method.startswith("private/"):
+            raise NotSent(f"{method}: not logged in yet")
         if market.is_partitioned and not self._is_stream:
             raise NotSent(f"{method}: no connection to be had")
         for hear in market.hearers:

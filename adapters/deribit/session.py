@@ -79,7 +79,7 @@ class DeribitSession:
         return credentials
 
     def _keep_fallback_alive(self) -> None:
-        """Logs in over HTTP when it has no token, or an old one, and no stream can be had.
+        """Logs in over HTTP when it has no token, or an old one, and the stream does not log in.
 
         Otherwise an outage of the websocket would take the fallback down with it, and with it
         the way to send a protective order: for a process that starts during one, at once.
@@ -158,6 +158,7 @@ class DeribitSession:
         """A fresh log-in, asked for again when its reply is lost: the newer tokens are used.
 
         A position may be bare meanwhile, so the first wait is short; a slow venue gets the rest.
+        Before that HTTP gets a token: a stream that has gone mute may stay so.
         """
         brisk = BRISK * self._timeout
         try:
@@ -165,6 +166,8 @@ class DeribitSession:
         except Throttled:
             raise
         except OutcomeUnknown:
+            if rpc is self._stream:
+                self._keep_fallback_alive()
             rest = self._timeout - brisk
             return self._authenticate(rpc, self._grant(), self._client_secret, rest)
 

@@ -28,8 +28,7 @@ from actors.messages.trading import (
 )
 from actors.registry import check_book
 from actors.tree import Plan
-from adapters.paper.faults.of_news import ConnectionRefused
-from adapters.paper.faults.plan import FaultPlan
+from adapters.paper.faults.plan import AnyFault, FaultPlan
 from adapters.paper.faults.weather import Weather
 from adapters.paper.market import BookShape
 from adapters.paper.records import OrderRecord
@@ -328,12 +327,10 @@ class Scene:
 
         self.market.faults = decide
 
-    def refuse_streams(self) -> None:
-        """From now on no websocket is to be had; plain requests work."""
-        refused = FaultPlan(fault=(ConnectionRefused(),))
-        self.market.weather = Weather(
-            self.market.exchange, refused, seed=1, now_ms=self.world.now_ms()
-        )
+    def strike(self, *faults: AnyFault) -> None:
+        """From now on the venue has these faults."""
+        plan, now_ms = FaultPlan(fault=faults), self.world.now_ms()
+        self.market.weather = Weather(self.market.exchange, plan, seed=1, now_ms=now_ms)
 
     def kind(self) -> None:
         """No more faults: the network and the venue behave."""

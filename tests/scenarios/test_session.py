@@ -23,6 +23,9 @@ from actors.messages.trading import (
 )
 from actors.messages.watch import LookFailed
 from adapters.deribit.channels import account_channels
+from adapters.paper.faults.of_news import ConnectionRefused
+from adapters.paper.faults.of_requests import Refused, RequestLost
+from adapters.paper.faults.plan import AnyFault
 from domain.labels import Role
 from simulation.daemon import default_plan
 from simulation.venue import Fate, Refusal
@@ -30,6 +33,9 @@ from tests.scenarios.conftest import Stage
 from tests.scenarios.scene import BTC, PLACE, Once
 
 SEEDS = range(4)
+NO_STREAM = ConnectionRefused()
+MUTE_STREAM = RequestLost(transport="websocket")
+NO_SUBSCRIPTION = Refused(code=10041, methods=("private/subscribe",))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -327,30 +333,31 @@ def test_without_prices_it_is_not_ready_and_says_so(stage: Stage) -> None:
     assert not scene.events(Ready)
 
 
-def test_a_start_without_the_stream_protects_over_http(stage: Stage) -> None:
-    """No websocket is to be had from the first moment on: the naked position found in the book
-    gets its stop all the same. (Found by the simulation: no log-in, no stop, for ever.)"""
+@pytest.mark.parametrize("fault", [NO_STREAM, MUTE_STREAM])
+def test_a_start_without_the_stream_protects_over_http(stage: Stage, fault: AnyFault) -> None:
+    """No websocket is to be had from the first moment on, or it says nothing: the naked position
+    found in the book gets its stop all the same. (Found by the simulation: no log-in, no stop, for
+    ever.)"""
     scene = stage().ready()
     trade_id = scene.bracket()
     scene.crash()
     (stop,) = scene.stops(trade_id)
     scene.market.ask("private/cancel", order_id=stop.order_id)
-    scene.refuse_streams()
+    scene.strike(fault)
     scene.boot()
-    scene.until(lambda: scene.cover(BTC) >= abs(scene.position()) > 0, limit=15)
+    scene.until(lambda: scene.cover(BTC) >= abs(scene.position()) > 0, limit=6)
 
 
-@pytest.mark.parametrize("what", ["stream", "subscription"])
-def test_a_start_without_the_stream_looks_and_tidies_over_http(stage: Stage, what: str) -> None:
+@pytest.mark.parametrize("fault", [NO_STREAM, MUTE_STREAM, NO_SUBSCRIPTION])
+def test_a_start_without_the_stream_looks_and_tidies_over_http(
+    stage: Stage, fault: AnyFault
+) -> None:
     """Until the first websocket nobody looked at the account: a stop that a person took away
     stayed away, and what a lost trade had left stayed. (Found by the simulation, seed 100119.)"""
     scene = stage().ready()
     trade_id = scene.bracket()
     scene.crash()
-    if what == "stream":
-        scene.refuse_streams()
-    else:
-        scene.fault(Once(Refusal(10041), "private/subscribe", times=1000))
+    scene.strike(fault)
     scene.boot()
     scene.run(10)
     (stop,) = scene.stops(trade_id)
@@ -370,7 +377,7 @@ def test_tokens_that_died_while_the_stream_is_down_are_renewed_at_once(stage: St
     a position waited for its stop until the stream was back.)"""
     scene = stage().ready()
     trade_id = scene.bracket()
-    scene.refuse_streams()
+    scene.strike(NO_STREAM)
     scene.market.hang_up()
     scene.run(65)
     scene.market.exchange.sessions.revoke_all()
