@@ -285,14 +285,15 @@ class Execution(Actor):
     def _settle(self, drift: Drift) -> None:
         """Gives trades what was done to them unheard, and has them compare themselves."""
         trades = self._house.on(drift.instrument_name)
-        shares = self._drifts.settle(drift, trades)
+        story = self._drifts.settle(drift, trades)
         if self._drifts.unread:
             self.after(DRIFT_RETRY, watch.DriftDue)
-        if shares is None:
+        if story is None:
             return
-        for share in shares:
-            self._house.tell(share.trade_id, share.report(self.clock.now()))
+        self._home.heard(story)
         for trade in trades:
+            told = say.StoryReport(at=self.clock.now(), fills=story.of(trade.id), told=story.told)
+            self._house.tell(trade.id, told)
             self._house.verify(trade, "drift")
 
     # -- kill ------------------------------------------------------------

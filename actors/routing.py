@@ -1,34 +1,18 @@
 """The way home: which trade an order or a fill that the venue reports belongs to."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from decimal import Decimal
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from actors.messages.trading import FillReport, OrderReport
 from actors.messages.venue import ChangesReport
 from domain import labels
-from domain.attribution import Allocation, OpenTrade, attribute, is_netted_away
-from domain.labels import Label, Role
-from domain.orders import ZERO, Fill, Order
-from domain.trade import NETTED_BY, Trade
+from domain.labels import Label
+from domain.orders import Fill, Order
+from domain.story import Share, Story, label_of, part_of, parts_of
+from domain.trade import Trade
 from domain.watch import Drift
 
 SEEN_KEPT = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """A trade's part of a fill. ``is_foreign``: not by an order of ours."""
-
-    trade_id: str
-    fill: Fill
-    is_foreign: bool
-
-    def report(self, at: datetime) -> FillReport:
-        """As the trade is told of it."""
-        return FillReport(at=at, fill=self.fill, is_foreign=self.is_foreign)
 
 
 class ReportRouter:
@@ -63,7 +47,10 @@ class ReportRouter:
                 yield trade_id, OrderReport(at=message.at, order=order)
         for fill in message.fills:
             for share in self.of_fill(fill, trades):
-                yield share.trade_id, share.report(message.at)
+                yield (
+                    share.trade_id,
+                    FillReport(at=message.at, fill=share.fill, is_foreign=share.is_foreign),
+                )
 
     def of_order(self, order: Order) -> str:
         """The trade that owns an order: by its label, or by the trigger it came from."""
@@ -89,7 +76,7 @@ class ReportRouter:
         external = self._external
         if fill.trade_id in self._seen:
             return
-        label = self._labels.get(fill.order_id) or labels.parse(fill.label)
+        label = label_of(fill, self._labels)
         if label is not None and label.trade_id in trades:
             yield Share(label.trade_id, fill, is_foreign=False)
             return
@@ -97,13 +84,18 @@ class ReportRouter:
         name = fill.instrument_name
         held = {x.id: max(0, x.position) for x in trades.values()}
         before = external.get(name, 0)
-        for part in _parts(fill, self._labels, self._parents, trades.values(), held, before):
+        for part in parts_of(fill, self._labels, self._parents, trades.values(), held, before):
             if part.trade_id is not None and part.trade_id in trades:
-                yield Share(part.trade_id, _part_of(fill, part.contracts), is_foreign=True)
+                yield Share(part.trade_id, part_of(fill, part.contracts), is_foreign=True)
             else:
                 signed = part.contracts * fill.side.sign
                 external[name] = external.get(name, 0) + signed
                 self._log.warning("external_fill", instrument=name, contracts=signed)
+
+    def heard(self, story: Story) -> None:
+        """These fills are accounted for; news of them that is late is no news."""
+        for trade_id in story.foreign:
+            self._remember(trade_id)
 
     def forget(self, trade: Trade) -> None:
         """A trade is over: its fills may be told again, its orders are not coming back."""
@@ -118,97 +110,3 @@ class ReportRouter:
         self._seen[trade_id] = None
         while len(self._seen) > SEEN_KEPT:
             del self._seen[next(iter(self._seen))]
-
-
-def shared_out_again(
-    fills: Sequence[Fill],
-    trades: Sequence[Trade],
-    position: int,
-    *,
-    is_whole: bool = False,
-) -> tuple[Share, ...]:
-    """What foreign hands did to our trades on one instrument, from the whole story.
-
-    For when reports were lost, or came when too little was known. ``fills`` are all fills of the
-    instrument (every owner) since before the oldest trade began, oldest first; ``position`` is
-    the venue's after them, in signed contracts. What was there before is EXTERNAL: or a fill that
-    the venue does not show yet, unless the story ``is_whole``. A trade that knows a share already
-    counts it once.
-    """
-    held = {trade.id: 0 for trade in trades}
-    sides = {trade.id: trade.plan.side for trade in trades}
-    before = external = position - sum(fill.contracts * fill.side.sign for fill in fills)
-    shares: list[Share] = []
-    for fill in fills:
-        label = labels.parse(fill.label)
-        if _is_of_a_closed_trade(label, held):
-            external += fill.contracts * fill.side.sign
-            continue
-        for part in _parts(fill, {}, {}, trades, held, external):
-            if part.trade_id not in held:
-                external += part.contracts * fill.side.sign
-                continue
-            adds = fill.side is sides[part.trade_id]
-            held[part.trade_id] += part.contracts if adds else -part.contracts
-            if label is None or label.trade_id != part.trade_id:
-                share = _part_of(fill, part.contracts)
-                shares.append(Share(part.trade_id, share, is_foreign=True))
-    against = external if is_whole else external - before
-    if is_netted_away(sum(held[x] * sides[x].sign for x in held), against, position):
-        shares += [x for trade in trades for x in _netted(fills, trade, held[trade.id])]
-    return tuple(shares)
-
-
-def _netted(fills: Iterable[Fill], trade: Trade, contracts: int) -> Iterator[Share]:
-    """So much of a trade's entry, first come first gone, as having ended where it began."""
-    for fill in fills:
-        label = labels.parse(fill.label)
-        taken = min(contracts, fill.contracts)
-        if taken > 0 and label == Label(trade.id, Role.ENTRY, label.attempt if label else 0):
-            contracts -= taken
-            gone = replace(
-                fill,
-                trade_id=f"{fill.trade_id}.{NETTED_BY}",
-                order_id=NETTED_BY,
-                label="",
-                side=fill.side.opposite,
-                contracts=taken,
-                fee=ZERO,
-                profit_loss=ZERO,
-            )
-            yield Share(trade.id, gone, is_foreign=True)
-
-
-def _is_of_a_closed_trade(label: Label | None, held: Mapping[str, int]) -> bool:
-    """Its position was there before the story begins, or is: not ours to share out."""
-    if label is None or label.trade_id in held:
-        return False
-    return not label.trade_id.startswith((labels.FLATTENING, labels.GUARDING))
-
-
-def _parts(  # noqa: PLR0917 (as `attribute` wants it, with the guard's fills made foreign)
-    fill: Fill,
-    orders: Mapping[str, Label],
-    parents: Mapping[str, str],
-    trades: Iterable[Trade],
-    held: Mapping[str, int],
-    external: int,
-) -> tuple[Allocation, ...]:
-    """How a fill is split. What guards an EXTERNAL position closes that, not a trade."""
-    if labels.is_guard(fill.label):
-        fill = replace(fill, label="")
-    open_trades = [OpenTrade(x.id, x.plan.instrument_name, x.plan.side, held[x.id]) for x in trades]
-    return attribute(fill, orders, parents, open_trades, external=external)
-
-
-def _part_of(fill: Fill, contracts: int) -> Fill:
-    if contracts == fill.contracts:
-        return fill
-    part = Decimal(contracts) / fill.contracts
-    booked = fill.profit_loss
-    return replace(
-        fill,
-        contracts=contracts,
-        fee=fill.fee * part,
-        profit_loss=None if booked is None else booked * part,
-    )

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from actors.ports import NotSent, OutcomeUnknown, Rejected, Venue
-from actors.routing import Share, shared_out_again
 from actors.trade_truth import since_ms
+from domain.story import Story, shared_out_again
 from domain.trade import Trade
 from domain.watch import Drift
 
@@ -38,18 +38,18 @@ class DriftSettler:
         for memory in (self._settled, self._denied_since, self.unread):
             memory.pop(instrument, None)
 
-    def settle(self, drift: Drift, trades: Sequence[Trade]) -> tuple[Share, ...] | None:
+    def settle(self, drift: Drift, trades: Sequence[Trade]) -> Story | None:
         """What belongs to these trades after all; None when it cannot be read now."""
         name = drift.instrument_name
         self.unread[name] = drift
         if not trades:
             self._denied_since.pop(name, None)
-        story = self._story(name, trades) if trades else ()
+        story = self._story(name, trades) if trades else Story()
         if story is not None and name not in self._denied_since:
             self._settled[name] = self.unread.pop(name)
         return story
 
-    def _story(self, instrument: str, trades: Sequence[Trade]) -> tuple[Share, ...] | None:
+    def _story(self, instrument: str, trades: Sequence[Trade]) -> Story | None:
         """Fills only add up to a position that does not move while they are read."""
         try:
             before = self._position(instrument)
@@ -61,11 +61,11 @@ class DriftSettler:
         if before != after:
             return None
         is_whole = self._is_denied_for_long(instrument, after, trades)
-        shares = shared_out_again(fills, trades, after, is_whole=is_whole)
+        story = shared_out_again(fills, trades, after, is_whole=is_whole)
         known = {x.trade_id for trade in trades for x in trade.fills}
-        if is_whole or any(x.fill.trade_id not in known for x in shares):
+        if is_whole or any(x.fill.trade_id not in known for x in story.shares):
             self._denied_since.pop(instrument, None)
-        return shares
+        return story
 
     def _is_denied_for_long(self, instrument: str, position: int, trades: Sequence[Trade]) -> bool:
         """Whether the trades have held for a while what the venue does not have.

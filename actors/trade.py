@@ -21,6 +21,7 @@ from actors.messages.trading import (
     OrderReport,
     PriceReport,
     StepDue,
+    StoryReport,
     TradeRecovered,
     VerifyTrade,
 )
@@ -31,7 +32,7 @@ from actors.trade_record import RecordKeeper
 from actors.trade_steps import StepTaker
 from domain import bracket, outcomes
 from domain.exposure import measured_anew
-from domain.reports import apply_fills, apply_order
+from domain.reports import apply_fills, apply_order, retold
 from domain.steps import BracketPolicy
 from domain.trade import ExitReason, Trade
 from domain.trailing import followed
@@ -129,6 +130,10 @@ class TradeActor(Actor):
         self._keeper.change(apply_fills(self._trade, (message.fill,), now, foreign=foreign))
         self._advance()
 
+    def on_story_report(self, message: StoryReport) -> None:
+        self._keeper.change(retold(self._trade, message.fills, message.told, self.clock.now()))
+        self._advance()
+
     def on_price_report(self, message: PriceReport) -> None:
         self._keeper.change(followed(self._trade, message.price, self._instrument))
         self._advance()
@@ -196,6 +201,7 @@ class TradeActor(Actor):
 TradeActor.handlers = {
     OrderReport: TradeActor.on_order_report,
     FillReport: TradeActor.on_fill_report,
+    StoryReport: TradeActor.on_story_report,
     PriceReport: TradeActor.on_price_report,
     CloseTrade: TradeActor.on_close_trade,
     VerifyTrade: TradeActor.on_verify_trade,

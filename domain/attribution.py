@@ -1,7 +1,8 @@
 """Whose fill is it: which trade an execution belongs to, since positions carry no label.
 
-A fill is claimed by its order id, by its label, or by the order it descends from. What is left
-is a liquidation, or somebody else's hand. Every contract ends up somewhere: with a trade, or
+A fill is claimed by its order id, by its label, or by the order it descends from, if the trade
+is open. What is left is a liquidation, or somebody else's hand; so is an order of a trade that is
+over. Every contract ends up somewhere: with a trade, or
 with EXTERNAL, the part of the position that no trade owns. So the ledger (remaining contracts
 of the trades plus EXTERNAL) keeps equal to the venue's position.
 
@@ -16,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domain.labels import Label, Role, parse
+from domain.labels import FLATTENING, Label, Role, parse
 from domain.orders import Fill, Side
 
 
@@ -91,38 +92,25 @@ def _claim(
     parent_of: Mapping[str, str],
     trades: Sequence[OpenTrade],
 ) -> _Claim | None:
-    """The owner by order id, by label, or by descent; None when the order is not ours."""
+    """The owner by order id, by label, or by descent; None when the order is not ours.
+
+    What a trade that is over left behind claims nothing: it acts as a hand does, and takes back
+    what is EXTERNAL first. Flattening closes for every trade.
+    """
     label = (
         orders_by_id.get(fill.order_id)
-        or _labelled(fill, orders_by_id, trades)
+        or parse(fill.label)
         or _inherited(fill.order_id, orders_by_id, parent_of)
     )
     if label is None:
         return None
-    closes = any(t.trade_id == label.trade_id and t.side is not fill.side for t in trades)
+    own = next((t for t in trades if t.trade_id == label.trade_id), None)
+    if own is None:
+        is_flattening = label.trade_id.startswith(FLATTENING) and label.role is not Role.ENTRY
+        return _Claim(label.trade_id, label.role) if is_flattening else None
     # A child of the entry that trades against it is the stop or the target: which, is unknown.
-    role = None if label.role is Role.ENTRY and closes else label.role
-    return _Claim(label.trade_id, role)
-
-
-def _labelled(
-    fill: Fill, orders_by_id: Mapping[str, Label], trades: Sequence[OpenTrade]
-) -> Label | None:
-    """The label the fill carries, if it is ours.
-
-    An entry of a trade nobody recorded is no claim: it must not pass for a known position.
-    """
-    label = parse(fill.label)
-    if label is None or label.role is not Role.ENTRY:
-        return label
-    return label if _exists(label.trade_id, orders_by_id, trades) else None
-
-
-def _exists(trade_id: str, orders_by_id: Mapping[str, Label], trades: Sequence[OpenTrade]) -> bool:
-    """Whether the trade is known, by itself or by one of its orders."""
-    return any(trade.trade_id == trade_id for trade in trades) or any(
-        label.trade_id == trade_id for label in orders_by_id.values()
-    )
+    closes = own.side is not fill.side
+    return _Claim(label.trade_id, None if label.role is Role.ENTRY and closes else label.role)
 
 
 def _inherited(

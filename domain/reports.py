@@ -6,7 +6,7 @@ not. Orders and fills find home by id, by the trigger they came from, or by labe
 Sources: deribit-semantics sections 5.3 (triggers), 7.3 (attribution) and 10 (the fifty races).
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -187,27 +187,45 @@ def apply_fills(
 
     ``foreign`` ones (closed by hand, liquidated) were attributed to this trade by Execution;
     without it, fills that match none of our orders are left out. An order of ours that is known
-    by nothing but its fill is adopted by label.
+    by nothing but its fill is adopted by label. One that was taken for a hand's and shared out is
+    ours whole when it turns out to be.
     """
-    seen = {x.trade_id for x in trade.fills}
-    changed, booked = trade, list(trade.fills)
+    changed, booked = trade, {x.trade_id: x for x in trade.fills}
     for fill in fills:
-        if fill.trade_id in seen:
+        had = booked.get(fill.trade_id)
+        if had is not None and (foreign or had.contracts >= fill.contracts):
             continue
         line = find_line(changed, fill.order_id, fill.label, None)
         line = line or linked.slot_of(changed, fill.label)
         known = line or _adopted(changed, fill.label, fill.contracts, now)
         if known is None and not foreign:
             continue
-        seen.add(fill.trade_id)
         if known is not None and (line is None or fill.order_id not in line.ids):
             changed = with_line(changed, _with_fill_id(known, fill.order_id))
-        booked.append(_allocated(fill, known.role if known else None))
-    if len(booked) == len(trade.fills):
-        return trade
+        booked[fill.trade_id] = _allocated(fill, known.role if known else None)
     # What was netted away went after the entry it is a part of, and in the same instant.
-    booked.sort(key=lambda x: (x.timestamp_ms, x.trade_seq, x.order_id == NETTED_BY))
-    return measured(_doubted(trade, replace(changed, fills=tuple(booked))), now)
+    ordered = sorted(
+        booked.values(), key=lambda x: (x.timestamp_ms, x.trade_seq, x.order_id == NETTED_BY)
+    )
+    if tuple(ordered) == trade.fills:
+        return trade
+    return measured(_doubted(trade, replace(changed, fills=tuple(ordered))), now)
+
+
+def retold(trade: Trade, fills: Iterable[Fill], told: Container[str], now: datetime) -> Trade:
+    """What foreign hands did, as the whole story has it: of the fills it has ``told`` of, theirs
+    are these ``fills`` and no others.
+
+    How much of a fill is whose depends on what is known when it is heard of, so a share may have
+    been too small, too large or no share at all. Fills of our own orders are ours whatever is told.
+    """
+    ours = {order_id for line in trade.lines for order_id in line.ids}
+    kept = tuple(
+        x
+        for x in trade.fills
+        if x.order_id in ours or x.trade_id.removesuffix(f".{NETTED_BY}") not in told
+    )
+    return measured(apply_fills(replace(trade, fills=kept), fills, now, foreign=True), now)
 
 
 def _with_fill_id(line: Line, order_id: str) -> Line:

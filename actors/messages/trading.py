@@ -90,6 +90,17 @@ class FillReport(Report):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoryReport(Report):
+    """All that foreign hands did to a trade by the fills ``told`` (the venue's trade ids).
+
+    Whatever the trade has of these fills otherwise was a mistake.
+    """
+
+    fills: tuple[Fill, ...]
+    told: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PriceReport(Report):
     """The price has come so far that the trade's stop has to be moved. USD/USDC per coin."""
 

@@ -14,6 +14,7 @@ from domain.reports import apply_fills, apply_order
 from domain.steps import BracketPolicy, Do, Step
 from domain.trade import ExitReason, Line, LineStatus, Trade, TradeFill, TradePlan
 from tests.domain.catalogue import BTC, D
+from tests.domain.catalogue import fill as of_anyone
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 START_MS = round(START.timestamp() * 1000)
@@ -260,3 +261,21 @@ def stop_order(contracts: int = 10, order_id: str = "s1", **changes: Any) -> Ord
     waits = OrderState.UNTRIGGERED
     usual = report(Role.STOP, waits, contracts=contracts, order_id=order_id)
     return replace(usual, **changes)
+
+
+def told(number: int, side: Side, contracts: int, label: str = "", **changes: Any) -> Fill:
+    """Anybody's fill with this number in the venue's order of time."""
+    named = replace(
+        of_anyone(side, contracts, label=label, order_id=f"o{number}"),
+        trade_id=f"f{number}",
+        trade_seq=number,
+        timestamp_ms=number,
+        fee=D(contracts),
+        profit_loss=D(-contracts),
+    )
+    return replace(named, **changes)
+
+
+def a_trade(trade_id: str = TRADE_ID, side: Side = Side.BUY) -> Trade:
+    """A trade of which nothing was heard yet."""
+    return Trade(plan=plan(trade_id=trade_id, side=side))

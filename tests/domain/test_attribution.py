@@ -66,7 +66,6 @@ def test_an_entry_adds_to_its_trade() -> None:
     one = fill(BUY, 40, order_id="77")
     orders = {"77": Label("a", Role.ENTRY, 1)}
     assert split(one, [long("a", 0)], orders) == [by_order("a", 40, Role.ENTRY)]
-    assert split(one, [], orders) == [by_order("a", 40, Role.ENTRY)]
 
 
 @pytest.mark.parametrize("role", [Role.STOP, Role.TARGET, Role.CLOSE, Role.EMERGENCY])
@@ -76,12 +75,12 @@ def test_a_label_of_ours_claims_an_unknown_order(role: Role) -> None:
     assert split(one, [long("b", 50), long("a", 100)]) == [by_order("a", 100, role)]
 
 
-def test_an_entry_label_needs_a_trade_we_know() -> None:
-    """Rule 2: an entry of a known trade is adopted; of a trade nobody recorded it is EXTERNAL."""
+def test_an_entry_needs_an_open_trade() -> None:
+    """Rule 2: an entry of an open trade is adopted; of any other it must not pass for known."""
     one = fill(BUY, 10, label="bw.a.entry.1")
-    known_by_order = {"5": Label("a", Role.ENTRY, 2)}
+    known_by_order = {"unheard-of": Label("a", Role.ENTRY, 2)}
     assert split(one, [long("a", 0)]) == [by_order("a", 10, Role.ENTRY)]
-    assert split(one, [], known_by_order) == [by_order("a", 10, Role.ENTRY)]
+    assert split(one, [], known_by_order) == [external(10)]
     assert split(one, [long("b", 5)]) == [external(10)]
 
 
@@ -183,11 +182,21 @@ def test_an_over_close_spills_to_the_next_trade_then_external() -> None:
     ]
 
 
-def test_an_orphan_of_a_closed_trade_spills_at_once() -> None:
-    """Rule 6: the stop of a trade that is gone closes what is open on that side."""
+def test_an_orphan_of_a_closed_trade_acts_as_a_hand_does() -> None:
+    """Rule 5: the stop of a trade that is gone closes what is nobody's, then what is open."""
     one = fill(SELL, 10, label="bw.gone.sl.1")
-    assert split(one, [long("a", 30)]) == [by_order("a", 10, Role.STOP)]
+    assert split(one, [long("a", 30)]) == [by_hand("a", 10)]
+    assert split(one, [long("a", 30)], external_before=7) == [by_hand("a", 3), external(7)]
+    known = {"unheard-of": Label("gone", Role.STOP, 1)}
+    assert split(one, [long("a", 30)], known) == [by_hand("a", 10)]
     assert split(one, []) == [external(10)]
+
+
+def test_flattening_closes_trades_before_what_is_nobodys() -> None:
+    """Rule 6: the orders of a kill belong to no trade, and close for all of them."""
+    one = fill(SELL, 50, label="bw.flat-x.close.1")
+    parts = split(one, [long("a", 30)], external_before=20)
+    assert parts == [by_order("a", 30, Role.CLOSE), external(20)]
 
 
 def test_an_exit_on_the_wrong_side_closes_nothing() -> None:

@@ -1,0 +1,179 @@
+"""Whose doing was what on one instrument, from all its fills: the whole story.
+
+Live, a fill is shared out from what is known at that moment, and that may be too little; the
+story is read when the account drifts, and its word counts.
+
+Sources: deribit-semantics section 7.3 (attribution); `domain.attribution` for the rules.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from domain import labels
+from domain.attribution import Allocation, OpenTrade, attribute, is_netted_away
+from domain.labels import Label, Role
+from domain.orders import ZERO, Fill
+from domain.trade import NETTED_BY, Trade, TradeFill
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A trade's part of a fill. ``is_foreign``: not by an order of ours."""
+
+    trade_id: str
+    fill: Fill
+    is_foreign: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What foreign hands did to our trades on one instrument, from all its fills.
+
+    ``shares`` is all there is for these trades among the fills ``told``; ``foreign`` are those
+    of them that no order of these trades made.
+    """
+
+    shares: tuple[Share, ...] = ()
+    told: frozenset[str] = frozenset()
+    foreign: frozenset[str] = frozenset()
+
+    def of(self, trade_id: str) -> tuple[Fill, ...]:
+        """What foreign hands did to this trade."""
+        return tuple(x.fill for x in self.shares if x.trade_id == trade_id)
+
+
+def shared_out_again(
+    fills: Sequence[Fill],
+    trades: Sequence[Trade],
+    position: int,
+    *,
+    is_whole: bool = False,
+) -> Story:
+    """What foreign hands did to our trades on one instrument, from the whole story.
+
+    For when reports were lost, or came when too little was known. ``fills`` are all fills of the
+    instrument (every owner) since before the oldest trade began, oldest first; ``position`` is
+    the venue's after them, in signed contracts. What was there before is EXTERNAL: or a fill that
+    the venue does not show yet, unless the story ``is_whole``.
+    """
+    fills = _with_those_known(fills, trades)
+    orders = _orders_of(trades)
+    held = {trade.id: 0 for trade in trades}
+    sides = {trade.id: trade.plan.side for trade in trades}
+    before = external = position - sum(fill.contracts * fill.side.sign for fill in fills)
+    shares: list[Share] = []
+    foreign: set[str] = set()
+    for fill in fills:
+        label = label_of(fill, orders)
+        if label is None or label.trade_id not in held:
+            foreign.add(fill.trade_id)
+        for part in parts_of(fill, orders, {}, trades, held, external):
+            if part.trade_id not in held:
+                external += part.contracts * fill.side.sign
+                continue
+            adds = fill.side is sides[part.trade_id]
+            held[part.trade_id] += part.contracts if adds else -part.contracts
+            if label is None or label.trade_id != part.trade_id:
+                share = part_of(fill, part.contracts)
+                shares.append(Share(part.trade_id, share, is_foreign=True))
+    against = external if is_whole else external - before
+    if is_netted_away(sum(held[x] * sides[x].sign for x in held), against, position):
+        shares += [x for trade in trades for x in _netted(fills, trade, held[trade.id], orders)]
+    return Story(tuple(shares), frozenset(x.trade_id for x in fills), frozenset(foreign))
+
+
+def _with_those_known(fills: Sequence[Fill], trades: Iterable[Trade]) -> list[Fill]:
+    """The story with what the venue does not show yet, though our trades have heard of it."""
+    shown = {fill.trade_id for fill in fills}
+    late = [
+        _as_fill(known, trade.plan.instrument_name)
+        for trade in trades
+        for known in trade.fills
+        if known.trade_id not in shown and known.order_id != NETTED_BY
+    ]
+    return sorted((*fills, *late), key=lambda x: (x.timestamp_ms, x.trade_seq))
+
+
+def _as_fill(known: TradeFill, instrument_name: str) -> Fill:
+    """As the venue tells of it; whose it is, its order says."""
+    return Fill(
+        trade_id=known.trade_id,
+        trade_seq=known.trade_seq,
+        order_id=known.order_id,
+        label="",
+        instrument_name=instrument_name,
+        side=known.side,
+        contracts=known.contracts,
+        price=known.price,
+        fee=known.fee,
+        fee_currency="",
+        is_maker=False,
+        reduce_only=False,
+        timestamp_ms=known.timestamp_ms,
+        profit_loss=known.profit_loss,
+        is_liquidation=known.is_liquidation,
+    )
+
+
+def _orders_of(trades: Iterable[Trade]) -> dict[str, Label]:
+    """Every order these trades know to be theirs."""
+    return {
+        order_id: Label(trade.id, line.role, line.attempt)
+        for trade in trades
+        for line in trade.lines
+        for order_id in line.ids
+    }
+
+
+def label_of(fill: Fill, orders: Mapping[str, Label]) -> Label | None:
+    """What a fill's order is to us: by its id, or by the label it carries."""
+    return orders.get(fill.order_id) or labels.parse(fill.label)
+
+
+def _netted(
+    fills: Iterable[Fill], trade: Trade, contracts: int, orders: Mapping[str, Label]
+) -> Iterator[Share]:
+    """So much of a trade's entry, first come first gone, as having ended where it began."""
+    for fill in fills:
+        label = label_of(fill, orders)
+        taken = min(contracts, fill.contracts)
+        if taken > 0 and label == Label(trade.id, Role.ENTRY, label.attempt if label else 0):
+            contracts -= taken
+            gone = replace(
+                fill,
+                trade_id=f"{fill.trade_id}.{NETTED_BY}",
+                order_id=NETTED_BY,
+                label="",
+                side=fill.side.opposite,
+                contracts=taken,
+                fee=ZERO,
+                profit_loss=ZERO,
+            )
+            yield Share(trade.id, gone, is_foreign=True)
+
+
+def parts_of(  # noqa: PLR0917 (as `attribute` wants it)
+    fill: Fill,
+    orders: Mapping[str, Label],
+    parents: Mapping[str, str],
+    trades: Iterable[Trade],
+    held: Mapping[str, int],
+    external: int,
+) -> tuple[Allocation, ...]:
+    """How a fill is split."""
+    open_trades = [OpenTrade(x.id, x.plan.instrument_name, x.plan.side, held[x.id]) for x in trades]
+    return attribute(fill, orders, parents, open_trades, external=external)
+
+
+def part_of(fill: Fill, contracts: int) -> Fill:
+    if contracts == fill.contracts:
+        return fill
+    part = Decimal(contracts) / fill.contracts
+    booked = fill.profit_loss
+    return replace(
+        fill,
+        contracts=contracts,
+        fee=fill.fee * part,
+        profit_loss=None if booked is None else booked * part,
+    )

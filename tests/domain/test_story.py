@@ -1,0 +1,216 @@
+"""The whole story of an instrument: what foreign hands did to our trades."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.labels import Role
+from domain.orders import Fill, Side
+from domain.reports import apply_fills, retold
+from domain.story import Share, shared_out_again
+from domain.trade import NETTED_BY, Trade
+from tests.domain.builders import START, TRADE_ID, a_trade, entry, label_of, line, record, told
+from tests.domain.strategies import rule
+
+
+def shares_of(fills: list[Fill], trade: Trade, position: int, **more: bool) -> tuple[Share, ...]:
+    return shared_out_again(fills, [trade], position, **more).shares
+
+
+def amounts(shares: tuple[Share, ...]) -> list[tuple[str, int]]:
+    return [(share.trade_id, share.fill.contracts) for share in shares]
+
+
+ENTRY = label_of(Role.ENTRY)
+
+
+def test_a_foreign_sale_after_our_entry_closes_the_trade() -> None:
+    """Long ten by us, ten sold by hand: the position is flat, and the trade is told why."""
+    fills = [told(1, Side.BUY, 10, ENTRY), told(2, Side.SELL, 10)]
+    shares = shares_of(fills, a_trade(), position=0)
+    assert amounts(shares) == [(TRADE_ID, 10)]
+    assert shares[0].is_foreign
+
+
+def test_what_was_there_before_is_taken_back_first() -> None:
+    """Five foreign contracts were there already: selling five by hand is not ours."""
+    fills = [told(1, Side.BUY, 10, ENTRY), told(2, Side.SELL, 5)]
+    assert shares_of(fills, a_trade(), position=10) == ()
+
+
+def test_a_fill_larger_than_both_is_split_and_its_money_with_it() -> None:
+    """Fee and PnL of a fill are shared in proportion."""
+    fills = [told(1, Side.BUY, 10, ENTRY), told(2, Side.SELL, 14)]
+    (share,) = shares_of(fills, a_trade(), position=0)
+    assert share.fill.contracts == 10
+    assert share.fill.fee == Decimal(10)
+    assert share.fill.profit_loss == Decimal(-10)
+
+
+def test_the_exit_of_a_closed_trade_is_not_taken_for_somebody_elses() -> None:
+    """The window begins in the middle of a trade that is over: its end is its own."""
+    fills = [
+        told(1, Side.SELL, 7, label_of(Role.STOP, trade_id="old")),
+        told(2, Side.BUY, 10, ENTRY),
+    ]
+    assert shares_of(fills, a_trade(), position=10) == ()
+
+
+def test_closing_orders_of_a_kill_belong_to_the_trades() -> None:
+    """The kill closes by labels of its own; the trade learns that it is flat."""
+    label = label_of(Role.CLOSE, trade_id="flat-x")
+    fills = [told(1, Side.BUY, 10, ENTRY), told(2, Side.SELL, 10, label)]
+    assert amounts(shares_of(fills, a_trade(), position=0)) == [(TRADE_ID, 10)]
+
+
+def test_a_guard_that_fires_closes_what_it_guards() -> None:
+    """Never a trade beside it, as long as there is something foreign to close."""
+    label = label_of(Role.STOP, trade_id="ext-x")
+    fills = [
+        told(1, Side.BUY, 10, ENTRY),
+        told(2, Side.BUY, 5),
+        told(3, Side.SELL, 5, label),
+    ]
+    assert shares_of(fills, a_trade(), position=10) == ()
+
+
+AGAINST = [told(1, Side.SELL, 4), told(2, Side.BUY, 7, ENTRY), told(3, Side.BUY, 3, ENTRY)]
+
+
+def test_what_fills_against_a_persons_position_is_gone_once_the_venue_is_flat() -> None:
+    """Four were his: they end where the entry's first fill began. Before, nothing is told."""
+    assert shares_of(AGAINST, a_trade(), position=6) == ()
+    closed = [*AGAINST, told(4, Side.SELL, 6, label_of(Role.TARGET))]
+    (share,) = shares_of(closed, a_trade(), position=0)
+    gone = share.fill
+    assert (gone.side, gone.contracts, gone.price) == (Side.SELL, 4, AGAINST[1].price)
+    assert (gone.order_id, gone.fee, gone.profit_loss) == (NETTED_BY, 0, 0)
+
+
+def test_what_the_venue_does_not_show_yet_is_not_taken_for_netted() -> None:
+    """Long ten by us, and flat: somebody's fill before the story, or our exit that is late."""
+    fills = [told(1, Side.BUY, 10, ENTRY)]
+    assert shares_of(fills, a_trade(), position=0) == ()
+    assert amounts(shares_of(fills, a_trade(), 0, is_whole=True)) == [(TRADE_ID, 10)]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(list(Side)), st.integers(1, 9), st.booleans()), max_size=12),
+    st.integers(-20, 20),
+)
+def test_no_contract_is_invented_or_lost(steps: list[tuple[Side, int, bool]], before: int) -> None:
+    """The trade never holds less than nothing, and nobody gets more than was filled."""
+    trade, bought = a_trade(), 0
+    fills: list[Fill] = []
+    for number, (side, contracts, is_ours) in enumerate(steps, 1):
+        is_entry = is_ours and side is Side.BUY
+        bought += contracts if is_entry else 0
+        fills.append(told(number, side, contracts, ENTRY if is_entry else ""))
+    position = before + sum(x.contracts * x.side.sign for x in fills)
+    shares = shares_of(fills, trade, position)
+    taken = sum(share.fill.contracts for share in shares)
+    assert 0 <= taken <= bought
+    by_id = {x.trade_id: x for x in fills}
+    for share in shares:
+        original = by_id[share.fill.trade_id.removesuffix(f".{NETTED_BY}")]
+        assert share.fill.contracts <= original.contracts
+    netted = sum(x.fill.contracts for x in shares if x.fill.order_id == NETTED_BY)
+    assert not netted or (position <= 0 and taken == bought)
+
+
+def test_what_a_leftover_fills_is_shared_as_a_hands_would_be() -> None:
+    """The order of a trade that is over reduces ours: the venue booked it on our position.
+    (Found by the simulation, seed 100368: taken for netted, and told live besides.)"""
+    left = label_of(Role.TARGET, trade_id="old")
+    fills = [told(1, Side.BUY, 10, ENTRY), told(2, Side.SELL, 4, left)]
+    assert amounts(shares_of(fills, a_trade(), position=6)) == [(TRADE_ID, 4)]
+    assert shares_of(fills, a_trade(), position=10) == ()
+
+
+def test_an_order_of_ours_is_known_by_its_id_where_the_label_is_missing() -> None:
+    """What a fired stop became need not carry the label."""
+    ours = record(entry(), line(Role.STOP, order_ids=("o2",)))
+    fills = [told(1, Side.BUY, 10, ENTRY), told(2, Side.SELL, 10)]
+    story = shared_out_again(fills, [ours], position=0)
+    assert (story.shares, story.foreign) == ((), frozenset())
+
+
+def test_what_the_venue_does_not_show_yet_but_told_is_part_of_the_story() -> None:
+    """The history lacks our entry: the sale by hand is the end of it nevertheless."""
+    ours = apply_fills(a_trade(), [told(1, Side.BUY, 10, ENTRY)], START)
+    assert amounts(shares_of([told(2, Side.SELL, 10)], ours, position=0)) == [(TRADE_ID, 10)]
+
+
+def test_the_story_makes_a_share_larger_smaller_and_undone() -> None:
+    """Shared out live when too little was known; what it does not tell of stays."""
+    entered = apply_fills(a_trade(), [told(1, Side.BUY, 10, ENTRY)], START)
+    known = [told(2, Side.SELL, 3), told(3, Side.SELL, 2), told(4, Side.SELL, 1)]
+    trade = apply_fills(entered, known, START, foreign=True)
+    assert trade.position == 4
+    news = [told(2, Side.SELL, 5)]
+    trade = retold(trade, news, {"f1", "f2", "f3"}, START)
+    assert [(x.trade_id, x.contracts) for x in trade.fills] == [("f1", 10), ("f2", 5), ("f4", 1)]
+    assert retold(trade, news, {"f1", "f2", "f3"}, START) == trade
+
+
+def test_a_trade_that_is_bare_by_the_story_is_bare_from_now_on() -> None:
+    """The hand that seemed to have closed it closed his own."""
+    entered = apply_fills(a_trade(), [told(1, Side.BUY, 10, ENTRY)], START)
+    trade = apply_fills(entered, [told(2, Side.SELL, 10)], START, foreign=True)
+    assert (trade.position, trade.exposed_since) == (0, None)
+    assert retold(trade, (), {"f1", "f2"}, START).exposed_since == START
+
+
+def test_what_was_netted_is_told_anew_with_the_rest() -> None:
+    """A sale that came late was most of what seemed to have been netted away."""
+    entered = apply_fills(a_trade(), [told(1, Side.BUY, 10, ENTRY)], START)
+    first = shares_of([told(1, Side.BUY, 10, ENTRY)], a_trade(), position=0, is_whole=True)
+    trade = retold(entered, [x.fill for x in first], {"f1"}, START)
+    assert (trade.position, trade.fills[-1].order_id) == (0, NETTED_BY)
+    fills = [told(1, Side.BUY, 10, ENTRY), told(2, Side.SELL, 10)]
+    story = shared_out_again(fills, [trade], 0)
+    trade = retold(trade, story.of(TRADE_ID), story.told, START)
+    assert [(x.trade_id, x.contracts) for x in trade.fills] == [("f1", 10), ("f2", 10)]
+
+
+def test_a_share_of_what_turns_out_to_be_ours_gives_way_to_the_whole() -> None:
+    """Taken for a hand's while its order was unknown, and only in part for this trade."""
+    sale = told(2, Side.SELL, 10)
+    entered = apply_fills(a_trade(), [told(1, Side.BUY, 10, ENTRY)], START)
+    part = replace(sale, contracts=6)
+    trade = apply_fills(entered, [part], START, foreign=True)
+    ours = replace(sale, label=label_of(Role.STOP))
+    assert apply_fills(trade, [ours], START).position == 0
+    assert apply_fills(apply_fills(trade, [ours], START), [part], START, foreign=True).position == 0
+
+
+_ENTRY, _HAND, _LEFT = ENTRY, "", label_of(Role.CLOSE, trade_id="old")
+_steps = st.tuples(
+    st.sampled_from(
+        [(Side.BUY, _ENTRY), (Side.SELL, _HAND), (Side.BUY, _HAND), (Side.SELL, _LEFT)]
+    ),
+    st.integers(1, 9),
+)
+
+
+@rule
+@given(st.lists(_steps, max_size=8), st.integers(-12, 12), st.data())
+def test_whatever_was_shared_out_live_the_story_has_the_last_word(
+    steps: list[tuple[tuple[Side, str], int]], before: int, data: st.DataObject
+) -> None:
+    """Wrong shares, missing ones, any order: afterwards trade and rest add up to the position."""
+    fills = [told(n, side, size, label) for n, ((side, label), size) in enumerate(steps, 1)]
+    ours = [x for x in fills if x.label == ENTRY]
+    trade = apply_fills(a_trade(), ours, START)
+    clean = trade
+    for one in data.draw(st.permutations([x for x in fills if x.label != ENTRY])):
+        guess = data.draw(st.integers(0, one.contracts))
+        if guess and one.side is Side.SELL:
+            trade = apply_fills(trade, [replace(one, contracts=guess)], START, foreign=True)
+    position = before + sum(x.contracts * x.side.sign for x in fills)
+    story = shared_out_again(fills, [trade], position)
+    after = retold(trade, story.of(TRADE_ID), story.told, START)
+    assert after.fills == retold(clean, story.of(TRADE_ID), story.told, START).fills
+    assert 0 <= after.position <= sum(x.contracts for x in ours)

@@ -1,0 +1,124 @@
+"""Whose a foreign fill was: shared out at once from too little, and set right afterwards."""
+
+from decimal import Decimal
+
+import pytest
+
+from actors.messages.trading import PnlDiffers, Ready, TradeClosed, TradeNetted
+from simulation.daemon import default_plan
+from tests.scenarios.conftest import Stage
+from tests.scenarios.scene import BTC, Scene
+from tests.scenarios.test_human import buy, sell
+
+SEEDS = range(2)
+LAST_READ = "private/get_account_summaries"
+WEALTH = Decimal(10)
+BRACKETS = ("sequential", "otoco")
+
+
+def traded(stage: Stage, seed: int, bracket: str) -> tuple[Scene, str]:
+    """A scene with a long of 500 contracts under its stop, right after a look at the account."""
+    scene = stage(seed, plan=default_plan(bracket=bracket)).ready()
+    trade_id = scene.bracket(quantity="500", unit="contracts")
+    scene.run(1)
+    looked(scene)
+    return scene, trade_id
+
+
+def looked(scene: Scene) -> None:
+    """A look has just been taken; the next is a while off."""
+    looks = len(scene.market.sent(LAST_READ))
+    scene.until(lambda: len(scene.market.sent(LAST_READ)) > looks)
+    scene.run(0.05)
+
+
+def unheard(scene: Scene, act: object, dollars: int) -> None:
+    """A person trades, and the news of it gets lost."""
+    scene.market.lost_notifications = True
+    act(scene, dollars)  # type: ignore[operator]
+    scene.run(0.05)
+    scene.market.lost_notifications = False
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("bracket", BRACKETS)
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_share_that_was_too_small_is_made_whole(
+    stage: Stage, seed: int, bracket: str, dies: bool
+) -> None:
+    """Three hundred of his are gone, unheard; of the five hundred he sells then, all are ours.
+    (Found by the simulation, seed 100384: the rest of the fill stayed in the book for ever.)"""
+    scene, trade_id = traded(stage, seed, bracket)
+    buy(scene, 3000)
+    scene.run(4)
+    looked(scene)
+    unheard(scene, sell, 3000)
+    sell(scene, 5000)
+    scene.run(0.1)
+    if dies:
+        scene.crash()
+        scene.boot()
+        scene.wait(Ready)
+    scene.run(8)
+    assert scene.position() == 0
+    assert scene.is_over(trade_id)
+    scene.settled()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("bracket", BRACKETS)
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_share_that_was_too_large_is_taken_back(
+    stage: Stage, seed: int, bracket: str, dies: bool
+) -> None:
+    """He opens three hundred unheard and closes them: all of ours are still there, covered."""
+    scene, trade_id = traded(stage, seed, bracket)
+    unheard(scene, buy, 3000)
+    sell(scene, 3000)
+    scene.run(0.1)
+    if dies:
+        scene.crash()
+        scene.boot()
+        scene.wait(Ready)
+    scene.run(8)
+    assert scene.trades()[trade_id].position == scene.position() == scene.cover(BTC) == 500
+    scene.close_trade(trade_id)
+    scene.wait(TradeClosed)
+    scene.run(3)
+    scene.settled()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("bracket", BRACKETS)
+@pytest.mark.parametrize("news", ["heard", "lost"])
+@pytest.mark.parametrize("end", ["close", "stop", "target"])
+def test_what_a_leftover_took_of_a_trade_is_booked_once(
+    stage: Stage, seed: int, bracket: str, news: str, end: str
+) -> None:
+    """An order of a trade that is over fills against ours: at its own price, netted by nobody.
+    (Found by the simulation, seed 100368.)"""
+    scene, trade_id = traded(stage, seed, bracket)
+    scene.market.lost_notifications = news == "lost"
+    scene.market.ask(
+        "private/sell",
+        instrument_name=BTC,
+        amount=1000,
+        type="market",
+        reduce_only=True,
+        label="bw.old.tp.1",
+    )
+    scene.run(3 if news == "lost" else 0.1)
+    scene.market.lost_notifications = False
+    scene.run(3)
+    assert scene.trades()[trade_id].position == scene.position() == 400
+    if end == "close":
+        scene.close_trade(trade_id)
+    else:
+        scene.market.move(btc_usd=98_900 if end == "stop" else 101_300)
+    closed = scene.wait(TradeClosed)
+    scene.run(3)
+    assert not scene.events(TradeNetted)
+    assert not scene.events(PnlDiffers)
+    assert closed.contracts == 500
+    assert abs(closed.net_coin - (scene.wealth("BTC") - WEALTH)) <= Decimal("1e-9")
+    scene.settled()
