@@ -25,6 +25,7 @@ LOOK_EVERY = 0.2
 ALL = 10**9
 DETAILS = ("text", "reason", "error", "exception")
 FRAME = frozenset({"ts", "level", "event", "actor", "cause"})
+LONGEST_DETAIL = 400
 
 
 class Level(StrEnum):
@@ -207,12 +208,13 @@ def _short(moment: str) -> str:
 
 
 def _detail(entry: dict[str, Any]) -> str:
-    """What an entry says about itself, on one line."""
-    given = next((str(entry[x]) for x in DETAILS if entry.get(x)), "")
-    if not given:
-        given = " ".join(f"{key}={value}" for key, value in entry.items() if key not in FRAME)
-    last_line = given.strip().rpartition("\n")[2]
-    return last_line if len(last_line) <= 200 else f"{last_line[:200]}..."
+    """What an entry says about itself, on one line: in words, then which trade, what price."""
+    chosen = next((name for name in DETAILS if entry.get(name)), "")
+    lines = [line.strip() for line in str(entry.get(chosen, "")).splitlines() if line.strip()]
+    said = " / ".join(lines[-1:] if chosen == "exception" else lines)
+    rest = [f"{key}={value}" for key, value in entry.items() if key not in {*FRAME, *DETAILS}]
+    told = "  ".join(filter(None, (said, " ".join(rest))))
+    return told if len(told) <= LONGEST_DETAIL else f"{told[:LONGEST_DETAIL]}..."
 
 
 def rank(level: str) -> int:

@@ -7,6 +7,7 @@ reading, and others for acting, so that no reading holds up a kill.
 
 import inspect
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
@@ -228,12 +229,27 @@ def _add_command(router: APIRouter, api: Api, spec: CommandSpec) -> None:
         f"/v1/{spec.name}",
         endpoint,
         methods=["GET" if is_reading else "POST"],
+        dependencies=[Depends(said_once)] if is_reading else [],
         name=spec.name,
         summary=spec.help,
         description=f"{spec.help} It {spec.effect}.{confirmed}",
         response_model=ReplyModel,
         responses=REFUSALS,
     )
+
+
+def said_once(request: Request) -> None:
+    """Of an argument given twice nobody knows which is meant; the framework takes the last.
+
+    Raises:
+        RequestValidationError: one is.
+    """
+    counted = Counter(name for name, _ in request.query_params.multi_items())
+    twice = [name for name, number in counted.items() if number > 1]
+    if twice:
+        raise RequestValidationError(
+            [{"loc": ("query", name), "msg": "given more than once"} for name in twice]
+        )
 
 
 def _needs(spec: CommandSpec) -> bool:

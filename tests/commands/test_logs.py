@@ -101,6 +101,33 @@ def test_a_traceback_is_told_by_its_last_line() -> None:
     assert group.detail == "ValueError: wrong"
 
 
+def test_the_last_of_each_names_its_trade_and_its_figures() -> None:
+    """The headline too: with it a person goes to the runbook, with the id to the journal."""
+    alert = entry(
+        "alert", "critical", text="NO STOP: BTC-PERPETUAL +250 contracts\nOnly 0 covered."
+    )
+    failed = entry("stop_failed", "error", reason="price too high", code=10043, label="bw.x.sl.1")
+    first, second = grouped([json.loads(alert), json.loads(failed)])
+    assert first.detail == "NO STOP: BTC-PERPETUAL +250 contracts / Only 0 covered."
+    assert second.detail == "price too high  code=10043 label=bw.x.sl.1"
+
+
+def test_errors_are_told_alike_on_every_terminal(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A narrow one breaks the lines itself: what is copied from it is whole."""
+    long = "no answer from the venue to private/get_order_state_by_label within 5.0 s"
+    (folder / "logs" / "bot.log").write_bytes(
+        entry("look_failed", "error", "watcher", error=long, label=f"bw.{TRADE}.sl.1")
+    )
+    told = set[str]()
+    for columns in ("36", "200"):
+        monkeypatch.setenv("COLUMNS", columns)
+        told.add(run(folder, "logs", "--errors").output)
+    (output,) = told
+    assert f"         {long}  label=bw.{TRADE}.sl.1\n" in output
+
+
 def test_a_log_that_does_not_exist_is_said(tmp_path: Path) -> None:
     """Exit 1 and which file was looked for; a path cannot lead out of the log folder."""
     ran = run(tmp_path, "logs", "--log", "../../exchange")

@@ -117,6 +117,15 @@ def test_what_cannot_be_meant_never_reaches_the_desk(
     assert len(shared.desk.calls) == calls
 
 
+def test_an_argument_given_twice_is_refused(shared: Running) -> None:
+    """Which of the two is meant, nobody knows."""
+    calls = len(shared.desk.calls)
+    answer = shared.get("/v1/help?command=kill&command=close")
+    assert answer.status_code == 422
+    assert answer.json()["lines"] == ["query.command: given more than once"]
+    assert len(shared.desk.calls) == calls
+
+
 def test_a_body_has_a_limit_with_and_without_a_length(shared: Running) -> None:
     """Nobody fills the memory."""
     big = b'{"what":"' + b"x" * 20_000 + b'"}'
