@@ -17,7 +17,13 @@ from domain.labels import Role
 from domain.orders import Placement
 from domain.reports import apply_fills, apply_order
 from domain.steps import Step
-from domain.trade import ExitReason, Line
+from domain.trade import ExitReason, Line, Trade
+
+
+def _place_of(trade: Trade, line: Line) -> Decimal:
+    """Where a stop is put when it is edited: one that does not follow stays where it rests."""
+    rests = None if trade.plan.moves_stop else line.trigger_price
+    return rests or trade.stop_price
 
 
 class Edits:
@@ -39,17 +45,21 @@ class Edits:
         self._instrument = around.instrument
         self._policy = around.policy
         self._clock = around.clock
+        self._log = around.log
         self._patience = patience
         self._unknown = unknown
         self._log_in = log_in
 
     def resize(self, step: Step) -> bool:
-        """Makes an order as large as the position asks for."""
+        """Makes an order as large as the position asks for; a stop is made smaller, too."""
         line = line_of(step)
+        protects_still = line.role is Role.STOP and step.contracts < line.contracts
+        if protects_still:
+            self._keeper.change(outcomes.about_to_move(self._keeper.trade, self._clock.now()))
         try:
             placement = self._edit(step, line)
         except Rejected as error:
-            self._resize_refused(line, error)
+            self._resize_refused(line, error, protects_still=protects_still)
         except (NotSent, OutcomeUnknown) as error:
             self._is_in_doubt(line, error)
         else:
@@ -64,7 +74,7 @@ class Edits:
             label=trade.label(line),
             contracts=step.contracts,
             price=trade.plan.target_price if line.role is Role.TARGET else None,
-            trigger_price=trade.stop_price if line.role is Role.STOP else None,
+            trigger_price=_place_of(trade, line) if line.role is Role.STOP else None,
         )
 
     def _is_in_doubt(self, line: Line, error: Exception) -> None:
@@ -80,15 +90,23 @@ class Edits:
         self._heard(placement)
         if placement.order.state.is_live and placement.order.contracts < step.contracts:
             # The venue holds less than we think: asking again at once would only repeat it.
-            self._resize_refused(line, Rejected(0, f"only {placement.order.contracts} granted"))
+            granted = Rejected(0, f"only {placement.order.contracts} granted")
+            self._resize_refused(line, granted, protects_still=False)
             return
+        if placement.order.contracts == step.contracts:
+            self._keeper.change(outcomes.moved(self._keeper.trade, line))
         self._keeper.announce.placed(self._keeper.trade, placement.order, line.role)
 
-    def _resize_refused(self, line: Line, error: Rejected) -> None:
+    def _resize_refused(self, line: Line, error: Rejected, *, protects_still: bool) -> None:
         trade = outcomes.refused(self._keeper.trade, self._policy, self._clock.now())
         if needs_login(error):
             self._keeper.change(trade)
             self._log_in()
+            return
+        if protects_still:
+            # Larger than the position, as it was: no failure of protection.
+            self._keeper.change(trade)
+            self._log.warning("stop_stays_too_large", label=trade.label(line), error=str(error))
             return
         if line.role is Role.STOP:
             trade = replace(trade, stop_failures=trade.stop_failures + 1)

@@ -231,10 +231,25 @@ def _stop_behind(view: View) -> Step | None:
     behind = trade.stops_behind
     if not behind:
         return None
-    doublings = min(trade.move_failures, 10)
-    pause = min(view.policy.move_interval * 2**doublings, view.policy.longest_move_pause)
-    early = view.pause() or view.wait(trade.moved_at, pause)
+    early = view.pause() or view.between_moves()
     return early or Step(do=Do.MOVE, line=behind[0], contracts=behind[0].contracts)
+
+
+def _stop_too_large(view: View) -> Step | None:
+    """A stop larger than the position would close what somebody else holds beside it.
+
+    Not at once: more may fill, whose a fill was may be told otherwise, and the venue makes the stop
+    of a pair smaller by itself. Of several pairs none is touched, because which of them it will be
+    is not known. What is larger than all that was ever entered was made so by hand, and respected.
+    """
+    trade, stops = view.trade, view.sound_stops
+    if view.is_closing or view.position <= 0 or trade.lacks_fills:
+        return None
+    if not view.position < view.cover <= trade.entered:
+        return None
+    if len(stops) > 1 and any(x.is_paired for x in stops):
+        return None
+    return view.settling() or view.between_moves() or view.resize(stops[0])
 
 
 def _target(view: View) -> Step | None:
@@ -323,6 +338,7 @@ RULES: tuple[Callable[[View], Step | None], ...] = (
     _close,
     _surplus_stops,
     _stop_behind,
+    _stop_too_large,
     _target,
     _enter,
     _wind_up,

@@ -53,6 +53,8 @@ class BracketPolicy:
     ``child_interval``, ``child_patience``: how often, and how long, it is
     looked for what a linked order should have placed; ``child_looks`` bounds it for a target.
     ``move_interval``: between two moves of the stop; doubled by each refusal, up to the longest.
+    ``settle_after``: how long after a fill a stop that is larger than the position is left alone:
+    whose a foreign fill was is a guess until book and venue were compared twice.
     """
 
     stop_retries: int = 3
@@ -71,6 +73,7 @@ class BracketPolicy:
     child_looks: int = 4
     move_interval: float = 1.0
     longest_move_pause: float = 60.0
+    settle_after: float = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +122,17 @@ class View:
     def pause(self) -> Step | None:
         """The pause after a refusal."""
         return self.wait_until(self.trade.not_before, self.policy.longest_pause)
+
+    def settling(self) -> Step | None:
+        """A moment after the newest fill, by the venue's clock, which may be ahead of ours."""
+        last, seconds = self.trade.last_filled_at, self.policy.settle_after
+        return last and self.wait_until(last + timedelta(seconds=seconds), 2 * seconds)
+
+    def between_moves(self) -> Step | None:
+        """The pause between two changes of a stop that protects all the while."""
+        doublings = min(self.trade.move_failures, 10)
+        pause = min(self.policy.move_interval * 2**doublings, self.policy.longest_move_pause)
+        return self.wait(self.trade.moved_at, pause)
 
     def look_up(self, line: Line) -> Step:
         early = self.wait_until(line.look_at, self.policy.look_interval)

@@ -9,7 +9,7 @@ Sources: design section 5; deribit-semantics sections 5.3 (triggers), 7.3 (attri
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -320,6 +320,12 @@ class Trade:
         stops = self.of(Role.STOP)
         firing = sum(self.remaining(x) for x in stops if x.status is LineStatus.TRIGGERED)
         return self.position > self.cover + firing
+
+    @property
+    def last_filled_at(self) -> datetime | None:
+        """When the newest fill was, by the venue's clock."""
+        newest = max((x.timestamp_ms for x in self.fills), default=None)
+        return None if newest is None else datetime.fromtimestamp(newest / 1000, UTC)
 
     @property
     def lacks_fills(self) -> bool:

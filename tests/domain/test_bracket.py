@@ -1,14 +1,18 @@
 """The rules of the bracket, one record at a time: what is to be done next, and what first."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from domain.labels import Role
+from domain.orders import Side
 from domain.trade import EMERGENCIES, ExitReason, LineStatus, Trade
 from tests.domain.builders import (
     START,
+    START_MS,
     after,
+    booked,
     close,
     closing,
     entry,
@@ -29,6 +33,9 @@ CLOSED_BY_CLOSE = close(FILLED, reported_filled=10)
 WITH_TARGET_AT_END = (entry(), stop(), CLOSED_BY_TARGET)
 
 
+IN = booked(Role.ENTRY, Side.BUY, 10, 100_000, number=-30_000)
+OUT = booked(Role.TARGET, Side.SELL, 4, 101_000, number=-20_000, order_id="tp-1")
+JUST_NOW: dict[str, Any] = {"timestamp_ms": START_MS + 500}
 CASES: dict[str, tuple[Trade, tuple[Any, ...]]] = {
     # the entry
     "an intent is entered": (record(), ("place", "entry", 0, 10)),
@@ -96,6 +103,36 @@ CASES: dict[str, tuple[Trade, tuple[Any, ...]]] = {
     "of two stops the one that is too small goes": (
         record(entry(), stop(), stop(attempt=2, contracts=4)),
         ("cancel", "sl", 2, 0),
+    ),
+    "a stop larger than the position is made smaller": (
+        record(entry(), stop(), target(reported_filled=4), fills=(IN, OUT)),
+        ("resize", "sl", 1, 6),
+    ),
+    "one that is larger than all that was entered was made so by hand": (
+        record(entry(), stop(contracts=12), target(reported_filled=4), fills=(IN, OUT)),
+        ("nothing",),
+    ),
+    "of several stops that are too large together none is made smaller": (
+        record(
+            entry(),
+            stop(part=1, contracts=5, is_paired=True),
+            stop(part=2, contracts=5, is_paired=True),
+            target(reported_filled=4),
+            fills=(IN, OUT),
+        ),
+        ("nothing",),
+    ),
+    "of two single ones the older is": (
+        record(entry(), stop(contracts=5), stop(attempt=2, contracts=5), fills=(IN, OUT)),
+        ("resize", "sl", 1, 1),
+    ),
+    "but not in the moment after a fill: more may come": (
+        record(entry(), stop(), target(reported_filled=4), fills=(IN, replace(OUT, **JUST_NOW))),
+        ("wait", "", 0, 0),
+    ),
+    "and not before all fills are known": (
+        record(entry(), stop(), target(reported_filled=4)),
+        ("nothing",),
     ),
     # the target
     "a covered position gets its target": (record(entry(), stop()), ("place", "tp", 0, 10)),

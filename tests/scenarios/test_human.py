@@ -9,6 +9,7 @@ from actors.messages.trading import (
     FlatVerified,
     PnlDiffers,
     Ready,
+    StopFailed,
     StopPlaced,
     TradeAccepted,
     TradeClosed,
@@ -18,8 +19,10 @@ from actors.messages.watch import PositionAgreed, PositionDrifted, ProtectionMis
 from domain.labels import Role
 from domain.orders import OrderState
 from domain.risk import Reason
+from simulation.daemon import default_plan
+from simulation.venue import Fate, Refusal
 from tests.scenarios.conftest import Stage
-from tests.scenarios.scene import BTC, ETH, Scene
+from tests.scenarios.scene import BTC, ETH, Once, Scene
 
 SEEDS = range(4)
 
@@ -262,6 +265,40 @@ def test_an_external_hedge_against_a_trade_closes_it_in_part(stage: Stage, seed:
     assert scene.position() == -200
     assert scene.wait(PositionDrifted).residual == -200
     assert scene.live(trade_id) == []
+
+
+@pytest.mark.parametrize("bracket", ["sequential", "otoco"])
+@pytest.mark.parametrize("how", ["heard", "refused", "lost", "crashed"])
+def test_a_stop_that_fires_leaves_alone_what_a_person_opened_beside_it(
+    stage: Stage, bracket: str, how: str
+) -> None:
+    """Of our 500 he closes 200, and buys 200 for himself: the stop shrinks with what is ours, or it
+    would sell his along. Never below ours, and where he has put it."""
+    scene = stage(plan=default_plan(bracket=bracket)).ready()
+    trade_id = scene.bracket()
+    scene.run(1)
+    (stop,) = scene.stops(trade_id)
+    scene.market.ask("private/edit", order_id=stop.order_id, amount=5000, trigger_price=99_200)
+    fates = {"refused": Refusal(10041), "lost": Fate.REPLY_LOST}
+    if how in fates:
+        scene.fault(Once(fates[how], "private/edit"))
+    sell(scene, 2000)
+    if how == "crashed":
+        scene.run(0.5)
+        scene.crash()
+        scene.boot()
+    scene.run(15)
+    (same,) = scene.stops(trade_id)
+    assert (same.order_id, same.contracts, same.trigger_price) == (stop.order_id, 300, 99_200)
+    assert scene.naked.longest() < 0.1
+    assert not scene.events(StopFailed)
+    buy(scene, 2000)
+    scene.run(3)
+    scene.market.move(btc_usd=99_000)
+    assert scene.wait(TradeClosed).exit_reason == "stop_loss"
+    scene.run(2)
+    assert scene.is_over(trade_id)
+    assert scene.position() == 200
 
 
 def resting_entry(scene: Scene) -> str:
