@@ -1,6 +1,7 @@
 """Reading commands about the account: from the last look, the book, Risk, the journal, the log."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from actors.desk_calls import Call, Outcome, done, refused
@@ -141,7 +142,7 @@ def daily(sources: Sources, _: Followers, __: Call) -> Outcome:
     unsent = sum(x.delivered_at is None for x in book.outbox) if book is not None else None
     entries = sources.journal.find(events=EVENTS, days=3)
     report = daily_report(
-        (*entries, *_measured_now(sources)),
+        (*entries, *_measured_now(sources, now)),
         since=since,
         until=now,
         zone=facts.timezone,
@@ -150,9 +151,9 @@ def daily(sources: Sources, _: Followers, __: Call) -> Outcome:
     return done(*report.lines, tables=report.tables)
 
 
-def _measured_now(sources: Sources) -> tuple[dict[str, Any], ...]:
+def _measured_now(sources: Sources, now: datetime) -> tuple[dict[str, Any], ...]:
     """The day's figures as Risk knows them at this moment: the journal's are some minutes old."""
-    risk, now = sources.risk(), sources.clock.now()
+    risk = sources.risk()
     if risk is None or risk.equity_usd is None or risk.result_usd is None:
         return ()
     figures = {"equity_usd": risk.equity_usd, "result_usd": risk.result_usd}

@@ -10,7 +10,9 @@ from enum import StrEnum
 
 from adapters.storage.pulse import Beat
 
-BOT = "bot"
+BOT, EXCHANGE = "bot", "exchange"
+CTL = ".venv/bin/supervisorctl -c supervisor.conf"
+PYTHON = ".venv/bin/python run.py"
 UP = frozenset({"STARTING", "RUNNING"})
 LOOP_WINDOW = 600.0
 LOOP_DEATHS = 4
@@ -129,6 +131,8 @@ class Judge:
         why = _why(change.exit_code)
         if change.is_expected:
             program.died_at = None
+            if change.exit_code == 0 and change.program == EXCHANGE:
+                return  # testnet and prod need none: it ends at once, each time
             if change.exit_code == 0:
                 yield Notice(text=f"{change.program} has ended: {why}.")
             else:
@@ -179,7 +183,7 @@ class Judge:
         then = (
             f"The watchdog starts it again in {RETRY_AFTER:.0f} s."
             if self._may_restart
-            else f"Start it by hand: supervisorctl start {change.program}."
+            else f"Start it by hand: {CTL} start {change.program}."
         )
         return Notice(
             text=f"{change.program} is DOWN: it ended too often while it started, and "
@@ -221,7 +225,7 @@ class Judge:
         if self._may_restart:
             then, act = "The watchdog kills it, and supervisord starts it again.", Act.KILL
         else:
-            then = "It is left alone; to restart it: supervisorctl signal KILL bot."
+            then = f"It is left alone; to restart it: {CTL} signal KILL bot."
             act = Act.NOTHING
         yield Notice(
             text=f"bot is UNRESPONSIVE: no sign of life for {silent_for:.0f} s. {then} "
@@ -269,14 +273,14 @@ def _remedy(change: Change) -> str:
     """What a person does about an end that repeating would not cure."""
     name = change.program
     if change.exit_code == 78:
-        return f"correct .env (python run.py names every mistake), then supervisorctl start {name}."
+        return f"correct .env ({PYTHON} names every mistake), then {CTL} start {name}."
     if change.exit_code == 77:
-        return f"check the API key, then supervisorctl start {name}."
+        return f"check the API key, then {CTL} start {name}."
     if change.exit_code == 76:
-        return f"python run.py preflight, then supervisorctl start {name}."
+        return f"{PYTHON} preflight, then {CTL} start {name}."
     if change.exit_code == 75:
         return "end the other instance first."
-    return f"see logs/{name}.out, then supervisorctl start {name}."
+    return f"see logs/{name}.out, then {CTL} start {name}."
 
 
 def _positions(change: Change) -> str:

@@ -95,6 +95,8 @@ def _pressed(api: BotApi, settings: Settings, clock: Clock, button: str, wait: f
             if query.get("data") != button:
                 continue
             api.call("answerCallbackQuery", {"callback_query_id": query.get("id")})
+            # Taken: else the bot finds the press at its start, and tells of a command not done.
+            api.call("getUpdates", {**body, "offset": offset, "timeout": 0})
             sender: dict[str, Any] = query.get("from") or {}
             return _by(int(sender.get("id", 0)), settings)
     return red(

@@ -162,7 +162,7 @@ def test_the_first_start_is_no_news(night: Night) -> None:
     ("code", "said"),
     [
         (78, "exit code 78, the settings are not valid. supervisord does not start it again"),
-        (77, "check the API key, then supervisorctl start bot"),
+        (77, "check the API key, then .venv/bin/supervisorctl -c supervisor.conf start bot"),
         (75, "end the other instance first"),
     ],
 )
@@ -173,6 +173,14 @@ def test_an_end_that_repeating_does_not_cure_says_what_does(
     (notice,) = night.change("EXITED", is_expected=True, exit_code=code)
     assert said in notice.text
     assert notice.is_critical
+
+
+def test_the_exchange_that_is_not_needed_is_no_news(night: Night) -> None:
+    """On testnet and prod it ends at once, with every start."""
+    assert night.change("EXITED", program="exchange", is_expected=True, exit_code=0) == []
+    assert "settings" in text(
+        night.change("EXITED", program="exchange", is_expected=True, exit_code=78)
+    )
 
 
 def test_an_ordered_end_is_no_alarm(night: Night) -> None:
@@ -206,7 +214,7 @@ def test_giving_up_is_told_with_what_to_do(night: Night) -> None:
     """Nothing is started behind the person's back unless allowed."""
     told = text(night.change("FATAL"))
     assert "bot is DOWN" in told
-    assert "Start it by hand: supervisorctl start bot." in told
+    assert "Start it by hand: .venv/bin/supervisorctl -c supervisor.conf start bot." in told
     assert night.wait(3600).look() == []
 
 

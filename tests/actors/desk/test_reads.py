@@ -1,11 +1,16 @@
 """Reading commands: figures equal the venue's, and what is not known is said to be so."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from actors.desk import WORK, without_work
+from actors.desk_reads import daily
+from actors.desk_sources import DeskFacts
 from actors.messages.desk import CommandHandled, CommandRead, Refusal, Status
 from actors.messages.trading import TradeClosed
 from domain.commands import COMMANDS
@@ -142,3 +147,42 @@ def test_a_naked_position_shows_no_stop_and_is_not_well(scene: Scene) -> None:
     reply = desk.say("health")
     assert words(reply) == "NOT WELL."
     assert "unprotected" in [x["code"] for x in rows(reply, "findings")]
+
+
+class Moments:
+    """A clock as they are: each reading is later than the one before."""
+
+    def __init__(self) -> None:
+        self.at = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        self.at += timedelta(microseconds=1)
+        return self.at
+
+
+class DailySources:
+    """What the report of the day is made of: Risk answers, the journal is empty."""
+
+    def __init__(self) -> None:
+        self.clock = Moments()
+        self.facts = DeskFacts()
+        self.journal = self
+
+    def find(self, **_: Any) -> tuple[()]:
+        return ()
+
+    def book(self) -> None: ...
+
+    def risk(self) -> Any:
+        self.clock.now()
+        return SimpleNamespace(
+            equity_usd=Decimal("1000.5"), result_usd=Decimal(-3), loss_limit_usd=Decimal(20)
+        )
+
+
+def test_the_report_so_far_has_the_figures_of_this_moment() -> None:
+    """Not those of the last measurement, ten minutes ago: time passes while it is gathered."""
+    call: Any = None
+    outcome = daily(cast("Any", DailySources()), call, call)
+    told = {row[0]: row[-1] for table in outcome.content.tables for row in table.rows}
+    assert (told["equity_usd"], told["result_usd"]) == (Decimal("1000.50"), Decimal("-3.00"))

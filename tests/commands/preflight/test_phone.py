@@ -50,7 +50,9 @@ def test_a_press_by_somebody_who_may_is_green(api: BotApi) -> None:
         "getUpdates",
         "getUpdates",
         "answerCallbackQuery",
+        "getUpdates",
     ]
+    assert api.messages[-1]["offset"] == 7, "left over, it would be told as a command not done"
 
 
 def test_a_press_by_a_stranger_is_red(api: BotApi) -> None:
