@@ -131,6 +131,7 @@ class Execution(Actor):
         if not self._house.is_running(trade):
             self._house.start(trade, instrument, is_new=False)
         self._house.verify(trade, "reconcile")
+        self._read_story_of(trade)
         if self._kill.is_flattening:
             self._house.close(trade)
 
@@ -152,7 +153,7 @@ class Execution(Actor):
             if self._house.on(x.instrument_name) and self._drifts.is_news(x)
         ]
         for drift in news:
-            self._settle(drift)
+            self._settle(drift.instrument_name, drift)
         if news or not agrees:
             self._reconciliation.doubt(self._house.records)
         elif self._kill.state is not None or self._may_trade():
@@ -252,6 +253,7 @@ class Execution(Actor):
 
     def on_trade_updated(self, message: say.TradeUpdated) -> None:
         self._house.update(message.trade)
+        self._read_story_of(message.trade)
         if message.trade.is_finished:
             self._reconciliation.gone(message.trade.id)
             self._home.forget(message.trade)
@@ -273,19 +275,26 @@ class Execution(Actor):
         name = message.instrument
         drift = Drift(instrument_name=name, venue=message.venue, ledger=message.ledger)
         if self._house.on(name) and self._drifts.is_news(drift):
-            self._settle(drift)
+            self._settle(name, drift)
 
     def on_position_agreed(self, message: watch.PositionAgreed) -> None:
         self._drifts.forget(message.instrument)
 
     def on_drift_due(self, _: watch.DriftDue) -> None:
-        for drift in list(self._drifts.unread.values()):
-            self._settle(drift)
+        for name, drift in list(self._drifts.unread.items()):
+            self._settle(name, drift)
 
-    def _settle(self, drift: Drift) -> None:
+    def _read_story_of(self, trade: Trade) -> None:
+        """What a foreign hand did to a trade is read as soon as it is guessed."""
+        name = trade.plan.instrument_name
+        if trade.rests_on_guesses and not trade.is_finished and name not in self._drifts.unread:
+            self._drifts.unread[name] = None
+            self.after(0.0, watch.DriftDue)
+
+    def _settle(self, name: str, drift: Drift | None) -> None:
         """Gives trades what was done to them unheard, and has them compare themselves."""
-        trades = self._house.on(drift.instrument_name)
-        story = self._drifts.settle(drift, trades)
+        trades = self._house.on(name)
+        story = self._drifts.settle(name, drift, trades)
         if self._drifts.unread:
             self.after(DRIFT_RETRY, watch.DriftDue)
         if story is None:

@@ -26,27 +26,30 @@ class DriftSettler:
         self._log = log
         self._settled: dict[str, Drift] = {}
         self._denied_since: dict[str, int] = {}
-        self.unread: dict[str, Drift] = {}
-        """Drifts whose story could not be read yet, or not explained yet."""
+        self.unread: dict[str, Drift | None] = {}
+        """Instruments whose story is to be read: what drifts there, or None when trades guess."""
 
     def is_news(self, drift: Drift) -> bool:
         """Whether this drift was not looked into yet."""
         return self._settled.get(drift.instrument_name) != drift
 
     def forget(self, instrument: str) -> None:
-        """Book and venue agree."""
-        for memory in (self._settled, self._denied_since, self.unread):
-            memory.pop(instrument, None)
+        """Book and venue agree; what trades guess is a guess nevertheless."""
+        self._settled.pop(instrument, None)
+        self._denied_since.pop(instrument, None)
+        if self.unread.get(instrument) is not None:
+            del self.unread[instrument]
 
-    def settle(self, drift: Drift, trades: Sequence[Trade]) -> Story | None:
+    def settle(self, name: str, drift: Drift | None, trades: Sequence[Trade]) -> Story | None:
         """What belongs to these trades after all; None when it cannot be read now."""
-        name = drift.instrument_name
         self.unread[name] = drift
         if not trades:
             self._denied_since.pop(name, None)
         story = self._story(name, trades) if trades else Story()
         if story is not None and name not in self._denied_since:
-            self._settled[name] = self.unread.pop(name)
+            del self.unread[name]
+            if drift is not None:
+                self._settled[name] = drift
         return story
 
     def _story(self, instrument: str, trades: Sequence[Trade]) -> Story | None:

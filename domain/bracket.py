@@ -151,6 +151,8 @@ def _target_out_of_the_way(view: View) -> Step | None:
     line = view.first(Role.TARGET, LineStatus.LIVE, LineStatus.UNKNOWN)
     if line is None or not (view.is_closing or view.position == 0):
         return None
+    if view.position <= 0 and view.trade.rests_on_guesses:
+        return None
     if line.is_paired and view.position > 0 and not _nothing_left_to_close(view):
         # The venue would take its stop along; the close itself makes the target smaller.
         return None
@@ -207,7 +209,7 @@ def _surplus_stops(view: View) -> Step | None:
     venue has paired is never a surplus: a fill of its target makes a stop smaller, and until that
     is told there only seem to be more.
     """
-    if view.is_closing or view.position <= 0:
+    if view.is_closing or view.position <= 0 or view.trade.rests_on_guesses:
         return None
     # One that stands alone goes first: a pair would take its target along.
     astray = [x for x in view.all(Role.STOP, LineStatus.LIVE) if x.is_astray]
@@ -243,7 +245,7 @@ def _stop_too_large(view: View) -> Step | None:
     is not known. What is larger than all that was ever entered was made so by hand, and respected.
     """
     trade, stops = view.trade, view.sound_stops
-    if view.is_closing or view.position <= 0 or trade.lacks_fills:
+    if view.is_closing or view.position <= 0 or trade.lacks_fills or trade.rests_on_guesses:
         return None
     if not view.position < view.cover <= trade.entered:
         return None
@@ -283,11 +285,15 @@ def _enter(view: View) -> Step | None:
 def _wind_up(view: View) -> Step | None:
     """Flat, and the entry can bring nothing more: remove what rests, the stop last.
 
-    What was closed twice is a person's to look at; when told to end it, it ends the same way.
+    Not while it is a guess that some hand closed it: he may have closed what was his, and the stop
+    is all there is. What was closed twice is a person's to look at; when told to end it, it ends
+    the same way.
     """
     trade = view.trade
     if view.position > 0:
         return None
+    if trade.rests_on_guesses:
+        return Step(do=Do.WAIT)
     if view.position < 0 and not view.is_closing:
         return Step(do=Do.QUARANTINE)
     if not all(x.status.is_over for x in trade.of(Role.ENTRY)):

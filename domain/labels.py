@@ -55,6 +55,11 @@ FLATTENING, GUARDING = "flat-", "ext-"
 is not ours."""
 
 
+def is_flattening(text: str) -> bool:
+    """Whether this closes at a kill, for whichever trades there are."""
+    return text.startswith(f"{PREFIX}.{FLATTENING}")
+
+
 def is_guard(text: str) -> bool:
     """Whether this is the stop we put under a position that is not ours."""
     return text.startswith(f"{PREFIX}.{GUARDING}")

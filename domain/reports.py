@@ -202,7 +202,7 @@ def apply_fills(
             continue
         if known is not None and (line is None or fill.order_id not in line.ids):
             changed = with_line(changed, _with_fill_id(known, fill.order_id))
-        booked[fill.trade_id] = _allocated(fill, known.role if known else None)
+        booked[fill.trade_id] = _allocated(fill, known)
     # What was netted away went after the entry it is a part of, and in the same instant.
     ordered = sorted(
         booked.values(), key=lambda x: (x.timestamp_ms, x.trade_seq, x.order_id == NETTED_BY)
@@ -220,12 +220,15 @@ def retold(trade: Trade, fills: Iterable[Fill], told: Container[str], now: datet
     been too small, too large or no share at all. Fills of our own orders are ours whatever is told.
     """
     ours = {order_id for line in trade.lines for order_id in line.ids}
-    kept = tuple(
-        x
-        for x in trade.fills
-        if x.order_id in ours or x.trade_id.removesuffix(f".{NETTED_BY}") not in told
-    )
-    return measured(apply_fills(replace(trade, fills=kept), fills, now, foreign=True), now)
+    kept = tuple(x for x in trade.fills if x.order_id in ours or not _is_of(x, told))
+    changed = apply_fills(replace(trade, fills=kept), fills, now, foreign=True)
+    sure = tuple(replace(x, is_guess=x.is_guess and not _is_of(x, told)) for x in changed.fills)
+    return measured(replace(changed, fills=sure), now)
+
+
+def _is_of(fill: TradeFill, told: Container[str]) -> bool:
+    """Whether it is one of these fills, or was netted away from one."""
+    return fill.trade_id.removesuffix(f".{NETTED_BY}") in told
 
 
 def _with_fill_id(line: Line, order_id: str) -> Line:
@@ -239,12 +242,12 @@ def _with_fill_id(line: Line, order_id: str) -> Line:
     return replace(line, former_ids=(*line.former_ids, order_id))
 
 
-def _allocated(fill: Fill, role: Role | None) -> TradeFill:
+def _allocated(fill: Fill, line: Line | None) -> TradeFill:
     return TradeFill(
         trade_id=fill.trade_id,
         trade_seq=fill.trade_seq,
         order_id=fill.order_id,
-        role=role,
+        role=line.role if line else None,
         side=fill.side,
         contracts=fill.contracts,
         price=fill.price,
@@ -252,4 +255,5 @@ def _allocated(fill: Fill, role: Role | None) -> TradeFill:
         profit_loss=fill.profit_loss,
         timestamp_ms=fill.timestamp_ms,
         is_liquidation=fill.is_liquidation,
+        is_guess=line is None and not labels.is_flattening(fill.label),
     )

@@ -178,7 +178,10 @@ NETTED_BY = "netted"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradeFill:
-    """One fill allocated to this trade; ``role`` is None when it was not an order of ours."""
+    """One fill allocated to this trade; ``role`` is None when it was not an order of ours.
+
+    ``is_guess``: a foreign hand's, shared out from what was known when it was heard of.
+    """
 
     trade_id: str
     trade_seq: int
@@ -191,6 +194,7 @@ class TradeFill:
     profit_loss: Decimal | None
     timestamp_ms: int
     is_liquidation: bool = False
+    is_guess: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,6 +261,11 @@ class Trade:
         """Contracts filled on this order: what fills say, or the venue's figure if larger."""
         by_fills = sum(x.contracts for x in self.fills if x.order_id in line.ids)
         return max(by_fills, line.reported_filled)
+
+    @property
+    def rests_on_guesses(self) -> bool:
+        """Whether the whole story is yet to say what foreign hands did to this trade."""
+        return any(x.is_guess for x in self.fills)
 
     @property
     def entered(self) -> int:

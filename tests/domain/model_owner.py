@@ -14,8 +14,9 @@ from domain import bracket, outcomes
 from domain.exposure import measured, measured_anew
 from domain.labels import Role
 from domain.orders import Fill, Order, OrderState
-from domain.reports import apply_fills, apply_order
+from domain.reports import apply_fills, apply_order, retold
 from domain.steps import BracketPolicy, Do, Step
+from domain.story import shared_out_again
 from domain.trade import ExitReason, Line, LineStatus, Trade, with_line
 from domain.trade_states import TRANSITIONS, state_of
 from domain.trailing import followed
@@ -68,6 +69,13 @@ class Owner:
             self._change(apply_order(self.trade, what, self.now))
         else:
             self._change(apply_fills(self.trade, (what,), self.now, foreign=notice.is_foreign))
+        self.advance()
+
+    def hear_story(self) -> None:
+        """The whole story, as Execution reads and tells it once a hand's fill was guessed."""
+        position = self.venue.position * self.trade.plan.side.sign
+        story = shared_out_again(self.venue.history(), [self.trade], position)
+        self._change(retold(self.trade, story.of(self.trade.id), story.told, self.now))
         self.advance()
 
     def end(self, reason: ExitReason) -> None:

@@ -39,12 +39,14 @@ def resting(venue: ModelVenue, role: Role) -> VenueOrder:
 
 
 def deliver(owner: Owner, venue: ModelVenue, *, times: int = 1) -> None:
-    """All notifications, each so many times, in order."""
+    """All notifications, each so many times, in order; then the story, if it is wanted."""
     notices, venue.queue[:] = list(venue.queue), []
     for notice in notices:
         for _ in range(times):
             if not owner.trade.is_finished:
                 owner.hear(notice)
+    if owner.trade.rests_on_guesses and not owner.trade.is_finished:
+        owner.hear_story()
     if venue.queue and not owner.trade.is_finished:
         deliver(owner, venue)
 

@@ -16,6 +16,7 @@ from tests.domain.builders import (
     close,
     closing,
     entry,
+    filled,
     limit_plan,
     plan,
     record,
@@ -23,6 +24,7 @@ from tests.domain.builders import (
     step_of,
     stop,
     target,
+    told,
 )
 
 LIVE, UNKNOWN, TRIGGERED = LineStatus.LIVE, LineStatus.UNKNOWN, LineStatus.TRIGGERED
@@ -31,6 +33,11 @@ REJECTED = LineStatus.REJECTED
 CLOSED_BY_TARGET = target(FILLED, reported_filled=10)
 CLOSED_BY_CLOSE = close(FILLED, reported_filled=10)
 WITH_TARGET_AT_END = (entry(), stop(), CLOSED_BY_TARGET)
+
+
+def guessed(trade: Trade, contracts: int) -> Trade:
+    """So much of it a hand seems to have closed."""
+    return filled(trade, told(1, Side.SELL, contracts), foreign=True)
 
 
 IN = booked(Role.ENTRY, Side.BUY, 10, 100_000, number=-30_000)
@@ -129,6 +136,10 @@ CASES: dict[str, tuple[Trade, tuple[Any, ...]]] = {
     "but not in the moment after a fill: more may come": (
         record(entry(), stop(), target(reported_filled=4), fills=(IN, replace(OUT, **JUST_NOW))),
         ("wait", "", 0, 0),
+    ),
+    "and not while it is a guess what a hand did": (
+        guessed(record(entry(), stop(), target(), fills=(IN,)), 4),
+        ("nothing",),
     ),
     "and not before all fills are known": (
         record(entry(), stop(), target(reported_filled=4)),
@@ -275,6 +286,23 @@ CASES: dict[str, tuple[Trade, tuple[Any, ...]]] = {
     "a stop of unknown outcome does not hold up the close": (
         closing(entry(), stop(UNKNOWN)),
         ("place", "close", 0, 10),
+    ),
+    # what a hand did, as long as that is a guess
+    "flat by a guess, everything rests": (
+        guessed(record(entry(), stop(), target()), 10),
+        ("wait", "", 0, 0),
+    ),
+    "flat by a guess and told to end, everything rests": (
+        guessed(closing(entry(), stop(), target()), 10),
+        ("wait", "", 0, 0),
+    ),
+    "closed twice by a guess is not a person's to look at yet": (
+        replace(guessed(record(entry(), stop()), 12), needs_sync=False),
+        ("wait", "", 0, 0),
+    ),
+    "smaller by a guess, no stop is a surplus": (
+        guessed(record(entry(), stop(), stop(attempt=2), target()), 4),
+        ("nothing",),
     ),
     # doubt
     "a doubt is settled first": (record(entry(), needs_sync=True), ("sync", "", 0, 0)),

@@ -214,3 +214,15 @@ def test_whatever_was_shared_out_live_the_story_has_the_last_word(
     after = retold(trade, story.of(TRADE_ID), story.told, START)
     assert after.fills == retold(clean, story.of(TRADE_ID), story.told, START).fills
     assert 0 <= after.position <= sum(x.contracts for x in ours)
+
+
+def test_what_a_hand_did_is_a_guess_until_the_story_is_told() -> None:
+    """Fills of our own orders are none, nor are those of a kill."""
+    entered = apply_fills(a_trade(), [told(1, Side.BUY, 10, ENTRY)], START)
+    killed = told(2, Side.SELL, 4, label_of(Role.CLOSE, trade_id="flat-x"))
+    trade = apply_fills(entered, [killed], START, foreign=True)
+    assert not trade.rests_on_guesses
+    trade = apply_fills(trade, [told(3, Side.SELL, 3)], START, foreign=True)
+    assert trade.rests_on_guesses
+    assert retold(trade, [told(2, Side.SELL, 4)], {"f1", "f2"}, START).rests_on_guesses
+    assert not retold(trade, [told(3, Side.SELL, 3)], {"f1", "f2", "f3"}, START).rests_on_guesses

@@ -29,7 +29,7 @@ from domain.trade_result import result_of
 from tests.domain.builders import limit_plan, plan
 from tests.domain.catalogue import BTC, D
 from tests.domain.model_owner import Owner
-from tests.domain.model_venue import ModelVenue, Notice, Quirks
+from tests.domain.model_venue import ModelVenue, Quirks
 from tests.domain.model_wire import Fate, Outcome, Wire
 
 NEVER_LATER_MS = 30_000
@@ -114,6 +114,13 @@ class TradeMachine(RuleBasedStateMachine):
             if not keep:
                 queue.remove(notice)
             self.owner.hear(notice)
+
+    @precondition(lambda self: self.trade.rests_on_guesses and not self.trade.is_finished)
+    @rule(script=_scripts)
+    def tell_story(self, script: list[Outcome]) -> None:
+        """Execution has read what the hands did that the trade has heard of."""
+        self.owner.wire.script = script
+        self.owner.hear_story()
 
     @rule(script=_scripts, milliseconds=st.sampled_from([1, 50, 600, 2_100, 6_000]))
     def wait(self, script: list[Outcome], milliseconds: int) -> None:
@@ -271,17 +278,15 @@ class TradeMachine(RuleBasedStateMachine):
             self._watch()
 
     def _watch(self) -> None:
-        """The watcher sees a drift: what nobody claimed is shared out, and the owner looks again.
-
-        Once for each drift.
+        """A guess, or a drift that the watcher sees: the story is told, and after a drift the
+        owner looks again. Once for each drift.
         """
         drift = self.venue.position - self.trade.position
-        if drift and drift != self.drift:
-            for fill in self.venue.history():
-                if not fill.label and not self.trade.is_finished:
-                    self.owner.hear(Notice(fill, is_foreign=True))
-            if not self.trade.is_finished:
-                self.owner.verify()
+        is_news = drift not in {0, self.drift}
+        if is_news or self.trade.rests_on_guesses:
+            self.owner.hear_story()
+        if is_news and not self.trade.is_finished:
+            self.owner.verify()
         self.drift = drift
 
     def _is_as_it_should_be(self) -> None:

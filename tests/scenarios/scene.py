@@ -179,6 +179,10 @@ class Scene:
     def crash(self) -> None:
         self.daemon.crash()
 
+    def poison(self, name: str) -> None:
+        """The next message this actor handles is its last (its classes are `poisonable`)."""
+        self.daemon.system.address(name).tell(Poison(at=self.world.now()))
+
     def wait(self, kind: type[Event], count: int = 1, limit: float = 60.0) -> Any:
         return self.daemon.wait_for(kind, count, limit)
 

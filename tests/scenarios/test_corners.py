@@ -27,15 +27,11 @@ from domain.risk import Reason
 from simulation.daemon import DEFAULT_LIMITS, default_plan
 from simulation.venue import Fate, Refusal
 from tests.scenarios.conftest import Stage
-from tests.scenarios.scene import BTC, ETH, PLACE, Once, Poison, Scene, Spell, poisonable
+from tests.scenarios.scene import BTC, ETH, PLACE, Once, Scene, Spell, poisonable
 
 
 def spell(scene: Scene, name: str, seconds: float) -> None:
     scene.daemon.system.address(name).tell(Spell(at=scene.world.now(), seconds=seconds))
-
-
-def poison(scene: Scene, name: str) -> None:
-    scene.daemon.system.address(name).tell(Poison(at=scene.world.now()))
 
 
 def test_an_intent_recorded_too_late_is_cancelled_and_never_sent(stage: Stage) -> None:
@@ -99,7 +95,7 @@ def test_a_trade_taken_over_while_the_book_is_silent_protects_first(stage: Stage
     trade_id = scene.bracket()
     scene.run(1)
     spell(scene, "registry", 6)
-    poison(scene, f"trade-{trade_id}")
+    scene.poison(f"trade-{trade_id}")
     assert scene.wait(ChildRestarted).name == f"trade-{trade_id}"
     (stop,) = scene.stops(trade_id)
     scene.market.ask("private/cancel", order_id=stop.order_id)
@@ -173,7 +169,7 @@ def test_execution_restarted_while_auth_is_silent_asks_again(stage: Stage) -> No
     """It missed who said that the session is open, and finds out as soon as Auth answers."""
     scene = stage().ready(derive=poisonable)
     spell(scene, "auth", 6)
-    poison(scene, "execution")
+    scene.poison("execution")
     scene.run(4)
     assert len(scene.events(Ready)) == 1
     scene.wait(Ready, 2)

@@ -23,7 +23,7 @@ from actors.rebuilding import leaver
 from domain.labels import Role
 from simulation.venue import Refusal
 from tests.scenarios.conftest import Stage
-from tests.scenarios.scene import BTC, ETH, PLACE, Once, Poison, Scene, Spell, poisonable
+from tests.scenarios.scene import BTC, ETH, PLACE, Once, Spell, poisonable
 
 PERMANENT = (
     "historian",
@@ -37,10 +37,6 @@ PERMANENT = (
     "strategist",
 )
 EVERYBODY = (*PERMANENT, "trade")
-
-
-def poison(scene: Scene, name: str) -> None:
-    scene.daemon.system.address(name).tell(Poison(at=scene.world.now()))
 
 
 def address(name: str, trade_id: str) -> str:
@@ -57,7 +53,7 @@ def test_an_actor_that_dies_while_a_trade_is_open_comes_back_and_nothing_is_lost
     trade_id = scene.bracket()
     scene.run(1)
     who = address(name, trade_id)
-    poison(scene, who)
+    scene.poison(who)
     assert scene.wait(ChildRestarted).name == who
     scene.run(3)
     assert [event.name for event in scene.events(ChildFailed)] == [who]
@@ -141,7 +137,7 @@ def test_an_actor_that_dies_while_a_bracket_is_being_built_does_not_stop_it(
     answer = scene.open()
     assert isinstance(answer, TradeAccepted)
     scene.run(wait)
-    poison(scene, address(name, answer.trade_id))
+    scene.poison(address(name, answer.trade_id))
     scene.until(lambda: scene.position() > 0 or not scene.booked, 30)
     scene.run(12)
     assert scene.naked.longest() < 0.5
@@ -162,7 +158,7 @@ def test_an_actor_that_dies_during_a_kill_does_not_stop_it(stage: Stage, name: s
     scene.bracket(ETH, "sell", "1.5", "3300", "3100")
     scene.run(1)
     scene.kill()
-    poison(scene, address(name, first))
+    scene.poison(address(name, first))
     scene.wait(FlatVerified)
     scene.run(8)
     assert scene.positions() == {}
@@ -177,7 +173,7 @@ def test_a_storm_of_failures_ends_the_process_and_leaves_the_stops(stage: Stage,
     trade_id = scene.bracket()
     scene.run(1)
     for _ in range(6):
-        poison(scene, name)
+        scene.poison(name)
     assert scene.daemon.finished.get(timeout=60) == 70
     assert scene.events(GaveUp)[0].exit_code == 70
     assert len(scene.daemon.escalations) == 1
@@ -192,7 +188,7 @@ def test_failures_spread_over_time_are_no_storm(stage: Stage) -> None:
     """One death every fifteen seconds, for minutes: restarted each time."""
     scene = stage(tick=4.0).ready(derive=poisonable)
     for _ in range(10):
-        poison(scene, "reaper")
+        scene.poison("reaper")
         scene.run(15)
     assert not scene.daemon.finished.is_set
     assert len(scene.events(ChildRestarted)) == 10

@@ -1,24 +1,28 @@
 """Whose a foreign fill was: shared out at once from too little, and set right afterwards."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from actors.messages.trading import PnlDiffers, Ready, TradeClosed, TradeNetted
+from domain.labels import Role
 from simulation.daemon import default_plan
+from simulation.venue import Fate
 from tests.scenarios.conftest import Stage
-from tests.scenarios.scene import BTC, Scene
+from tests.scenarios.scene import BTC, Once, Scene, poisonable
 from tests.scenarios.test_human import buy, sell
 
 SEEDS = range(2)
+HISTORY = "private/get_user_trades_by_instrument_and_time"
 LAST_READ = "private/get_account_summaries"
 WEALTH = Decimal(10)
 BRACKETS = ("sequential", "otoco")
 
 
-def traded(stage: Stage, seed: int, bracket: str) -> tuple[Scene, str]:
+def traded(stage: Stage, seed: int, bracket: str, **daemon: Any) -> tuple[Scene, str]:
     """A scene with a long of 500 contracts under its stop, right after a look at the account."""
-    scene = stage(seed, plan=default_plan(bracket=bracket)).ready()
+    scene = stage(seed, plan=default_plan(bracket=bracket)).ready(**daemon)
     trade_id = scene.bracket(quantity="500", unit="contracts")
     scene.run(1)
     looked(scene)
@@ -85,6 +89,48 @@ def test_a_share_that_was_too_large_is_taken_back(
     scene.close_trade(trade_id)
     scene.wait(TradeClosed)
     scene.run(3)
+    scene.settled()
+
+
+@pytest.mark.parametrize("bracket", BRACKETS)
+@pytest.mark.parametrize("dollars", [5000, 9000])
+@pytest.mark.parametrize("trouble", ["none", "process", "execution", "trade", "history"])
+def test_a_stop_outlives_the_news_that_somebody_closed_its_position(
+    stage: Stage, bracket: str, dollars: int, trouble: str
+) -> None:
+    """He opens as much beside ours, unheard, and closes that: ours never lacks its stop, whoever
+    dies over it, and as long as what happened cannot be read."""
+    scene, trade_id = traded(stage, 1, bracket, derive=poisonable)
+    unheard(scene, buy, dollars)
+    if trouble == "history":
+        scene.fault(Once(Fate.REPLY_LOST, HISTORY, times=6))
+    sell(scene, dollars)
+    if trouble == "process":
+        scene.run(0.004)
+        scene.crash()
+        scene.boot()
+        scene.wait(Ready)
+    elif trouble != "none":
+        scene.run(0.002)
+        scene.poison(f"trade-{trade_id}" if trouble == "trade" else "execution")
+    scene.run(30 if trouble == "history" else 8)
+    assert scene.trades()[trade_id].position == scene.position() == scene.cover(BTC) == 500
+    assert len({x.order_id for x in scene.orders(trade_id, Role.STOP)}) == 1
+    scene.close_trade(trade_id)
+    scene.wait(TradeClosed)
+    scene.run(3)
+    scene.settled()
+
+
+def test_a_position_closed_by_hand_ends_once_that_is_certain(stage: Stage) -> None:
+    """What was heard is no proof: while the venue cannot be asked, the trade goes on."""
+    scene, trade_id = traded(stage, 1, "otoco")
+    scene.fault(Once(Fate.NOT_SENT, HISTORY, times=100))
+    sell(scene, 5000)
+    scene.run(5)
+    assert scene.booked == [trade_id]
+    scene.kind()
+    assert scene.wait(TradeClosed).exit_reason == "manual"
     scene.settled()
 
 

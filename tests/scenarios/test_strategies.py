@@ -19,7 +19,7 @@ from domain.sizing import Contracts, Usd
 from domain.strategies import BreakoutSettings, ScriptLine
 from simulation.daemon import DEFAULT_LIMITS, default_plan
 from tests.scenarios.conftest import Stage
-from tests.scenarios.scene import BTC, ETH, LINEAR, PLACE, Poison, Scene, poisonable
+from tests.scenarios.scene import BTC, ETH, LINEAR, PLACE, Scene, poisonable
 
 FAST = BreakoutSettings(bar_ms=2_000, lookback=10, atr_period=5)
 
@@ -156,7 +156,7 @@ def test_a_script_is_not_played_again_after_a_failure(stage: Stage) -> None:
     script = (line(1), line(8, instrument_name=ETH, stop_loss="-1%", take_profit=None))
     scene = stage(plan=default_plan(script=script)).ready(derive=poisonable)
     scene.wait(TradeOpened)
-    scene.daemon.system.address("strategist").tell(Poison(at=scene.world.now()))
+    scene.poison("strategist")
     scene.run(15)
     assert len(scene.events(TradeOpened)) == 1
 
