@@ -189,14 +189,20 @@ class Execution(Actor):
         return True
 
     def on_session_opened(self, _: SessionOpened) -> None:
-        """Fills may have been missed: every trade reads afresh."""
+        """News may have been missed: every trade reads afresh."""
         self._has_session = True
-        for trade in self._house.records.values():
-            if self._house.is_running(trade):
-                self._house.verify(trade, "session opened")
+        self._verify_all("session opened")
 
     def on_session_lost(self, _: SessionLost) -> None:
+        """What the line was about to say when it broke is read over HTTP, at once."""
+        if self._has_session:
+            self._verify_all("session lost")
         self._has_session = False
+
+    def _verify_all(self, cause: str) -> None:
+        for trade in self._house.records.values():
+            if self._house.is_running(trade):
+                self._house.verify(trade, cause)
 
     def on_disk_failed(self, message: DiskFailed) -> None:
         self._disk_troubles.add(message.what)

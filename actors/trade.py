@@ -86,7 +86,7 @@ class TradeActor(Actor):
             execution=self.to("execution"),
             wake_by=self._wake_by,
         )
-        self._steps = StepTaker(self._keeper, around, auth=self.to("auth"))
+        self._steps = StepTaker(self._keeper, around, auth=self.to("auth"), is_new=self._is_new)
 
     @property
     def _trade(self) -> Trade:

@@ -4,7 +4,7 @@ Every venue call ends in exactly one of four ways: done, refused for certain, no
 knows; each has its place in the record (`domain.outcomes`). A step says whether to go on at once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -20,6 +20,7 @@ from actors.trade_orders import differences, request_of
 from actors.trade_patience import Patience
 from actors.trade_record import RecordKeeper
 from domain import outcomes, venue_codes
+from domain.bracket import next_step
 from domain.exposure import measured
 from domain.labels import Role
 from domain.orders import Order, OrderRequest, Placement
@@ -35,9 +36,11 @@ PROTECT_VALID_MS = 1_500
 
 
 class StepTaker:
-    """Takes one step at a time on the record in ``keeper``."""
+    """Takes one step at a time on the record in ``keeper``; ``is_new``: nobody had it before."""
 
-    def __init__(self, keeper: RecordKeeper, around: Surroundings, *, auth: Address) -> None:
+    def __init__(
+        self, keeper: RecordKeeper, around: Surroundings, *, auth: Address, is_new: bool
+    ) -> None:
         self._keeper = keeper
         self._around = around
         self._auth = auth
@@ -52,6 +55,7 @@ class StepTaker:
         self._listens_until = float("-inf")
         self._logged_in_at: float | None = None
         self._reads_in_vain = 0
+        self._knows_its_orders = is_new
         edits = Edits(
             keeper,
             around,
@@ -269,24 +273,38 @@ class StepTaker:
             return False
         if line.status is LineStatus.UNKNOWN:
             self._doubted.add(label)
+        venue, trade = self._patience.for_reads(self._keeper.trade), self._keeper.trade
         try:
-            truth = trade_truth.of_line(
-                self._patience.for_reads(self._keeper.trade),
-                self._keeper.trade,
-                line,
-                self._instrument,
-            )
+            orders = trade_truth.orders_under(venue, trade, line, self._instrument)
+            if not self._found(orders):
+                return False
+            fills = trade_truth.fills_of(venue, trade, self._instrument)
         except (Rejected, NotSent, OutcomeUnknown) as error:
-            self._look_again(line)
+            self._look_again(self._keeper.trade.now_of(line))
             return self._read_failed("look_up_failed", error, label=label)
         self._reads_in_vain = 0
         now, server_ms = self._clock.now(), self._venue.server_now_ms()
         trade = outcomes.looked_up(
-            self._keeper.trade, line, truth.orders, self._policy, now, server_ms=server_ms
+            self._keeper.trade, line, orders, self._policy, now, server_ms=server_ms
         )
-        self._keeper.change(apply_fills(trade, truth.fills, now))
+        self._keeper.change(apply_fills(trade, fills, now))
         self.tell_resolved()
         return True
+
+    def _found(self, orders: Sequence[Order]) -> bool:
+        """Takes in what orders say of themselves, and protects what that shows to be bare.
+
+        Protection does not wait for the fills, which say what others did: a stop too many only
+        reduces. A record that was taken over may lack orders, so there it does. Returns whether
+        to go on at once.
+        """
+        trade = self._keeper.trade
+        for order in orders:
+            trade = apply_order(trade, order, self._clock.now())
+        self._keeper.change(trade)
+        step = next_step(replace(trade, needs_sync=False), self._policy, self._clock.now())
+        is_stop = step is not None and step.do is Do.PLACE and step.role is Role.STOP
+        return self._place(step) if step and is_stop and self._knows_its_orders else True
 
     def _read_failed(self, event: str, error: Exception, **fields: str) -> bool:
         """Whether it makes sense to read again at once.
@@ -309,10 +327,12 @@ class StepTaker:
     def _sync(self, step: Step) -> bool:
         """Reads everything the venue knows of this trade: what rests, what was, what filled."""
         del step
+        venue, trade = self._patience.for_reads(self._keeper.trade), self._keeper.trade
         try:
-            truth = trade_truth.of_trade(
-                self._patience.for_reads(self._keeper.trade), self._keeper.trade, self._instrument
-            )
+            orders = trade_truth.orders_of(venue, trade, self._instrument)
+            if not self._found(orders):
+                return False
+            fills = trade_truth.fills_of(venue, trade, self._instrument)
         except (Rejected, NotSent, OutcomeUnknown) as error:
             self._keeper.change(
                 outcomes.refused(self._keeper.trade, self._policy, self._clock.now())
@@ -321,10 +341,10 @@ class StepTaker:
             return self._read_failed("sync_failed", error, trade_id=self._keeper.trade.id)
         self._reads_in_vain = 0
         now = self._clock.now()
-        trade = self._keeper.trade
-        for order in truth.orders:
-            trade = apply_order(trade, order, now)
-        trade = apply_fills(trade, truth.fills, now)
-        trade = outcomes.vanished(trade, {order.order_id for order in truth.orders})
-        self._keeper.change(outcomes.synced(trade))
+        known, seen = {x.key for x in trade.lines}, {order.order_id for order in orders}
+        trade = apply_fills(self._keeper.trade, fills, now)
+        # What was placed since the orders were read could not be among them.
+        seen.update(x for line in trade.lines if line.key not in known for x in line.order_ids)
+        self._keeper.change(outcomes.synced(outcomes.vanished(trade, seen)))
+        self._knows_its_orders = True
         return True

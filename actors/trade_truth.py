@@ -1,10 +1,9 @@
 """What the venue knows of a trade: the reads behind a look-up and behind a full comparison.
 
-Each either returns everything it was asked for, or raises what the venue port raises; nothing
-is concluded from half an answer.
+Each either returns everything it was asked for, or raises what the venue port raises. What an
+order found says of itself is true whatever else could be read; that something is not there is
+concluded from whole answers alone.
 """
-
-from dataclasses import dataclass
 
 from actors.ports import Venue
 from domain.instruments import Instrument
@@ -19,22 +18,13 @@ FORGOTTEN_AFTER_MS = 20 * 60_000
 """How old an order must be for the venue to have forgotten it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """Orders and fills as the venue states them, read orders first."""
-
-    orders: tuple[Order, ...]
-    fills: tuple[Fill, ...]
+def fills_of(venue: Venue, trade: Trade, instrument: Instrument) -> tuple[Fill, ...]:
+    """All fills of the instrument since the trade began. To be read after the orders."""
+    return venue.fills(instrument.name, since_ms(trade))
 
 
-def of_line(venue: Venue, trade: Trade, line: Line, instrument: Instrument) -> Truth:
-    """What became of one label."""
-    orders = _of_label(venue, trade, line, instrument)
-    return Truth(orders, venue.fills(instrument.name, since_ms(trade)))
-
-
-def of_trade(venue: Venue, trade: Trade, instrument: Instrument) -> Truth:
-    """Everything of the trade: what rests, what became of what does not, and all fills."""
+def orders_of(venue: Venue, trade: Trade, instrument: Instrument) -> tuple[Order, ...]:
+    """The orders of the trade: what rests, and what became of what does not."""
     mine = [order for order in venue.open_orders() if _is_mine(trade, order)]
     resting = {order.order_id for order in mine}
     doubtful = [
@@ -42,12 +32,14 @@ def of_trade(venue: Venue, trade: Trade, instrument: Instrument) -> Truth:
         for line in trade.lines
         if not line.status.is_over and not resting.intersection(line.order_ids)
     ]
-    looked = [x for line in doubtful for x in _of_label(venue, trade, line, instrument)]
+    looked = [x for line in doubtful for x in orders_under(venue, trade, line, instrument)]
     # Those that rest come last: they were read first, but they are the venue's newest word.
-    return Truth((*looked, *mine), venue.fills(instrument.name, since_ms(trade)))
+    return (*looked, *mine)
 
 
-def _of_label(venue: Venue, trade: Trade, line: Line, instrument: Instrument) -> tuple[Order, ...]:
+def orders_under(
+    venue: Venue, trade: Trade, line: Line, instrument: Instrument
+) -> tuple[Order, ...]:
     """The orders under a label, and what a fired stop became.
 
     Whether the order a stop fires into carries its label is not documented: one that does not

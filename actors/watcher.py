@@ -86,6 +86,8 @@ class PositionWatcher(Actor):
             orders = venue.open_orders()
             # Known now, whatever becomes of the reads that follow.
             self._judge_protection(watch.shortfalls(positions, orders))
+            if self._suspected.keys() - self._missing.keys():
+                return  # the second look comes first
             accounts = venue.accounts()
             after = self._ledger()
         except (Rejected, NotSent, OutcomeUnknown, AskFailed) as error:

@@ -6,7 +6,7 @@ from typing import Any, cast
 from actors import trade_truth
 from actors.ports import Venue
 from domain.labels import Role
-from domain.orders import Fill, Order, OrderState
+from domain.orders import Order, OrderState
 from tests.domain.builders import after, child, entry, label_of, record, report, stop
 from tests.domain.catalogue import BTC
 
@@ -38,10 +38,6 @@ class Reads:
         self.asked.append("history")
         return self.past
 
-    def fills(self, instrument_name: str, since_ms: int) -> tuple[Fill, ...]:
-        del instrument_name, since_ms
-        return ()
-
 
 FIRED = report(Role.STOP, OrderState.TRIGGERED)
 FILLED = child(OrderState.FILLED, label="")
@@ -56,8 +52,8 @@ def test_what_a_fired_stop_became_is_found_by_its_parent() -> None:
     """Its order may carry no label."""
     reads = Reads(past=(FIRED, FILLED))
     line = TRADE.of(Role.STOP)[0]
-    assert trade_truth.of_line(venue_of(reads), TRADE, line, BTC).orders == (FIRED, FILLED)
-    assert trade_truth.of_trade(venue_of(reads), TRADE, BTC).orders == (FIRED, FILLED)
+    assert trade_truth.orders_under(venue_of(reads), TRADE, line, BTC) == (FIRED, FILLED)
+    assert trade_truth.orders_of(venue_of(reads), TRADE, BTC) == (FIRED, FILLED)
 
 
 def test_no_history_is_read_when_the_label_tells_all() -> None:
@@ -65,7 +61,7 @@ def test_no_history_is_read_when_the_label_tells_all() -> None:
     labelled = child(OrderState.FILLED)
     reads = Reads(past=(FIRED, labelled))
     line = TRADE.of(Role.STOP)[0]
-    assert trade_truth.of_line(venue_of(reads), TRADE, line, BTC).orders == (FIRED, labelled)
+    assert trade_truth.orders_under(venue_of(reads), TRADE, line, BTC) == (FIRED, labelled)
     assert reads.asked == [label_of(Role.STOP)]
 
 
@@ -74,7 +70,7 @@ def test_only_what_does_not_rest_is_looked_up() -> None:
     others = report(Role.STOP, OrderState.UNTRIGGERED, order_id="x", label="bw.t2.sl.1")
     mine = report(Role.STOP, OrderState.UNTRIGGERED)
     reads = Reads(resting=(others, mine))
-    assert trade_truth.of_trade(venue_of(reads), TRADE, BTC).orders == (mine,)
+    assert trade_truth.orders_of(venue_of(reads), TRADE, BTC) == (mine,)
     assert reads.asked == []
 
 
@@ -83,12 +79,12 @@ def test_what_the_venue_forgot_is_found_in_the_history() -> None:
     reads = Reads(past=(FIRED, FILLED), now_ms=round(after(3600).timestamp() * 1000))
     reads.has_forgotten = True
     line = TRADE.of(Role.STOP)[0]
-    assert trade_truth.of_line(venue_of(reads), TRADE, line, BTC).orders == (FIRED, FILLED)
+    assert trade_truth.orders_under(venue_of(reads), TRADE, line, BTC) == (FIRED, FILLED)
 
 
 def test_an_order_that_is_young_and_not_there_costs_no_history() -> None:
     """It was never made, or comes a moment later: the history knows no more than the look-up."""
     reads = Reads()
     line = TRADE.of(Role.STOP)[0]
-    assert trade_truth.of_line(venue_of(reads), TRADE, line, BTC).orders == ()
+    assert trade_truth.orders_under(venue_of(reads), TRADE, line, BTC) == ()
     assert reads.asked == [label_of(Role.STOP)]

@@ -372,6 +372,28 @@ def test_a_start_without_the_stream_looks_and_tidies_over_http(
     scene.settled()
 
 
+@pytest.mark.parametrize("unread", [(), ("private/get_user_trades_by_instrument_and_time",)])
+def test_what_happens_as_the_line_breaks_is_read_over_http_at_once(
+    stage: Stage, unread: tuple[str, ...]
+) -> None:
+    """A stop that is taken away in that moment is back before there is a stream, and before its
+    fills can be read."""
+    scene = stage().ready()
+    trade_id = scene.bracket()
+    scene.run(1)
+    if unread:
+        scene.fault(Once(Fate.REPLY_LOST, *unread, times=1000))
+    scene.strike(NO_STREAM)
+    (stop,) = scene.stops(trade_id)
+    scene.market.lost_notifications = True
+    scene.market.ask("private/cancel", order_id=stop.order_id)
+    scene.market.hang_up()
+    scene.until(lambda: scene.cover(BTC) == scene.position() == 500, limit=0.2)
+    scene.run(20)
+    assert not scene.events(EmergencyBegan)
+    assert [x.contracts for x in scene.stops(trade_id)] == [500]
+
+
 def test_tokens_that_died_while_the_stream_is_down_are_renewed_at_once(stage: Stage) -> None:
     """However long the pauses between two tries to connect have become. (Found by the simulation:
     a position waited for its stop until the stream was back.)"""
