@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from actors import routing, trade, trade_steps
+from actors import trade, trade_steps
 from actors.killing import KillSwitch
 from actors.messages.book import RecordIntent
 from actors.opening import FrontDoor
@@ -26,7 +26,7 @@ from adapters.deribit.venue import DeribitVenue
 from adapters.paper.faults.of_moments import HumanOpens
 from adapters.paper.faults.of_requests import Refused
 from adapters.storage.atomic import AtomicFile
-from domain import bracket, outcomes, reports, watch
+from domain import bracket, outcomes, reports, story, watch
 from domain.labels import Role
 from domain.orders import OrderState
 from domain.steps import Do, Step, View
@@ -294,7 +294,7 @@ MUTANTS: Mapping[str, Mutant] = {
         Mutant(
             "netted while some of it is held",
             "I1",
-            ((routing, "is_netted_away", lambda held, against, _: held * against < 0),),
+            ((story, "is_netted_away", lambda held, against, _: held * against < 0),),
             Netted(),
         ),
         Mutant("registry written in place", "I7", _one(AtomicFile, "write", _in_place), POWER),
