@@ -16,6 +16,7 @@ from simulation import happenings as happen
 from simulation.daemon import VirtualDaemon
 from simulation.script import Entry
 from simulation.stage import Stage
+from simulation.tally import STRAY
 
 RESUME_EVERY = 5.0
 
@@ -222,7 +223,7 @@ class Actions:
                 amount=market.instrument.amount(10),
                 type="limit",
                 price=market.instrument.floor_price(market.mark * Decimal("0.98")),
-                label=f"bw.stray{stage.strays}.tp.1",
+                label=f"{STRAY}{stage.strays}.tp.1",
             )
 
     def _second(self, _: happen.SecondInstance) -> None:

@@ -15,6 +15,9 @@ from domain import labels
 from domain.labels import Role
 from domain.orders import ZERO
 
+STRAY = "bw.stray"
+"""How the labels begin of what a script leaves at the venue in our name: no daemon sent it."""
+
 
 class Tally:
     """Follows the engine's fills. ``ours`` is what each trade holds, ``foreign`` the rest.
@@ -58,7 +61,8 @@ class Tally:
         after = self._held[name] = before + signed
         # What a person opened beside a resting entry is his: such an entry may turn the sum.
         is_his = ".entry." in fill.label and self.foreign[name] != 0
-        if before * after < 0 and labels.is_ours(fill.label) and not is_his:
+        is_sent = labels.is_ours(fill.label) and not fill.label.startswith(STRAY)
+        if before * after < 0 and is_sent and not is_his:
             self.flips.append(f"{fill.label}: {name} {before:+d} -> {after:+d}")
         label = labels.parse(fill.label)
         if label is not None and label.role is Role.ENTRY:

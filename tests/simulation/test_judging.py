@@ -43,3 +43,14 @@ def test_what_he_takes_back_at_once_leaves_ours_to_be_protected(bracket: str) ->
     sells = Entry(at=9.2, name="sells", act=hand("sell", 1000))
     outcome = play(netted_away(sells, bracket=bracket))
     assert outcome.violations == ()
+
+
+def test_a_stray_that_turns_a_persons_position_is_not_the_daemons_doing() -> None:
+    """The script left it at the venue, and not reduce-only. (Seed 330015 said I4.)"""
+    entries = (
+        Entry(at=5.0, name="stray", act=happen.Strays(instrument=BTC)),
+        Entry(at=7.0, name="sells", act=hand("sell", 50)),
+        Entry(at=9.0, name="down", act=happen.Moves(share=-0.03)),
+    )
+    script = Script(seed=1, hours=0.025, volatility=0.00001, entries=entries)
+    assert play(script).violations == ()
