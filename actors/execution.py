@@ -23,14 +23,13 @@ from actors.opening import FrontDoor, Manner, Standing
 from actors.ports import Venue
 from actors.reconciling import Reconciliation
 from actors.routing import ReportRouter
-from actors.settling import DriftSettler
+from actors.settling import DriftSettler, Storyteller
 from actors.trade_house import TradeHouse
 from domain.trade import Trade, may_still_enter
 from domain.watch import Drift
 
 ASK_SECONDS = 2.0
 RECONCILE_EVERY = 0.5
-DRIFT_RETRY = 1.0
 CATALOGUE_SECONDS = 24 * 3600.0
 
 
@@ -65,6 +64,13 @@ class Execution(Actor):
         )
         self._marks: dict[str, Decimal] = {}
         self._drifts = DriftSettler(venue, self.log)
+        self._stories = Storyteller(
+            self._drifts,
+            self._house,
+            self._home,
+            self.clock,
+            wake_in=lambda seconds: self.after(seconds, watch.DriftDue),
+        )
         self._routed_at = float("-inf")
         self._has_session: bool | None = False
         self._disk_troubles: set[str] = set()
@@ -131,7 +137,7 @@ class Execution(Actor):
         if not self._house.is_running(trade):
             self._house.start(trade, instrument, is_new=False)
         self._house.verify(trade, "reconcile")
-        self._read_story_of(trade)
+        self._stories.guessed(trade)
         if self._kill.is_flattening:
             self._house.close(trade)
 
@@ -144,6 +150,9 @@ class Execution(Actor):
     def on_portfolio_observed(self, message: watch.PortfolioObserved) -> None:
         if message.drifts is not None and message.began_monotonic > self._routed_at:
             self._home.adopt(message.drifts)
+        for drift in message.drifts or ():
+            if self._drifts.is_due(drift):
+                self._stories.tell(drift.instrument_name, drift)
         agrees = self._reconciliation.agrees(message, self._house.instruments)
         if agrees is None or not self._contracts.by_name or self._has_session is None:
             return
@@ -153,7 +162,7 @@ class Execution(Actor):
             if self._house.on(x.instrument_name) and self._drifts.is_news(x)
         ]
         for drift in news:
-            self._settle(drift.instrument_name, drift)
+            self._stories.tell(drift.instrument_name, drift)
         if news or not agrees:
             self._reconciliation.doubt(self._house.records)
         elif self._kill.state is not None or self._may_trade():
@@ -259,7 +268,7 @@ class Execution(Actor):
 
     def on_trade_updated(self, message: say.TradeUpdated) -> None:
         self._house.update(message.trade)
-        self._read_story_of(message.trade)
+        self._stories.guessed(message.trade)
         if message.trade.is_finished:
             self._reconciliation.gone(message.trade.id)
             self._home.forget(message.trade)
@@ -281,35 +290,13 @@ class Execution(Actor):
         name = message.instrument
         drift = Drift(instrument_name=name, venue=message.venue, ledger=message.ledger)
         if self._house.on(name) and self._drifts.is_news(drift):
-            self._settle(name, drift)
+            self._stories.tell(name, drift)
 
     def on_position_agreed(self, message: watch.PositionAgreed) -> None:
         self._drifts.forget(message.instrument)
 
     def on_drift_due(self, _: watch.DriftDue) -> None:
-        for name, drift in list(self._drifts.unread.items()):
-            self._settle(name, drift)
-
-    def _read_story_of(self, trade: Trade) -> None:
-        """What a foreign hand did to a trade is read as soon as it is guessed."""
-        name = trade.plan.instrument_name
-        if trade.rests_on_guesses and not trade.is_finished and name not in self._drifts.unread:
-            self._drifts.unread[name] = None
-            self.after(0.0, watch.DriftDue)
-
-    def _settle(self, name: str, drift: Drift | None) -> None:
-        """Gives trades what was done to them unheard, and has them compare themselves."""
-        trades = self._house.on(name)
-        story = self._drifts.settle(name, drift, trades)
-        if self._drifts.unread:
-            self.after(DRIFT_RETRY, watch.DriftDue)
-        if story is None:
-            return
-        self._home.heard(story)
-        for trade in trades:
-            told = say.StoryReport(at=self.clock.now(), fills=story.of(trade.id), told=story.told)
-            self._house.tell(trade.id, told)
-            self._house.verify(trade, "drift")
+        self._stories.tell_unread()
 
     # -- kill ------------------------------------------------------------
 

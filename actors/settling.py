@@ -1,21 +1,34 @@
 """Settling a drift: the account is not the sum of our trades, so what happened is read again.
 
-A drift is looked into once. If all fills of the instrument do not explain it, the rest belongs
-to nobody of us. Trades that hold what the venue does not have are looked into again until a fill
-explains it.
+A drift is looked into once, and once more when the venue shows every fill there was. What they
+do not explain belongs to nobody of us. Trades that hold what the venue does not have are looked
+into again until a fill explains it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from actors.ports import NotSent, OutcomeUnknown, Rejected, Venue
+from actors.messages.trading import StoryReport
+from actors.ports import Clock, NotSent, OutcomeUnknown, Rejected, Venue
+from actors.routing import ReportRouter
+from actors.trade_house import TradeHouse
 from actors.trade_truth import since_ms
 from domain.story import Story, shared_out_again
 from domain.trade import Trade
 from domain.watch import Drift
 
+RETRY_SECONDS = 1.0
 FILLS_SHOWN_MS = 60_000
 """After so long the venue shows every fill; what none of them tells was there before."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """A drift that was looked into; ``again_at_ms`` is when that is to be repeated, if at all."""
+
+    drift: Drift
+    again_at_ms: int | None
 
 
 class DriftSettler:
@@ -24,14 +37,22 @@ class DriftSettler:
     def __init__(self, venue: Venue, log: Any) -> None:
         self._venue = venue
         self._log = log
-        self._settled: dict[str, Drift] = {}
+        self._settled: dict[str, _Settled] = {}
         self._denied_since: dict[str, int] = {}
         self.unread: dict[str, Drift | None] = {}
         """Instruments whose story is to be read: what drifts there, or None when trades guess."""
 
     def is_news(self, drift: Drift) -> bool:
         """Whether this drift was not looked into yet."""
-        return self._settled.get(drift.instrument_name) != drift
+        settled = self._settled.get(drift.instrument_name)
+        return settled is None or settled.drift != drift
+
+    def is_due(self, drift: Drift) -> bool:
+        """Whether it has to be looked into once more: fills may have been too new to be shown."""
+        settled = self._settled.get(drift.instrument_name)
+        if settled is None or settled.drift != drift or settled.again_at_ms is None:
+            return False
+        return self._venue.server_now_ms() >= settled.again_at_ms
 
     def forget(self, instrument: str) -> None:
         """Book and venue agree; what trades guess is a guess nevertheless."""
@@ -49,7 +70,10 @@ class DriftSettler:
         if story is not None and name not in self._denied_since:
             del self.unread[name]
             if drift is not None:
-                self._settled[name] = drift
+                again = None
+                if self.is_news(drift):
+                    again = self._venue.server_now_ms() + FILLS_SHOWN_MS
+                self._settled[name] = _Settled(drift, again)
         return story
 
     def _story(self, instrument: str, trades: Sequence[Trade]) -> Story | None:
@@ -85,3 +109,47 @@ class DriftSettler:
     def _position(self, instrument: str) -> int:
         held = (x.contracts for x in self._venue.positions() if x.instrument_name == instrument)
         return next(held, 0)
+
+
+class Storyteller:
+    """Tells trades what the whole story makes of them. ``wake_in`` has `tell_unread` called."""
+
+    def __init__(
+        self,
+        drifts: DriftSettler,
+        house: TradeHouse,
+        home: ReportRouter,
+        clock: Clock,
+        *,
+        wake_in: Callable[[float], None],
+    ) -> None:
+        self._drifts = drifts
+        self._house = house
+        self._home = home
+        self._clock = clock
+        self._wake_in = wake_in
+
+    def guessed(self, trade: Trade) -> None:
+        """What a foreign hand did to a trade is read as soon as it is guessed."""
+        name = trade.plan.instrument_name
+        if trade.rests_on_guesses and not trade.is_finished and name not in self._drifts.unread:
+            self._drifts.unread[name] = None
+            self._wake_in(0.0)
+
+    def tell_unread(self) -> None:
+        for name, drift in list(self._drifts.unread.items()):
+            self.tell(name, drift)
+
+    def tell(self, name: str, drift: Drift | None) -> None:
+        """Gives trades what was done to them, and has them compare themselves."""
+        trades = self._house.on(name)
+        story = self._drifts.settle(name, drift, trades)
+        if self._drifts.unread:
+            self._wake_in(RETRY_SECONDS)
+        if story is None:
+            return
+        self._home.heard(story)
+        for trade in trades:
+            told = StoryReport(at=self._clock.now(), fills=story.of(trade.id), told=story.told)
+            self._house.tell(trade.id, told)
+            self._house.verify(trade, "drift")
