@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from actors.messages.alerts import AlertDelivered
+from actors.messages.alerts import AlertDelivered, AlertDropped
 from actors.messages.base import Event, event_name
 from actors.messages.book import (
     CurrencyEquity,
@@ -46,6 +46,19 @@ def leaver(event: Event) -> str | int | None:
             return event.number
         case _:
             return None
+
+
+DELIVERED, DROPPED = event_name(AlertDelivered), event_name(AlertDropped)
+
+
+def done_alerts(entries: Iterable[Mapping[str, Any]]) -> frozenset[int]:
+    """The numbers of alerts that have left the book: nobody has to be told, or to acknowledge."""
+    done = (
+        x.get("number")
+        for x in entries
+        if x.get("event") == DROPPED or (x.get("event") == DELIVERED and x.get("is_done_with"))
+    )
+    return frozenset(x for x in done if isinstance(x, int))
 
 
 KILLED, RESET = event_name(KillSwitchActivated), event_name(KillSwitchReset)

@@ -47,7 +47,16 @@ from actors.messages.book import (
 )
 from actors.messages.trading import TradeAbandoned
 from actors.ports import Book, Journal
-from actors.rebuilding import ENDS, INTENT, last_day, last_kill, last_pause, leaver, open_intents
+from actors.rebuilding import (
+    ENDS,
+    INTENT,
+    done_alerts,
+    last_day,
+    last_kill,
+    last_pause,
+    leaver,
+    open_intents,
+)
 from domain.trade import ExitReason, Trade
 from domain.trade_check import flaws
 
@@ -105,25 +114,27 @@ class Registry(Actor):
     def recover(self) -> None:
         tables = self._book.load()
         trades = [_TRADE.validate_python(x) for x in tables.get(TRADES, {}).values()]
-        self._trades = {trade.id: trade for trade in self._without_ended(trades)}
+        alerts = [_ALERT.validate_python(x) for x in tables.get(OUTBOX, {}).values()]
+        latest = self._journal.entries(days=2) if trades or alerts else ()
+        self._trades = {trade.id: trade for trade in self._without_ended(trades, latest)}
+        self._outbox = {alert.number: alert for alert in alerts}
+        for number in done_alerts(latest) & self._outbox.keys():  # one may have died of its drop
+            self._forget(number)
         state = tables.get(STATE, {})
         self._kill = _KILL.validate_python(state[KILL]) if KILL in state else None
         self._pause = _PAUSE.validate_python(state[PAUSE]) if PAUSE in state else None
         self._day = _DAY.validate_python(state[DAY]) if DAY in state else None
-        alerts = (_ALERT.validate_python(x) for x in tables.get(OUTBOX, {}).values())
-        self._outbox = {alert.number: alert for alert in alerts}
         if self._kept_aside and self.context.incarnation == 1:
             self._rebuild()
 
-    def _without_ended(self, trades: Sequence[Trade]) -> list[Trade]:
+    def _without_ended(
+        self, trades: Sequence[Trade], latest: Sequence[Mapping[str, Any]]
+    ) -> list[Trade]:
         """What a predecessor left open, made whole where it died between book and journal.
 
         A trade whose end is in the journal is dropped. One that was finished but whose last
         words were lost says them again; so does the Registry for a beginning that was lost.
         """
-        if not trades:
-            return []
-        latest = self._journal.entries(days=2)
         ended = {x.get("trade_id") for x in latest if x.get("event") in ENDS}
         begun = {x.get("trade_id") for x in latest if x.get("event") == INTENT}
         since = self.clock.now() - timedelta(days=1)
@@ -277,9 +288,12 @@ class Registry(Actor):
             self._put_or_keep(TRADES, message.trade_id, None)
 
     def on_drop_alert(self, message: DropAlert) -> None:
-        self._outbox.pop(message.number, None)
-        self._last_words.pop(message.number, None)
-        self._put_or_keep(OUTBOX, str(message.number), None)
+        self._forget(message.number)
+
+    def _forget(self, number: int) -> None:
+        self._outbox.pop(number, None)
+        self._last_words.pop(number, None)
+        self._put_or_keep(OUTBOX, str(number), None)
 
     def on_retry_due(self, _: RetryDue) -> None:
         for (table, key), document in list(self._unwritten.items()):

@@ -8,6 +8,7 @@ from actors.historian import Historian
 from actors.kernel import Actor
 from actors.messages.alerts import AlertDelivered
 from actors.messages.base import Event, event_name
+from actors.messages.book import DropAlert
 from actors.messages.lifecycle import ChildFailed, ChildRestarted, GaveUp
 from actors.messages.risk import Denied
 from actors.messages.trading import (
@@ -20,6 +21,7 @@ from actors.messages.trading import (
     TradeClosed,
 )
 from actors.rebuilding import leaver
+from actors.registry import Registry
 from domain.labels import Role
 from simulation.venue import Refusal
 from tests.scenarios.conftest import Stage
@@ -93,6 +95,36 @@ def test_a_historian_that_dies_of_an_end_loses_it_not(
     said = [x.get("trade_id") or x["number"] for x in scene.disk.lines if x["event"] == name]
     assert said.count(key) == 1
     assert key not in scene.booked
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before its work", "after it"])
+def test_a_registry_that_dies_of_a_drop_forgets_the_alert_nevertheless(
+    stage: Stage, after: bool
+) -> None:
+    """The journal has it delivered: it does not wait in the book until the next start.
+    (Found by the simulation, seed 300389.)"""
+    dropped: list[int] = []
+
+    def on_drop_alert(self: Registry, message: DropAlert) -> None:
+        dropped.append(message.number)
+        if after or len(dropped) > 1:
+            self.on_drop_alert(message)
+        if len(dropped) == 1:
+            raise RuntimeError("not this one")
+
+    def derived(actor: type[Actor]) -> type[Actor]:
+        if actor is not Registry:
+            return actor
+        table = {**actor.handlers, DropAlert: on_drop_alert}
+        return type("Registry", (actor,), {"handlers": table})
+
+    scene = stage().ready(derive=derived)
+    assert scene.wait(ChildRestarted).name == "registry"
+    scene.run(3)
+    assert scene.disk.tables["outbox"] == {}
+    delivered = [x["number"] for x in scene.disk.lines if x["event"] == event_name(AlertDelivered)]
+    assert sorted(delivered) == sorted(set(delivered))
+    assert dropped[0] in delivered
 
 
 def test_an_end_told_twice_is_in_the_journal_once(stage: Stage) -> None:
