@@ -6,7 +6,7 @@ the order, to send it again, and to close at market on the deadline at the lates
 
 from actors.ports import Clock, Venue
 from domain.steps import BracketPolicy
-from domain.trade import Trade
+from domain.trade import Line, Trade
 
 LEAST_SECONDS = 0.25
 """What an answer is waited for at least, however near the deadline is."""
@@ -21,6 +21,7 @@ class Patience:
     def __init__(self, venue: Venue, policy: BracketPolicy, clock: Clock) -> None:
         self._venue = venue
         self._deadline = policy.protection_deadline
+        self._child = policy.patience_for_children
         self._clock = clock
 
     def for_orders(self, trade: Trade) -> Venue:
@@ -33,14 +34,17 @@ class Patience:
         is_quiet = trade.entered > 0 and trade.exposed_since is None and not is_closing
         return self._venue if is_quiet else self._venue.within(self._for_one())
 
-    def for_reads(self, trade: Trade) -> Venue:
+    def for_reads(self, trade: Trade, line: Line | None = None) -> Venue:
         """Waits no longer than the deadline allows, all reads of a look together.
 
         Whoever has to look is in doubt, and may be bare without knowing it: every look is brisk.
+        A linked ``line`` is waited for no longer than before it is placed by ourselves: what it
+        became may be told in a message that waits meanwhile.
         """
         left = 0.0
         if trade.exposed_since is not None:
-            left = self._deadline - (self._clock.now() - trade.exposed_since).total_seconds()
+            allowed = self._child if line is not None and line.is_slot else self._deadline
+            left = allowed - (self._clock.now() - trade.exposed_since).total_seconds()
         return self._venue.within(max(LEAST_SECONDS, left) if left > 0 else LOOK_SECONDS)
 
     def _for_one(self) -> float:

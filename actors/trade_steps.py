@@ -273,7 +273,7 @@ class StepTaker:
             return False
         if line.status is LineStatus.UNKNOWN:
             self._doubted.add(label)
-        venue, trade = self._patience.for_reads(self._keeper.trade), self._keeper.trade
+        venue, trade = self._patience.for_reads(self._keeper.trade, line), self._keeper.trade
         try:
             orders = trade_truth.orders_under(venue, trade, line, self._instrument)
             if not self._found(orders):

@@ -67,7 +67,7 @@ def _stop_to_come(view: View) -> Step | None:
         return None
     slot = view.child_to_come(Role.STOP)
     since = view.trade.exposed_since
-    patience = min(view.policy.child_patience, view.policy.protection_deadline / 2)
+    patience = view.policy.patience_for_children
     if slot is None or since is None or (view.now - since).total_seconds() >= patience:
         return None
     return view.look_at_child(slot)
@@ -302,7 +302,22 @@ def _wind_up(view: View) -> Step | None:
         for line in trade.of(role):
             if not line.status.is_over:
                 return _remove(view, line)
-    return _latecomer(view) or _missing_fills(view) or Step(do=Do.FINISH)
+    return _unseen_child(view) or _latecomer(view) or _missing_fills(view) or Step(do=Do.FINISH)
+
+
+def _unseen_child(view: View) -> Step | None:
+    """What was made of a linked child, and is told of only now, must not outlive the trade.
+
+    So a child that has passed on is looked at once more after the last news of anything else.
+    """
+    lines = view.trade.lines
+    news = max((x.heard_at for x in lines if not x.is_slot and x.heard_at), default=None)
+    for slot in lines:
+        if not slot.is_slot or slot.status is not LineStatus.PASSED_ON or news is None:
+            continue
+        if slot.look_at is None or slot.look_at <= news:
+            return view.look_up(slot)
+    return None
 
 
 def _latecomer(view: View) -> Step | None:

@@ -75,6 +75,11 @@ class BracketPolicy:
     longest_move_pause: float = 60.0
     settle_after: float = 10.0
 
+    @property
+    def patience_for_children(self) -> float:
+        """How long a linked stop is looked for before it is placed by ourselves."""
+        return min(self.child_patience, self.protection_deadline / 2)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:

@@ -1,5 +1,6 @@
 """Linked children in the record: what waits, what was made of it, whose a fill is."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from domain.labels import Role
 from domain.orders import Order, OrderState, OrderType, TriggerBy
 from domain.reports import apply_fills, apply_order
 from domain.steps import Do
-from domain.trade import ExitReason, LineStatus, Trade
+from domain.trade import ExitReason, Line, LineStatus, Trade, with_line
 from tests.domain.builders import (
     POLICY,
     after,
@@ -205,3 +206,34 @@ def test_a_pair_is_no_surplus_when_its_target_fills_in_part() -> None:
     assert (trade.position, trade.cover) == (8, 10)
     step = step_of(trade)
     assert step is None or step.do is not Do.CANCEL
+
+
+def test_what_was_made_of_a_child_is_looked_for_before_the_trade_ends() -> None:
+    """The position was closed while the news of it were on their way: the child has passed on, what
+    it became is not known yet. It is looked for after the last news, once more."""
+    passed = (waiting(role) for role in (Role.STOP, Role.TARGET))
+    trade = heard(sent(), ENTERED, *(replace(x, state=OrderState.TRIGGERED) for x in passed))
+    closed = line(Role.EMERGENCY, LineStatus.FILLED, reported_filled=10, heard_at=after(3))
+    bought = fill(Role.ENTRY, 10, order_id="e1")
+    sold = fill(Role.EMERGENCY, 10, order_id="emergency-1", trade_id="x")
+    trade = outcomes.ending(with_line(trade, closed), ExitReason.PROTECTION_DEADLINE)
+    trade = apply_fills(trade, (bought, sold), NOW)
+    trade = outcomes.looked_up(
+        trade, looked_at(trade, Role.STOP), (made(Role.STOP),), POLICY, after(3), server_ms=0
+    )
+    assert says(step_of(trade, 3)) == ("cancel", "sl", 1, 0)
+    gone = replace(made(Role.STOP), state=OrderState.CANCELLED, updated_ms=2**42)
+    trade = heard(trade, gone, seconds=3)
+    trade = outcomes.looked_up(
+        trade, looked_at(trade, Role.TARGET), (), POLICY, after(3), server_ms=0
+    )
+    assert says(step_of(trade, 3))[0] == "finish"
+
+
+def looked_at(trade: Trade, role: Role) -> Line:
+    """The child of this role, which is to be looked at now."""
+    step = step_of(trade, 3)
+    assert step is not None
+    assert step.line is not None
+    assert (step.do, step.line.role, step.line.is_slot) == (Do.LOOK_UP, role, True)
+    return step.line

@@ -362,3 +362,19 @@ def test_a_target_of_a_lost_trade_stays_while_the_last_stop_hangs_on_it(stage: S
     assert scene.naked.longest() == 0
     for state in (x.state for x in scene.live()):
         assert state in {OrderState.OPEN, OrderState.UNTRIGGERED}
+
+
+LOOK = "private/get_order_state_by_label"
+
+
+def test_a_linked_stop_that_cannot_be_looked_up_closes_nothing(stage: Stage) -> None:
+    """The replies of the look-up are lost for longer than the deadline: the news of the child, or a
+    stop of our own, come first. (Found by the simulation, seed 320012.)"""
+    scene = linked(stage).ready()
+    scene.fault(Once(Fate.REPLY_LOST, LOOK, times=4))
+    trade_id = scene.bracket(target=None)
+    scene.run(10)
+    assert not scene.events(EmergencyBegan)
+    assert [x.contracts for x in scene.stops(trade_id)] == [500]
+    assert scene.naked.longest() == 0
+    scene.settled()
