@@ -18,7 +18,9 @@ from domain.story import Story, shared_out_again
 from domain.trade import Trade
 from domain.watch import Drift
 
-RETRY_SECONDS = 1.0
+RETRY_SECONDS, LONGEST_RETRY = 1.0, 15.0
+READ_SECONDS = 3.0
+"""What the reads of a story may take together: meanwhile nobody's fills go home, and no kill."""
 FILLS_SHOWN_MS = 60_000
 """After so long the venue shows every fill; what none of them tells was there before."""
 
@@ -58,8 +60,8 @@ class DriftSettler:
         """Book and venue agree; what trades guess is a guess nevertheless."""
         self._settled.pop(instrument, None)
         self._denied_since.pop(instrument, None)
-        if self.unread.get(instrument) is not None:
-            del self.unread[instrument]
+        if instrument in self.unread:
+            self.unread[instrument] = None
 
     def settle(self, name: str, drift: Drift | None, trades: Sequence[Trade]) -> Story | None:
         """What belongs to these trades after all; None when it cannot be read now."""
@@ -78,10 +80,11 @@ class DriftSettler:
 
     def _story(self, instrument: str, trades: Sequence[Trade]) -> Story | None:
         """Fills only add up to a position that does not move while they are read."""
+        venue = self._venue.within(READ_SECONDS)
         try:
-            before = self._position(instrument)
-            fills = self._venue.fills(instrument, min(since_ms(trade) for trade in trades))
-            after = self._position(instrument)
+            before = _position(venue, instrument)
+            fills = venue.fills(instrument, min(since_ms(trade) for trade in trades))
+            after = _position(venue, instrument)
         except (Rejected, NotSent, OutcomeUnknown) as error:
             self._log.warning("drift_unreadable", instrument=instrument, error=str(error))
             return None
@@ -106,9 +109,10 @@ class DriftSettler:
         now_ms = self._venue.server_now_ms()
         return now_ms - self._denied_since.setdefault(instrument, now_ms) > FILLS_SHOWN_MS
 
-    def _position(self, instrument: str) -> int:
-        held = (x.contracts for x in self._venue.positions() if x.instrument_name == instrument)
-        return next(held, 0)
+
+def _position(venue: Venue, instrument: str) -> int:
+    held = (x.contracts for x in venue.positions() if x.instrument_name == instrument)
+    return next(held, 0)
 
 
 class Storyteller:
@@ -128,6 +132,7 @@ class Storyteller:
         self._home = home
         self._clock = clock
         self._wake_in = wake_in
+        self._in_vain = 0
 
     def guessed(self, trade: Trade) -> None:
         """What a foreign hand did to a trade is read as soon as it is guessed."""
@@ -144,8 +149,10 @@ class Storyteller:
         """Gives trades what was done to them, and has them compare themselves."""
         trades = self._house.on(name)
         story = self._drifts.settle(name, drift, trades)
+        self._in_vain = self._in_vain + 1 if story is None else 0
         if self._drifts.unread:
-            self._wake_in(RETRY_SECONDS)
+            doublings = min(max(0, self._in_vain - 1), 4)
+            self._wake_in(min(LONGEST_RETRY, RETRY_SECONDS * 2**doublings))
         if story is None:
             return
         self._home.heard(story)

@@ -1,5 +1,6 @@
 """Whose a foreign fill was: shared out at once from too little, and set right afterwards."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from actors.messages.trading import PnlDiffers, Ready, TradeClosed, TradeNetted
 from domain.labels import Role
-from simulation.daemon import default_plan
+from simulation.daemon import DEFAULT_LIMITS, default_plan
 from simulation.venue import Fate
 from tests.scenarios.conftest import Stage
 from tests.scenarios.scene import BTC, Once, Scene, poisonable
@@ -167,4 +168,33 @@ def test_what_a_leftover_took_of_a_trade_is_booked_once(
     assert not scene.events(PnlDiffers)
     assert closed.contracts == 500
     assert abs(closed.net_coin - (scene.wealth("BTC") - WEALTH)) <= Decimal("1e-9")
+    scene.settled()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("dies", [False, True])
+def test_two_trades_share_what_a_hand_closed_as_it_was(stage: Stage, seed: int, dies: bool) -> None:
+    """Of what he sells, three hundred seem to be his; then it is all of the older trade and a part
+    of the younger, each under a stop of its size or over."""
+    limits = replace(DEFAULT_LIMITS, max_trades_per_instrument=2)
+    scene = stage(seed, plan=default_plan(limits=limits)).ready()
+    older = scene.bracket(quantity="500", unit="contracts", stop="98000", target="103000")
+    younger = scene.bracket(quantity="300", unit="contracts", stop="98000", target="103000")
+    scene.run(1)
+    looked(scene)
+    buy(scene, 3000)
+    scene.run(4)
+    looked(scene)
+    unheard(scene, sell, 3000)
+    sell(scene, 6000)
+    if dies:
+        scene.run(0.004)
+        scene.crash()
+        scene.boot()
+        scene.wait(Ready)
+    scene.run(8)
+    assert scene.is_over(older)
+    assert scene.trades()[younger].position == scene.position() == 200
+    scene.close_trade(younger)
+    scene.run(3)
     scene.settled()

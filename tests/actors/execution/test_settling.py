@@ -28,6 +28,10 @@ class Account:
     now_ms: int = 0
     reads: list[str] = field(default_factory=list[str])
 
+    def within(self, seconds: float) -> "Account":
+        self.reads.append(f"within {seconds:g} s")
+        return self
+
     def positions(self) -> tuple[Position, ...]:
         self.reads.append("positions")
         return (position(self.held),)
@@ -83,11 +87,12 @@ def test_what_no_fill_explains_then_is_not_asked_for_again() -> None:
 
 
 def test_a_story_that_is_wanted_stays_wanted_when_book_and_venue_agree() -> None:
-    """They may agree by a guess; a drift that is gone is forgotten."""
-    drifts = settler(Account(held=6, shown=[]))
-    drifts.unread[BTC.name] = None
-    drifts.forget(BTC.name)
-    assert BTC.name in drifts.unread
+    """They may agree by a guess: it is read nevertheless, once."""
+    account = Account(held=10, shown=[ENTRY])
+    drifts = settler(account)
     drifts.unread[BTC.name] = DRIFT
     drifts.forget(BTC.name)
+    assert drifts.unread == {BTC.name: None}
+    assert drifts.settle(BTC.name, None, [entered()]) is not None
     assert not drifts.unread
+    assert drifts.is_news(DRIFT)
