@@ -15,8 +15,8 @@ MIN_HEARTBEAT_SECONDS = 10
 """The venue refuses a shorter interval."""
 
 
-CALLS = 3
-"""How often a call of a session is tried within its time; see `DeribitSession._log_in`, too."""
+TRIES = (0.1, 0.3, 0.6)
+"""Shares of its time that the tries of a call may take; see `DeribitSession._log_in`, too."""
 BRISK = 0.2
 """Share of that time the first try of a log-in may take."""
 RENEW_AFTER = 0.8
@@ -135,16 +135,19 @@ class DeribitSession:
         return server_ms
 
     def _call(self, method: str, params: Mapping[str, Any]) -> Any:
-        """What may be asked twice: one lost reply does not cost the connection."""
-        timeout = self._timeout / CALLS
-        for _ in range(CALLS - 1):
+        """What may be asked twice: one lost reply does not cost the connection, nor much time.
+
+        Before a session is open nobody acts, so the first wait is short.
+        """
+        *brisk, last = (share * self._timeout for share in TRIES)
+        for timeout in brisk:
             try:
                 return self._stream.call(method, params, timeout=timeout)
             except Throttled:
                 raise
             except OutcomeUnknown:
                 pass
-        return self._stream.call(method, params, timeout=timeout)
+        return self._stream.call(method, params, timeout=last)
 
     def _grant(self) -> Mapping[str, Any]:
         return {

@@ -408,7 +408,10 @@ def test_tokens_that_died_while_the_stream_is_down_are_renewed_at_once(stage: St
     scene.until(lambda: scene.cover(BTC) >= abs(scene.position()) > 0, limit=6)
 
 
-def test_a_log_in_whose_reply_is_lost_is_asked_for_again_at_once(stage: Stage) -> None:
+@pytest.mark.parametrize(("method", "limit"), [("public/auth", 2.0), ("private/subscribe", 1.0)])
+def test_a_log_in_whose_reply_is_lost_is_asked_for_again_at_once(
+    stage: Stage, method: str, limit: float
+) -> None:
     """A start over a naked position: it gets its stop within the deadline, and is not closed.
     (Found by the simulation: the reply was waited for for five seconds, seed 91008.)"""
     scene = stage().ready()
@@ -416,7 +419,7 @@ def test_a_log_in_whose_reply_is_lost_is_asked_for_again_at_once(stage: Stage) -
     scene.crash()
     (stop,) = scene.stops(trade_id)
     scene.market.ask("private/cancel", order_id=stop.order_id)
-    scene.fault(Once(Fate.REPLY_LOST, "public/auth"))
+    scene.fault(Once(Fate.REPLY_LOST, method))
     scene.boot()
-    scene.until(lambda: scene.cover(BTC) >= abs(scene.position()) > 0, limit=2.0)
+    scene.until(lambda: scene.cover(BTC) >= abs(scene.position()) > 0, limit=limit)
     assert not scene.events(EmergencyBegan)
