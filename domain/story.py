@@ -167,13 +167,12 @@ def parts_of(  # noqa: PLR0917 (as `attribute` wants it)
 
 
 def part_of(fill: Fill, contracts: int) -> Fill:
+    """So much of a fill, and its fee in proportion.
+
+    What the venue booked for the whole says nothing of a part: an opening part makes no profit, and
+    others have come in at other prices.
+    """
     if contracts == fill.contracts:
         return fill
-    part = Decimal(contracts) / fill.contracts
-    booked = fill.profit_loss
-    return replace(
-        fill,
-        contracts=contracts,
-        fee=fill.fee * part,
-        profit_loss=None if booked is None else booked * part,
-    )
+    fee = fill.fee * Decimal(contracts) / fill.contracts
+    return replace(fill, contracts=contracts, fee=fee, profit_loss=None)

@@ -40,13 +40,13 @@ def test_what_was_there_before_is_taken_back_first() -> None:
     assert shares_of(fills, a_trade(), position=10) == ()
 
 
-def test_a_fill_larger_than_both_is_split_and_its_money_with_it() -> None:
-    """Fee and PnL of a fill are shared in proportion."""
+def test_a_fill_larger_than_both_is_split_and_its_fee_with_it() -> None:
+    """What the venue booked for the part is not known: four of it opened something."""
     fills = [told(1, Side.BUY, 10, ENTRY), told(2, Side.SELL, 14)]
     (share,) = shares_of(fills, a_trade(), position=0)
     assert share.fill.contracts == 10
     assert share.fill.fee == Decimal(10)
-    assert share.fill.profit_loss == Decimal(-10)
+    assert share.fill.profit_loss is None
 
 
 def test_the_exit_of_a_closed_trade_is_not_taken_for_somebody_elses() -> None:

@@ -260,6 +260,7 @@ def test_an_external_hedge_against_a_trade_closes_it_in_part(stage: Stage, seed:
     sell(scene, 7000)
     closed = scene.wait(TradeClosed)
     assert closed.exit_reason == "manual"
+    assert not scene.events(PnlDiffers)
     scene.run(6)
     assert scene.is_over(trade_id)
     assert scene.position() == -200
