@@ -14,7 +14,7 @@ from actors.ports import Clock, NotSent, OutcomeUnknown, Rejected, Venue
 from actors.routing import ReportRouter
 from actors.trade_house import TradeHouse
 from actors.trade_truth import since_ms
-from domain.story import Story, shared_out_again
+from domain.story import Story, lacks_entries, shared_out_again
 from domain.trade import Trade
 from domain.watch import Drift
 
@@ -88,7 +88,7 @@ class DriftSettler:
         except (Rejected, NotSent, OutcomeUnknown) as error:
             self._log.warning("drift_unreadable", instrument=instrument, error=str(error))
             return None
-        if before != after:
+        if before != after or lacks_entries(fills, trades):
             return None
         is_whole = self._is_denied_for_long(instrument, after, trades)
         story = shared_out_again(fills, trades, after, is_whole=is_whole)

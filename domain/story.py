@@ -6,6 +6,7 @@ story is read when the account drifts, and its word counts.
 Sources: deribit-semantics section 7.3 (attribution); `domain.attribution` for the rules.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -81,6 +82,18 @@ def shared_out_again(
     if is_netted_away(sum(held[x] * sides[x].sign for x in held), against, position):
         shares += [x for trade in trades for x in _netted(fills, trade, held[trade.id], orders)]
     return Story(tuple(shares), frozenset(x.trade_id for x in fills), frozenset(foreign))
+
+
+def lacks_entries(fills: Sequence[Fill], trades: Sequence[Trade]) -> bool:
+    """Whether a trade's entry has filled more than fills are known of: whose the position is, is
+    not to be told yet."""
+    fills, orders = _with_those_known(fills, trades), _orders_of(trades)
+    entered = Counter[str]()
+    for fill in fills:
+        label = label_of(fill, orders)
+        if label is not None and label.role is Role.ENTRY:
+            entered[label.trade_id] += fill.contracts
+    return any(entered[trade.id] < trade.entered for trade in trades)
 
 
 def _with_those_known(fills: Sequence[Fill], trades: Iterable[Trade]) -> list[Fill]:

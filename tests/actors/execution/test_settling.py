@@ -12,7 +12,7 @@ from domain.orders import Fill, Position, Side
 from domain.reports import apply_fills
 from domain.trade import Trade
 from domain.watch import Drift
-from tests.domain.builders import START, TRADE_ID, a_trade, label_of, position, told
+from tests.domain.builders import START, TRADE_ID, a_trade, entry, label_of, position, record, told
 from tests.domain.catalogue import BTC
 
 ENTRY = told(1, Side.BUY, 10, label_of(Role.ENTRY))
@@ -96,3 +96,15 @@ def test_a_story_that_is_wanted_stays_wanted_when_book_and_venue_agree() -> None
     assert drifts.settle(BTC.name, None, [entered()]) is not None
     assert not drifts.unread
     assert drifts.is_news(DRIFT)
+
+
+def test_a_story_without_all_of_an_entry_is_none() -> None:
+    """Its order has filled, its fills are not shown: the position would pass for somebody's."""
+    known = record(entry(), fills=())
+    account = Account(held=6, shown=[SALE])
+    drifts = settler(account)
+    assert drifts.settle(BTC.name, DRIFT, [known]) is None
+    account.shown.insert(0, ENTRY)
+    story = drifts.settle(BTC.name, DRIFT, [known])
+    assert story is not None
+    assert story.of(TRADE_ID) == (SALE,)
