@@ -287,7 +287,7 @@ class Court:
         self._revision = self._engine.revision
         self._changed_at = self._world.now()
         self._let_go()
-        self.tally.catch_up()
+        self.tally.catch_up(self._changed_at)
         if self.tally.flips:
             self.accuse("I4", f"a position changed its sign: {self.tally.flips.pop()}")
         for name in self._engine.markets:
@@ -376,13 +376,11 @@ class Court:
 
         What a person opens after a kill is his.
         """
-        margin_ms = 5000  # the venue's clock may be set wrong
-        before_ms = self._world.venue_ms_at(kill_at) + margin_ms
         held = [
             f"{name} {self._held(name):+d}"
             for name in self._engine.markets
             if self._held(name)
-            and (self.tally.of_ours(name) or self.tally.foreign_at.get(name, 0) < before_ms)
+            and (self.tally.of_ours(name) or self.tally.foreign_at.get(name, 0.0) <= kill_at)
         ]
         live = (x.label for x in self._engine.ledger.live.values())
         return held + [x for x in live if labels.is_ours(x)]

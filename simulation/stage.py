@@ -125,9 +125,6 @@ class Stage:
             return 0.0
         return max(0.0, self.now() - max(self.trouble_until, self._up_since))
 
-    def venue_ms_at(self, seconds: float) -> int:
-        return self.market.venue_ms() - round((self.now() - seconds) * 1000)
-
     def speaker(self) -> str:
         return self.world.names.get(getcurrent(), "")
 

@@ -24,7 +24,7 @@ class Tally:
 
     ``earned`` is what the venue booked, fees included, per currency; ``mixed`` are those in which
     somebody else opened something, so that it is not ours alone. ``foreign_at`` is when that was
-    last, per instrument, in the venue's milliseconds; ``netted`` are the instruments on which the
+    last, per instrument, in virtual seconds; ``netted`` are the instruments on which the
     venue has added his and ours up, so that it alone can no longer tell them apart.
     """
 
@@ -35,14 +35,16 @@ class Tally:
         self.entered: dict[str, str] = {}
         self.earned: dict[str, Decimal] = {}
         self.mixed: set[str] = set()
-        self.foreign_at: dict[str, int] = {}
+        self.foreign_at: dict[str, float] = {}
         self.netted: set[str] = set()
         self._engine = engine
         self._counted = engine.ledger.past["trades"]
         self._held: dict[str, int] = defaultdict(int)
+        self._now = 0.0
 
-    def catch_up(self) -> list[TradeRecord]:
-        """Takes in the fills since the last call, and returns them."""
+    def catch_up(self, now: float) -> list[TradeRecord]:
+        """Takes in the fills since the last call, which are of this moment, and returns them."""
+        self._now = now
         ledger = self._engine.ledger
         new = ledger.past["trades"] - self._counted
         if not new:
@@ -72,7 +74,7 @@ class Tally:
         elif label is not None and label.trade_id in self.ours[name]:
             self.foreign[name] += self._close(name, label.trade_id, signed)
         else:
-            self._by_others(name, signed, fill.timestamp_ms)
+            self._by_others(name, signed)
         if after == 0:
             self.ours[name] = dict.fromkeys(self.ours[name], 0)
             self.foreign[name] = 0
@@ -86,7 +88,7 @@ class Tally:
         self.ours[name][trade_id] = held + part
         return signed - part
 
-    def _by_others(self, name: str, signed: int, at_ms: int) -> None:
+    def _by_others(self, name: str, signed: int) -> None:
         foreign = self.foreign[name]
         if foreign * signed < 0:
             part = signed if abs(signed) <= abs(foreign) else -foreign
@@ -97,7 +99,7 @@ class Tally:
                 signed = self._close(name, trade_id, signed)
         if signed:
             self.foreign[name] += signed
-            self.foreign_at[name] = at_ms
+            self.foreign_at[name] = self._now
             self.netted.add(name)
             self.mixed.add(self._engine.markets[name].instrument.settlement_currency)
 

@@ -24,10 +24,6 @@ class World(Protocol):
         """Seconds since the last fault ended, or the last start; 0 while one lasts."""
         ...
 
-    def venue_ms_at(self, seconds: float) -> int:
-        """A moment as the venue counts it."""
-        ...
-
     def speaker(self) -> str:
         """The actor that is at work, empty when none is."""
         ...

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from adapters.paper.faults.of_moments import HumanOpens
+from adapters.paper.faults.of_moments import HumanOpens, HumanOrders
 from simulation import happenings as happen
 from simulation.running import play
 from simulation.script import Entry, Script
@@ -54,3 +54,15 @@ def test_a_stray_that_turns_a_persons_position_is_not_the_daemons_doing() -> Non
     )
     script = Script(seed=1, hours=0.025, volatility=0.00001, entries=entries)
     assert play(script).violations == ()
+
+
+def test_what_a_person_opens_right_after_a_kill_is_his() -> None:
+    """His resting order fills two seconds after the account was verified flat: nobody closes that.
+    (The judge of seed 330046 wanted it closed.)"""
+    entries = (
+        Entry(at=5.0, name="orders", act=HumanOrders(at=(0,), most=1, usd=Decimal(1000))),
+        Entry(at=8.0, name="kill", act=happen.Kills(resume_after=1000.0)),
+        Entry(at=12.0, name="down", act=happen.Moves(share=-0.02)),
+    )
+    outcome = play(Script(seed=1, hours=0.02, volatility=0.00001, entries=entries))
+    assert outcome.violations == ()
