@@ -1,8 +1,9 @@
 """Which transport a request takes, and how often it may be sent.
 
 Orders and edits: once, over the stream when it is connected, else over HTTP. Reads and cancels:
-the stream, then HTTP, then a pause and both again. After a write whose outcome is unknown the
-stream is suspect, and look-ups start over HTTP until it has had time to prove itself.
+the stream, then HTTP, then a pause and both again. After a reply that did not come the stream is
+suspect: it may take bytes and be dead for a minute. Until it has had time to prove itself, what
+reads or protects starts over HTTP; only entries wait for the stream.
 """
 
 import math
@@ -54,9 +55,9 @@ def _gated(rpc: Rpc) -> GatedRpc:
 
 
 class _Doubt:
-    """Until when the stream is suspect."""
+    """Whether the stream is suspect: ``until`` a moment, or until HTTP is no better."""
 
-    until = float("-inf")
+    until = -math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +112,15 @@ class Router:
         )
 
     def once(self, method: str, params: Params, gate: Gate | None = None) -> Any:
-        """Sends a write exactly once; HTTP only when the stream proved that nothing left."""
+        """Sends a write exactly once; the other way only when the first proved that nothing left.
+
+        What passes a ``gate`` adds risk.
+        """
+        first, second = self._ways() if gate is None else (self._stream, self._fallback)
         try:
-            return self._call(self._stream, method, params, gate)
+            return self._heard(first, method, params, gate)
         except NotSent:
-            return self._call(self._fallback, method, params, gate)
-        except OutcomeUnknown:
-            self._doubt.until = self._clock.monotonic() + SUSPECT_SECONDS
-            raise
+            return self._heard(second, method, params, gate)
 
     def repeat(self, method: str, params: Params, admit: Callable[[], None]) -> Any:
         """Sends a read or a cancel until it is answered, ``attempts`` times over both ways.
@@ -138,19 +140,41 @@ class Router:
         return self._either(method, params, admit, most)
 
     def _either(self, method: str, params: Params, admit: Callable[[], None], most: float) -> Any:
-        first, second = self._stream, self._fallback
-        if self._clock.monotonic() < self._doubt.until:
-            first, second = second, first
+        first, second = self._ways()
         admit()
         try:
-            return self._call(first, method, params, most=most)
+            return self._heard(first, method, params, most=most)
         except Throttled:
             raise
         except (OutcomeUnknown, NotSent):
             if self._clock.monotonic() >= self._hurry.until:
                 raise
             admit()
-            return self._call(second, method, params, most=most)
+            return self._heard(second, method, params, most=most)
+
+    def _ways(self) -> tuple[GatedRpc, GatedRpc]:
+        """The transport to try first, and the other."""
+        if self._clock.monotonic() < self._doubt.until:
+            return self._fallback, self._stream
+        return self._stream, self._fallback
+
+    def _heard(
+        self,
+        rpc: GatedRpc,
+        method: str,
+        params: Params,
+        gate: Gate | None = None,
+        most: float = math.inf,
+    ) -> Any:
+        """As `_call`; remembers which way did not answer."""
+        try:
+            return self._call(rpc, method, params, gate, most)
+        except Throttled:
+            raise
+        except OutcomeUnknown:
+            until = self._clock.monotonic() + SUSPECT_SECONDS
+            self._doubt.until = until if rpc is self._stream else -math.inf
+            raise
 
     def _call(
         self,

@@ -17,11 +17,11 @@ ORDERS = (
     (LINEAR, "buy", "0.05", "-1%", "+1%"),
 )
 MINUTES = 6
-LONGEST_BARE = 15.0
-"""Seconds; of sixty seeds half took less than 5.5, nine in ten less than 9. At the worst moment
+LONGEST_BARE = 15.5
+"""Seconds; of sixty seeds half took less than 4.5, nine in ten less than 8.5. At the worst moment
 somebody takes the stop away while the line breaks. That is read over HTTP at once, but of the two
 reads it takes (what rests, what became of the stop) a third of the replies is lost: the worst seed,
-14 s, lost eight in a row, each of which was waited for from half a second to two."""
+15 s, lost eight in a row, each of which was waited for from half a second to two."""
 
 
 def level(scene: Scene, name: str, offset: str) -> str:

@@ -394,6 +394,23 @@ def test_what_happens_as_the_line_breaks_is_read_over_http_at_once(
     assert [x.contracts for x in scene.stops(trade_id)] == [500]
 
 
+@pytest.mark.parametrize("bracket", ["sequential", "otoco"])
+def test_a_stream_that_dies_without_a_word_holds_up_no_protection(
+    stage: Stage, bracket: str
+) -> None:
+    """A connection half open takes bytes and gives none, for a minute until its silence is noticed:
+    the stop that a person took away comes back over HTTP."""
+    scene = stage(plan=default_plan(bracket=bracket)).ready()
+    trade_id = scene.bracket()
+    scene.run(1)
+    scene.strike(MUTE_STREAM)
+    scene.market.lost_notifications = True
+    (stop,) = scene.stops(trade_id)
+    scene.market.ask("private/cancel", order_id=stop.order_id)
+    scene.until(lambda: scene.cover(BTC) == scene.position() == 500, limit=5)
+    assert not scene.events(EmergencyBegan)
+
+
 def test_tokens_that_died_while_the_stream_is_down_are_renewed_at_once(stage: Stage) -> None:
     """However long the pauses between two tries to connect have become. (Found by the simulation:
     a position waited for its stop until the stream was back.)"""

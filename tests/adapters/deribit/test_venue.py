@@ -257,11 +257,26 @@ def test_an_order_is_sent_once(bench: Bench, failure: Exception) -> None:
     ):
         with pytest.raises(type(failure)):
             send()
-    assert [method for method, _ in bench.sent()] == [
+    assert sorted(method for method, _ in bench.sent()) == [
         "private/buy",
-        "private/edit",
         "private/close_position",
+        "private/edit",
     ]
+
+
+def test_what_protects_does_not_wait_for_a_stream_that_is_suspect(bench: Bench) -> None:
+    """It may take bytes and be dead. A lost reply of whatever kind makes it so; entries wait for
+    it all the same, and when HTTP is no better it is tried again."""
+    bench.stream.answer("private/get_positions", UNKNOWN)
+    bench.http.answer("private/get_positions", [])
+    bench.venue.positions()
+    bench.both("private/sell", UNKNOWN)
+    bench.both("private/buy", UNKNOWN)
+    for order in (stop(), stop(), entry()):
+        with pytest.raises(OutcomeUnknown):
+            bench.venue.place(order)
+    assert bench.http.methods() == ["private/get_positions", "private/sell"]
+    assert bench.stream.methods() == ["private/get_positions", "private/sell", "private/buy"]
 
 
 def test_an_order_goes_over_http_only_when_nothing_left_over_the_stream(bench: Bench) -> None:
