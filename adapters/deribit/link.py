@@ -17,6 +17,9 @@ from adapters.deribit.turns import Turns
 HEARTBEAT_REPLY_ID = 0
 """Id of our answers to test requests; their replies are nobody's."""
 
+DEAD_AFTER_SECONDS = 5.0
+"""A connection that owes a reply and was silent for so long is over. Prices come every second."""
+
 _OPEN = nullcontext()
 
 
@@ -113,7 +116,14 @@ class Link:
             return waiter.news
         if arrived:
             raise OutcomeUnknown(f"{method}: connection lost before the reply")
+        self._end_if_dead()
         raise OutcomeUnknown(f"{method}: no reply within {timeout:.3g} s")
+
+    def _end_if_dead(self) -> None:
+        """No reply, and no prices either: half open, it will say no more."""
+        silence = self._clock.monotonic() - self.heard_at
+        if silence > DEAD_AFTER_SECONDS:
+            self.end(f"no reply, and nothing received for {silence:.0f} s")
 
     def _write(
         self, payload: bytes, method: str, gate: AbstractContextManager[None] | None

@@ -11,6 +11,7 @@ import pytest
 
 from actors.ports import NotSent, OutcomeUnknown, Rejected
 from adapters.deribit.gate import EntryGate
+from adapters.deribit.link import DEAD_AFTER_SECONDS
 from adapters.deribit.websocket import WebSocketRpc
 from tests.adapters.deribit.fakes import WAIT, ManualClock, SocketServer, drop, error, reply
 
@@ -162,6 +163,20 @@ def test_no_reply_in_time_is_unknown_and_a_late_one_is_ignored(
     connection.send(reply(made.server.next_request(), "fresh"))
     assert outcome.get(timeout=WAIT) == "fresh"
     assert made.rpc.oddities.counts == {"late_reply": 1}
+
+
+def test_a_connection_that_owes_a_reply_and_is_silent_is_over(bench: Callable[..., Bench]) -> None:
+    """Half open, it would take every order and answer none; a slow answer alone is no sign."""
+    made = bench(silent)
+    with pytest.raises(OutcomeUnknown, match="no reply"):
+        made.rpc.call("slow", {}, timeout=0.02)
+    assert made.rpc.is_connected
+    made.clock.seconds += DEAD_AFTER_SECONDS + 1
+    with pytest.raises(OutcomeUnknown, match="no reply"):
+        made.rpc.call("dead", {}, timeout=0.02)
+    assert "nothing received for 6 s" in made.listener.lost.get(timeout=WAIT)
+    with pytest.raises(NotSent):
+        made.rpc.call("m", {}, timeout=WAIT)
 
 
 CHANGES = "user.changes.any.any.raw"
