@@ -37,6 +37,7 @@ class Actions:
             happen.Hangs: self._stage.cast.order,
             happen.DiskTrouble: self._disk,
             happen.Partition: self._partition,
+            happen.HalfOpen: self._half_open,
             happen.Deafness: self._deaf,
             happen.PhoneOff: self._phone,
             happen.Garbles: self._garble,
@@ -180,6 +181,12 @@ class Actions:
 
         stage.later(mishap.lasts, heal)
         stage.later(min(mishap.lasts, 30.0), market.hang_up)
+
+    def _half_open(self, mishap: happen.HalfOpen) -> None:
+        del mishap
+        self._stage.struck("half open")
+        for stream in self._stage.market.streams:
+            stream.go_mute()
 
     def _deaf(self, mishap: happen.Deafness) -> None:
         stage, market = self._stage, self._stage.market

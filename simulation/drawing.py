@@ -234,6 +234,7 @@ FAULTS: Mapping[str, tuple[float, Maker]] = {
     "garble": (0.5, lambda _: happen.Garbles(field="reduce_only")),
     "stray": (0.3, lambda d: happen.Strays(instrument=d.choice(INSTRUMENTS))),
     "second": (0.2, lambda _: happen.SecondInstance()),
+    "half_open": (1, lambda _: happen.HalfOpen()),
 }
 """Every kind of fault: how often an hour, and how one of it is drawn."""
 WISHES: Mapping[str, tuple[float, Maker]] = {

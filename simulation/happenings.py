@@ -114,6 +114,13 @@ class Partition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HalfOpen:
+    """The connection takes requests and brings nothing, until somebody notices."""
+
+    kind: ClassVar[str] = "half_open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deafness:
     """Notifications do not come, requests do, for a while."""
 
@@ -161,6 +168,7 @@ Mishap = (
     | Hangs
     | DiskTrouble
     | Partition
+    | HalfOpen
     | Deafness
     | PhoneOff
     | Garbles

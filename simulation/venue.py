@@ -21,6 +21,7 @@ from adapters.deribit.catalogue import Catalogue
 from adapters.deribit.channels import Channels
 from adapters.deribit.http import HttpRpc
 from adapters.deribit.limits import Limiter
+from adapters.deribit.link import DEAD_AFTER_SECONDS
 from adapters.deribit.server_clock import ServerClock
 from adapters.deribit.session import DeribitSession
 from adapters.deribit.venue import DeribitVenue
@@ -83,6 +84,7 @@ class EngineRpc:
         self._waiting: list[Future[bytes]] = []
         self._by_label: dict[str, Future[bytes]] = {}
         self.is_connected = self._is_authorized = not is_stream
+        self.mute_since: float | None = None
 
     def connect(self) -> None:
         market = self._market
@@ -93,7 +95,7 @@ class EngineRpc:
             raise NotSent(f"the venue cannot be reached ({status or 'no answer'})")
         self.close()
         self._line = self._market.exchange.open_session(is_websocket=True)
-        self.is_connected, self._is_authorized = True, False
+        self.is_connected, self._is_authorized, self.mute_since = True, False, None
         self._market.streams.append(self)
 
     def authorize(self, access_token: str = "") -> None:
@@ -113,6 +115,16 @@ class EngineRpc:
         self.close()
         self._market.channels.on_lost(reason)
 
+    def go_mute(self) -> None:
+        """The connection is half open from now on: it takes bytes, and brings none."""
+        self.mute_since = self._market.world.monotonic()
+
+    def _end_if_dead(self) -> None:
+        """As `adapters.deribit.link` does with a connection that owes a reply and is silent."""
+        now = self._market.world.monotonic()
+        if self.mute_since is not None and now - self.mute_since > DEAD_AFTER_SECONDS:
+            self.drop("no reply, and nothing received")
+
     def call(self, method: str, params: Mapping[str, Any], *, timeout: float) -> Any:
         market = self._market
         fate = market.faults(method, params)
@@ -131,7 +143,8 @@ class EngineRpc:
         if label and self._is_stream:
             self._by_label[label] = reply
         never = not spoilt.is_run and spoilt.answer is Answer.NOTHING
-        if fate is not Fate.REQUEST_LOST and not market.is_partitioned and not never:
+        is_lost = fate is Fate.REQUEST_LOST or self.mute_since is not None
+        if not is_lost and not market.is_partitioned and not never:
             sent = codec.decode(codec.encode(1, method, params))["params"]
             sent = market.garble(sent) if market.garble else sent
             market.world.at(
@@ -141,6 +154,7 @@ class EngineRpc:
         try:
             answer = reply.get(timeout=timeout)
         except Timeout:
+            self._end_if_dead()
             raise OutcomeUnknown(f"{method}: no reply within {timeout:.3g} s") from None
         finally:
             if reply in self._waiting:
@@ -183,7 +197,7 @@ class EngineRpc:
         answer = spoilt.spoiled(answer)
 
         def back() -> None:
-            if reply not in self._waiting:
+            if reply not in self._waiting or self.mute_since is not None:
                 return
             self._waiting.remove(reply)
             if spoilt.answer in {Answer.PAGE, Answer.BREAK}:
@@ -378,10 +392,10 @@ class VirtualMarket:
             look()
         notifications = self.exchange.drain()
         is_deaf = self.lost_notifications or self.is_partitioned
-        if not notifications or not self.streams or is_deaf:
+        listening = [x for x in self.streams if x.mute_since is None]
+        if not notifications or not listening or is_deaf:
             return
         frames = [(x.channel, codec.decode(jsontext.encode({"d": x.data}))) for x in notifications]
-        listening = list(self.streams)
         now = self.world.monotonic()
         if self.weather is None or self.weather.faults.is_quiet:
             self.world.at(now + self.latency(), lambda: self._hear(frames, listening))
@@ -391,7 +405,7 @@ class VirtualMarket:
 
     def _hear(self, frames: Sequence[Frame], listening: Sequence[EngineRpc]) -> None:
         # What was on its way over a connection that broke is lost.
-        if any(stream in self.streams for stream in listening):
+        if any(x in self.streams and x.mute_since is None for x in listening):
             for channel, frame in frames:
                 self.channels.on_notification(channel, frame["d"])
                 for stream in listening:
