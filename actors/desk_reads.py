@@ -61,6 +61,9 @@ def balance(sources: Sources, _: Followers, __: Call) -> Outcome:
     index = dict(risk.index) if risk else {}
     total = views.total_usd(look.accounts, index)
     lines = () if total is None else (f"Total {total:.2f} USD.",)
+    if risk is not None and {x.currency for x in look.accounts} - {x.currency for x in risk.equity}:
+        held = ", ".join(x.currency for x in risk.equity) or "nothing yet"
+        lines = (*lines, f"status and the loss limit count what is traded: {held}.")
     return done(*_age(sources), *lines, tables=(views.balance_table(look.accounts, index),))
 
 

@@ -131,7 +131,7 @@ def _cents(value: Decimal | None) -> Decimal | None:
 
 
 def health(sources: Sources, _: Followers, __: Call) -> Outcome:
-    """The verdict with every reason, and each actor."""
+    """The verdict with every reason; when it is bad, each actor, too."""
     signs = snapshot(sources)
     judged = verdict(signs.vitals)
     findings = Table(
@@ -144,8 +144,9 @@ def health(sources: Sources, _: Followers, __: Call) -> Outcome:
         ),
         rows=tuple(("fault" if x.is_fault else "note", x.code, x.text) for x in judged.findings),
     )
-    word = "All is well." if judged.is_well else "NOT WELL."
-    return done(word, tables=(findings, actors_table(signs)))
+    if judged.is_well:
+        return done("All is well.", tables=(findings,) if judged.findings else ())
+    return done("NOT WELL.", tables=(findings, actors_table(signs)))
 
 
 def actors_table(signs: VitalsSnapshot) -> Table:

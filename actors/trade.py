@@ -58,6 +58,7 @@ class TradeActor(Actor):
         argument: BeginTrade,
         venue: Venue,
         policy: BracketPolicy,
+        is_alone: bool,
     ) -> None:
         super().__init__(context)
         self._instrument = argument.instrument
@@ -70,6 +71,7 @@ class TradeActor(Actor):
                 self.emit,
                 argument.instrument,
                 protection_deadline=policy.protection_deadline,
+                is_alone=is_alone,
             ),
             clock=self.clock,
             server_now_ms=venue.server_now_ms,

@@ -29,15 +29,22 @@ PRICE_DIGITS, COIN_DIGITS, USD_DIGITS = 8, 12, 4
 class Announcer:
     """Publishes a trade's events. Times in milliseconds are how long stops were missing.
 
-    ``protection_deadline`` is how many seconds one may be missing at most.
+    ``protection_deadline`` is how many seconds one may be missing at most. ``is_alone``: no other
+    trade of ours shares the instrument, so that the venue's result is this trade's.
     """
 
     def __init__(
-        self, emit: Callable[..., Any], instrument: Instrument, *, protection_deadline: float
+        self,
+        emit: Callable[..., Any],
+        instrument: Instrument,
+        *,
+        protection_deadline: float,
+        is_alone: bool,
     ) -> None:
         self._emit = emit
         self._instrument = instrument
         self._deadline = protection_deadline
+        self._is_alone = is_alone
 
     def entry_sent(self, trade: Trade, request: OrderRequest) -> None:
         self._emit(
@@ -259,7 +266,8 @@ class Announcer:
         return closed
 
     def _compare(self, trade: Trade, ours: Decimal, venue: Decimal | None) -> None:
-        if venue is not None and abs(ours - venue) > PNL_TOLERANCE:
+        """Beside others the venue books at the position's average entry: only the sums agree."""
+        if self._is_alone and venue is not None and abs(ours - venue) > PNL_TOLERANCE:
             self._emit(say.PnlDiffers, trade_id=trade.id, ours=ours, venue=venue)
 
 

@@ -170,6 +170,7 @@ def children(plan: Plan, ports: Ports) -> Sequence[ChildSpec | Family]:
             arguments={
                 "venue": ports.venue,
                 "policy": plan.policy,
+                "is_alone": plan.limits.max_trades_per_instrument == 1,
             },
         ),
         ChildSpec(

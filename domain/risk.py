@@ -59,6 +59,7 @@ class Reason(StrEnum):
 EXPECTED = frozenset(
     {
         Reason.KILLED,
+        Reason.PAUSED,
         Reason.PROTECT_ONLY,
         Reason.NOT_RECONCILED,
         Reason.SESSION_LOST,
@@ -66,6 +67,7 @@ EXPECTED = frozenset(
         Reason.MAX_OPEN_TRADES,
         Reason.MAX_TRADES_PER_INSTRUMENT,
         Reason.OPPOSITE_DIRECTION,
+        Reason.EXTERNAL_POSITION,
         Reason.MAX_NOTIONAL,
         Reason.SETTLEMENT_WINDOW,
         Reason.STALE_COMMAND,

@@ -200,8 +200,12 @@ class RecordAlert(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropAlert(Command):
-    """An alert is done with: delivered and, where that is needed, acknowledged."""
+    """An alert is done with: delivered and, where that is needed, acknowledged.
 
+    To a Registry that has stopped it is moot: the next process finds the delivery in the journal.
+    """
+
+    is_moot_at_the_end: ClassVar[bool] = True
     number: int
 
 

@@ -220,4 +220,6 @@ class Link:
 
 def brief(error: Exception) -> str:
     """One short line: a handshake error quotes the whole answer, cookies included."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror[:120]  # "Connection refused": the number tells a person nothing
     return f"{type(error).__name__}: {error}"[:120]

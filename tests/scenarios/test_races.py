@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from actors.messages.session import SessionOpened, TokenRefreshed
-from actors.messages.trading import CloseTrade, StopPlaced, TradeClosed
+from actors.messages.trading import CloseTrade, PnlDiffers, StopPlaced, TradeClosed
 from actors.messages.watch import PositionDrifted
 from adapters.paper.faults.of_requests import Refused
 from adapters.paper.faults.of_spans import BookState, ClockSkew
@@ -92,6 +92,7 @@ def test_race_34_trades_that_share_an_instrument_end_each_by_itself(
     before = scene.wealth("BTC")
     one = scene.bracket(stop="99500" if end == "stop" else "98000", target="100500")
     scene.run(1)
+    scene.market.move(btc_usd=100_200)
     two = scene.bracket(quantity="0.03", stop="98000", target="103000")
     scene.run(1)
     assert scene.position() == 800
@@ -108,6 +109,7 @@ def test_race_34_trades_that_share_an_instrument_end_each_by_itself(
     assert not scene.events(PositionDrifted)
     scene.close_trade(two)
     last = scene.wait(TradeClosed, 2)
+    assert not scene.events(PnlDiffers), "the venue books at the average entry of both"
     earned = closed.net_coin + last.net_coin
     assert abs(earned - (scene.wealth("BTC") - before)) <= Decimal("1e-9")
     scene.run(3)

@@ -7,7 +7,7 @@ import pytest
 from actors.messages.book import EntriesPaused
 from actors.messages.desk import CommandHandled, CommandReported, Status
 from actors.messages.risk import Denied
-from actors.messages.trading import FlatVerified, Ready
+from actors.messages.trading import EntryDenied, FlatVerified, Ready
 from tests.actors.desk.support import Counter, words
 from tests.scenarios.scene import BTC, ETH, Poison, Scene, poisonable
 
@@ -45,6 +45,7 @@ def test_a_pause_stops_entries_and_lasts_over_a_restart(scene: Scene) -> None:
     answer = scene.open(ETH, stop="3150", target="3300", quantity="1")
     assert isinstance(answer, Denied)
     assert "paused" in answer.reasons
+    assert scene.wait(EntryDenied).log_level == "info", "the pause was told of by itself"
     assert scene.position(BTC) == 500
     scene.crash()
     scene.boot()

@@ -124,7 +124,11 @@ def test_health_is_well_and_says_what_a_person_chose(scene: Scene) -> None:
     """A pause is a note, no fault."""
     desk = Counter(scene)
     scene.run(3.0)
-    assert words(desk.say("health")) == "All is well."
+    reply = desk.say("health")
+    assert (words(reply), reply.content.tables) == (
+        "All is well.",
+        (),
+    )  # short when there is nothing
     desk.say("pause")
     reply = desk.say("health")
     assert words(reply) == "All is well."
@@ -146,6 +150,7 @@ def test_a_naked_position_shows_no_stop_and_is_not_well(scene: Scene) -> None:
     assert (row["stop"], row["stop_contracts"], row["to_stop_pct"]) == (None, 0, None)
     reply = desk.say("health")
     assert words(reply) == "NOT WELL."
+    assert "execution" in [x["name"] for x in rows(reply, "actors")]
     assert "unprotected" in [x["code"] for x in rows(reply, "findings")]
 
 

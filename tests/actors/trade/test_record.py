@@ -32,7 +32,7 @@ def keeper(said: list[Any]) -> tuple[RecordKeeper, Post]:
     address: Address = post  # type: ignore[assignment]
     made = RecordKeeper(
         record(),
-        announce=Announcer(emit, BTC, protection_deadline=3.0),
+        announce=Announcer(emit, BTC, protection_deadline=3.0, is_alone=True),
         clock=world,
         server_now_ms=world.now_ms,
         registry=address,
