@@ -74,7 +74,13 @@ def _stop_to_come(view: View) -> Step | None:
 
 
 def _stop_unsound(view: View) -> Step | None:
-    """What rests under a stop's label and does not protect can only do harm."""
+    """What rests under a stop's label and does not protect can only do harm.
+
+    Past the deadline one try to cancel it has to do until the venue has said what became of it:
+    it may have closed the position by itself, and if not, the position is closed first.
+    """
+    if view.trade.needs_sync and view.is_past_deadline:
+        return None
     unsound = [x for x in view.all(Role.STOP, LineStatus.LIVE) if not x.is_sound]
     return view.cancel(unsound[0]) if unsound else None
 

@@ -1,6 +1,8 @@
 """The line to the venue: lost, refused, expired, partitioned, or not there at all."""
 
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -28,7 +30,7 @@ from adapters.paper.faults.of_requests import Refused, RequestLost
 from adapters.paper.faults.plan import AnyFault
 from domain.labels import Role
 from simulation.daemon import default_plan
-from simulation.venue import Fate, Refusal
+from simulation.venue import Fate, Refusal, VirtualMarket
 from tests.scenarios.conftest import Stage
 from tests.scenarios.scene import BTC, PLACE, Once
 
@@ -288,10 +290,8 @@ def test_no_notification_at_all_still_ends_in_a_bracket_that_works(stage: Stage,
     scene.settled()
 
 
-def test_an_order_the_venue_changed_on_the_way_is_not_kept(stage: Stage) -> None:
-    """A stop accepted without reduce-only is taken away again and counted as a failure."""
-    scene = stage().ready()
-    real = scene.market.exchange.request
+def drop_reduce_only_of_the_first_stop(market: VirtualMarket) -> None:
+    real = market.exchange.request
     left = [1]
 
     def careless(line: object, method: str, params: dict[str, object], now_ms: int) -> object:
@@ -301,7 +301,13 @@ def test_an_order_the_venue_changed_on_the_way_is_not_kept(stage: Stage) -> None
             params = {**params, "reduce_only": False}
         return real(line, method, params, now_ms)
 
-    scene.market.exchange.request = careless
+    market.exchange.request = careless
+
+
+def test_an_order_the_venue_changed_on_the_way_is_not_kept(stage: Stage) -> None:
+    """A stop accepted without reduce-only is taken away again and counted as a failure."""
+    scene = stage().ready()
+    drop_reduce_only_of_the_first_stop(scene.market)
     answer = scene.open()
     scene.wait(TradeOpened)
     scene.run(2)
@@ -309,6 +315,36 @@ def test_an_order_the_venue_changed_on_the_way_is_not_kept(stage: Stage) -> None
     assert stop.reduce_only
     assert stop.label == f"bw.{answer.trade_id}.sl.2"
     assert scene.naked.longest() < 1
+
+
+def test_a_changed_stop_that_closes_while_it_cannot_be_cancelled_ends_the_trade(
+    stage: Stage,
+) -> None:
+    """Its cancel gets lost and the venue is away while it fires: asked for ever, it is no more.
+
+    Found by seed 200105: past the deadline the cancel was sent again and again, each was refused,
+    and the venue was never asked what had become of the stop.
+    """
+    scene = stage().ready()
+    drop_reduce_only_of_the_first_stop(scene.market)
+
+    def away(method: str, params: Mapping[str, Any]) -> Fate | None:
+        del params
+        if method == "private/cancel":
+            scene.market.is_partitioned = True
+        return None
+
+    scene.market.faults = away
+    scene.open()
+    scene.run(1)
+    assert scene.market.is_partitioned
+    scene.market.move(btc_usd=90_000)
+    scene.run(15)
+    scene.kind()
+    closed = scene.wait(TradeClosed, limit=30)
+    assert closed.exit_reason == "stop_loss"
+    assert scene.position() == 0
+    scene.settled()
 
 
 def test_a_venue_that_is_not_there_at_first_is_told_by_its_session_alone(stage: Stage) -> None:
