@@ -93,7 +93,7 @@ class Court:
             "private/buy": self._order_sent,
             "private/sell": self._order_sent,
             "private/cancel": self._cancel_sent,
-            "private/get_open_orders": self._orders_read,
+            "private/get_positions": self._orders_were_read,
             "public/auth": self._logs_in,
         }
 
@@ -222,7 +222,8 @@ class Court:
             self.accuse("I3", "a refresh token was spent twice: the second kills the session")
         self._spent.add(token)
 
-    def _orders_read(self, params: Mapping[str, Any]) -> None:
+    def _orders_were_read(self, params: Mapping[str, Any]) -> None:
+        """The reaper asks for the positions when it has the orders: by then it has looked."""
         del params
         if self._world.speaker() == "reaper":
             self._sweeps = [*self._sweeps[-20:], self._world.now()]

@@ -4,7 +4,9 @@ from decimal import Decimal
 
 import pytest
 
+from adapters.paper.faults.common import Delay
 from adapters.paper.faults.of_moments import HumanOpens, HumanOrders
+from adapters.paper.faults.of_requests import Latency
 from simulation import happenings as happen
 from simulation.running import play
 from simulation.script import Entry, Script
@@ -66,3 +68,17 @@ def test_what_a_person_opens_right_after_a_kill_is_his() -> None:
     )
     outcome = play(Script(seed=1, hours=0.02, volatility=0.00001, entries=entries))
     assert outcome.violations == ()
+
+
+def test_a_look_counts_from_when_the_venue_was_asked_not_from_when_the_request_left() -> None:
+    """The stray comes while the reaper's first read travels, and is seen twice before it goes.
+    (Seed 380072 said I2.)"""
+    slow = Latency(
+        until=1_000, methods=("private/get_open_orders",), delay=Delay(constant=700), way="out"
+    )
+    entries = (
+        Entry(at=30.03, name="slow", act=slow),
+        Entry(at=30.2, name="stray", act=happen.Strays(instrument=BTC)),
+    )
+    script = Script(seed=1, hours=0.025, volatility=0.00001, entries=entries)
+    assert play(script).violations == ()
