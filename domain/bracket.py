@@ -292,15 +292,16 @@ def _wind_up(view: View) -> Step | None:
     """Flat, and the entry can bring nothing more: remove what rests, the stop last.
 
     Not while it is a guess that some hand closed it: he may have closed what was his, and the stop
-    is all there is. What was closed twice is a person's to look at; when told to end it, it ends
-    the same way.
+    is all there is. What was closed twice is a person's to look at, when nothing rests any more that
+    has no use for certain; when told to end it, it ends the same way.
     """
     trade = view.trade
     if view.position > 0:
         return None
     if trade.rests_on_guesses:
         return Step(do=Do.WAIT)
-    if view.position < 0 and not view.is_closing:
+    was_closed_twice = view.position < 0 and not view.is_closing
+    if was_closed_twice and (trade.lacks_fills or not trade.was_closed_by_its_own_orders):
         return Step(do=Do.QUARANTINE)
     if not all(x.status.is_over for x in trade.of(Role.ENTRY)):
         return None
@@ -308,6 +309,8 @@ def _wind_up(view: View) -> Step | None:
         for line in trade.of(role):
             if not line.status.is_over:
                 return _remove(view, line)
+    if was_closed_twice:
+        return Step(do=Do.QUARANTINE)
     return _unseen_child(view) or _latecomer(view) or _missing_fills(view) or Step(do=Do.FINISH)
 
 

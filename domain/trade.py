@@ -274,9 +274,18 @@ class Trade:
     @property
     def exited(self) -> int:
         """Contracts closed, by our orders and by anybody else."""
-        ours = sum(self.line_filled(x) for x in self.lines if x.role is not Role.ENTRY)
         known = {order_id for x in self.lines for order_id in x.ids}
-        return ours + sum(x.contracts for x in self.fills if x.order_id not in known)
+        others = sum(x.contracts for x in self.fills if x.order_id not in known)
+        return self._exited_by_own_orders + others
+
+    @property
+    def _exited_by_own_orders(self) -> int:
+        return sum(self.line_filled(x) for x in self.lines if x.role is not Role.ENTRY)
+
+    @property
+    def was_closed_by_its_own_orders(self) -> bool:
+        """Whether nothing is left, whatever others may have closed besides."""
+        return self._exited_by_own_orders >= self.entered
 
     @property
     def position(self) -> int:

@@ -7,7 +7,7 @@ import pytest
 
 from domain.labels import Role
 from domain.orders import Side
-from domain.trade import EMERGENCIES, ExitReason, LineStatus, Trade
+from domain.trade import EMERGENCIES, ExitReason, Line, LineStatus, Trade
 from tests.domain.builders import (
     START,
     START_MS,
@@ -38,6 +38,15 @@ WITH_TARGET_AT_END = (entry(), stop(), CLOSED_BY_TARGET)
 def guessed(trade: Trade, contracts: int) -> Trade:
     """So much of it a hand seems to have closed."""
     return filled(trade, told(1, Side.SELL, contracts), foreign=True)
+
+
+def closed_twice(*lines: Line, own: int) -> Trade:
+    """Ten went in; four were closed by a hand, for certain, and so many by the stop."""
+    stopped = booked(Role.STOP, Side.SELL, own, 99_000, number=-10_000, order_id="sl-1")
+    trade = guessed(record(entry(), *lines, fills=(IN, stopped)), 4)
+    return replace(
+        trade, fills=tuple(replace(x, is_guess=False) for x in trade.fills), needs_sync=False
+    )
 
 
 IN = booked(Role.ENTRY, Side.BUY, 10, 100_000, number=-30_000)
@@ -308,6 +317,18 @@ CASES: dict[str, tuple[Trade, tuple[Any, ...]]] = {
     "a doubt is settled first": (record(entry(), needs_sync=True), ("sync", "", 0, 0)),
     "closed twice is a person's to look at": (
         record(entry(4), stop(), close(FILLED, reported_filled=10)),
+        ("quarantine", "", 0, 0),
+    ),
+    "closed twice, and all of it by our own orders, nothing of it rests": (
+        closed_twice(stop(FILLED, reported_filled=10), target(), own=10),
+        ("cancel", "tp", 1, 0),
+    ),
+    "closed twice and nothing of it rests": (
+        closed_twice(stop(FILLED, reported_filled=10), target(CANCELLED), own=10),
+        ("quarantine", "", 0, 0),
+    ),
+    "closed twice, though not by our own orders alone": (
+        closed_twice(stop(reported_filled=7), target(), own=7),
         ("quarantine", "", 0, 0),
     ),
     "closed twice and told to end, it tidies up": (
