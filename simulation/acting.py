@@ -215,6 +215,7 @@ class Actions:
                 return params
             market.garble = None
             self._stage.struck(f"{mishap.field} is dropped from {params['label']}")
+            self._stage.court.tally.spoilt.add(params["label"])
             return {name: value for name, value in params.items() if name != mishap.field}
 
         market.garble = garble

@@ -289,8 +289,11 @@ class Court:
         self._changed_at = self._world.now()
         self._let_go()
         self.tally.catch_up(self._changed_at)
-        if self.tally.flips:
-            self.accuse("I4", f"a position changed its sign: {self.tally.flips.pop()}")
+        for label, told in self.tally.flips:
+            # Nobody can take back a spoilt order while the venue is away.
+            if label not in self.tally.spoilt or self._world.kind_for() > PROTECTED_WITHIN:
+                self.accuse("I4", f"a position changed its sign: {told}")
+        self.tally.flips.clear()
         for name in self._engine.markets:
             self._gap(name)
         self._find_orphans()

@@ -25,13 +25,15 @@ class Tally:
     ``earned`` is what the venue booked, fees included, per currency; ``mixed`` are those in which
     somebody else opened something, so that it is not ours alone. ``foreign_at`` is when that was
     last, per instrument, in virtual seconds; ``netted`` are the instruments on which the
-    venue has added his and ours up, so that it alone can no longer tell them apart.
+    venue has added his and ours up, so that it alone can no longer tell them apart. ``spoilt``
+    are the labels of orders that lost their reduce-only on the way.
     """
 
     def __init__(self, engine: Engine) -> None:
         self.ours: dict[str, dict[str, int]] = defaultdict(dict)
         self.foreign: dict[str, int] = defaultdict(int)
-        self.flips: list[str] = []
+        self.flips: list[tuple[str, str]] = []
+        self.spoilt: set[str] = set()
         self.entered: dict[str, str] = {}
         self.earned: dict[str, Decimal] = {}
         self.mixed: set[str] = set()
@@ -65,7 +67,9 @@ class Tally:
         is_his = ".entry." in fill.label and self.foreign[name] != 0
         is_sent = labels.is_ours(fill.label) and not fill.label.startswith(STRAY)
         if before * after < 0 and is_sent and not is_his:
-            self.flips.append(f"{fill.label}: {name} {before:+d} -> {after:+d}")
+            self.flips.append((fill.label, f"{fill.label}: {name} {before:+d} -> {after:+d}"))
+            if fill.label in self.spoilt:  # what it opened is nobody's
+                self._others_hold(name)
         label = labels.parse(fill.label)
         if label is not None and label.role is Role.ENTRY:
             held = self.ours[name]
@@ -99,9 +103,12 @@ class Tally:
                 signed = self._close(name, trade_id, signed)
         if signed:
             self.foreign[name] += signed
-            self.foreign_at[name] = self._now
-            self.netted.add(name)
-            self.mixed.add(self._engine.markets[name].instrument.settlement_currency)
+            self._others_hold(name)
+
+    def _others_hold(self, name: str) -> None:
+        self.foreign_at[name] = self._now
+        self.netted.add(name)
+        self.mixed.add(self._engine.markets[name].instrument.settlement_currency)
 
     def outweighed(self) -> list[tuple[str, str]]:
         """Instruments and trades of ours of which the venue has nothing left, as last caught up."""

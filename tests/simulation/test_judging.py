@@ -82,3 +82,26 @@ def test_a_look_counts_from_when_the_venue_was_asked_not_from_when_the_request_l
     )
     script = Script(seed=1, hours=0.025, volatility=0.00001, entries=entries)
     assert play(script).violations == ()
+
+
+def spoilt_stop(*later: Entry) -> Script:
+    """The way takes reduce-only from a stop, and the venue is away before it can be taken back.
+
+    A person closes part of the position meanwhile, and the price falls through the stop.
+    """
+    opens = happen.Opens(instrument=BTC, side="buy", usd=500, stop=0.01, target=0.03)
+    entries = (
+        Entry(at=5.0, name="garble", act=happen.Garbles(field="reduce_only")),
+        Entry(at=5.0, name="open", act=opens),
+        *later,
+        Entry(at=9.0, name="sells", act=hand("sell", 100)),
+        Entry(at=11.0, name="down", act=happen.Moves(share=-0.03)),
+    )
+    return Script(seed=1, hours=0.025, volatility=0.00001, entries=entries)
+
+
+def test_a_stop_that_the_way_changed_turns_a_position_only_while_nobody_can_help_it() -> None:
+    """Its cancel cannot arrive before it sells more than there is. (Seed 300126 said I4.)"""
+    away = Entry(at=5.017, name="away", act=happen.Partition(lasts=20.0))
+    assert play(spoilt_stop(away)).violations == ()
+    assert play(spoilt_stop()).violations == ()
