@@ -71,7 +71,7 @@ def _written() -> Generator[Archive]:
 def _progress(what: str) -> Generator[Callable[[int, int], None]]:
     """A bar on a terminal; ``told(done, total)``."""
     columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
-    console = Console(stderr=True)
+    console = Console(stderr=True, emoji=False)
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(what, total=None)
 

@@ -210,7 +210,7 @@ class _Silent:
 class _Screen:
     def __init__(self, state: State) -> None:
         self._state = state
-        self._live = Live(state_table(state), console=Console(), auto_refresh=False)
+        self._live = Live(state_table(state), console=Console(emoji=False), auto_refresh=False)
 
     def __enter__(self) -> Callable[[], None]:
         self._live.__enter__()
@@ -264,4 +264,4 @@ def _summary(state: State, *, as_json: bool) -> None:
         }
         typer.echo(orjson.dumps(total).decode())
     elif not sys.stdout.isatty():  # on a terminal the counter has shown it
-        Console(width=WIDE).print(state_table(state))
+        Console(width=WIDE, emoji=False).print(state_table(state))

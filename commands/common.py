@@ -44,7 +44,7 @@ def out(what: RenderableType) -> None:
     rendered = io.BytesIO()
     encoding = sys.stdout.encoding or "ascii"
     sink = io.TextIOWrapper(rendered, encoding, "backslashreplace", write_through=True)
-    console = Console(file=sink, force_terminal=is_terminal, width=width())
+    console = Console(file=sink, force_terminal=is_terminal, width=width(), emoji=False)
     console.print(what, markup=False, highlight=False, soft_wrap=isinstance(what, str))
     try:
         sys.stdout.write(rendered.getvalue().decode(encoding))

@@ -56,7 +56,7 @@ def simulate(  # noqa: PLR0917 (Typer reads the options from the signature)
         write(each, hours=hours, faults=kinds, trades_per_day=trades, storm=storm)
         for each in chosen
     ]
-    console = Console(stderr=as_json)
+    console = Console(stderr=as_json, emoji=False)
     began = SystemClock().monotonic()
     workers = min(len(scripts), jobs or os.cpu_count() or 1)
     with ProcessPoolExecutor(workers, initializer=_obey_the_parent) as pool:

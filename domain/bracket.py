@@ -292,8 +292,8 @@ def _wind_up(view: View) -> Step | None:
     """Flat, and the entry can bring nothing more: remove what rests, the stop last.
 
     Not while it is a guess that some hand closed it: he may have closed what was his, and the stop
-    is all there is. What was closed twice is a person's to look at, when nothing rests any more that
-    has no use for certain; when told to end it, it ends the same way.
+    is all there is. What was closed twice is a person's to look at, when nothing rests any more
+    that is of no use for certain; when told to end it, it ends the same way.
     """
     trade = view.trade
     if view.position > 0:

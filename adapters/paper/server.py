@@ -230,7 +230,7 @@ class PaperServer:
         if not self._settings.status:
             return None
         title = f"paper exchange http://{self._settings.host}:{self.port}/api/v2"
-        return StatusScreen(self._desk.exchange, title, Console(stderr=True))
+        return StatusScreen(self._desk.exchange, title, Console(stderr=True, emoji=False))
 
     def _uvicorn(self) -> _Uvicorn:
         logging.getLogger("uvicorn.error").addFilter(is_worth_logging)

@@ -51,7 +51,7 @@ def _all(settings: Settings, button_seconds: float, *, with_drill: bool) -> list
         ("Telegram", lambda: [_phone(settings, clock, button_seconds)]),
         ("drill", lambda: [_drill(settings, clock, with_drill=with_drill)]),
     ]
-    console = Console(stderr=True)
+    console = Console(stderr=True, emoji=False)
     results: list[Result] = []
     for name, step in steps:
         with console.status(f"Checking: {name} ...") if sys.stderr.isatty() else _nothing():

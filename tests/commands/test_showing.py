@@ -38,7 +38,7 @@ def table(*rows: dict[str, Any], title: str = "Positions") -> dict[str, Any]:
 def lines(what: dict[str, Any], width: int) -> list[str]:
     """What a terminal so wide shows."""
     sink = io.StringIO()
-    Console(file=sink, width=width, legacy_windows=False).print(
+    Console(file=sink, width=width, legacy_windows=False, emoji=False).print(
         rendered(what, width), markup=False, highlight=False
     )
     return sink.getvalue().splitlines()
@@ -90,6 +90,15 @@ def test_no_character_is_ever_lost(cells: list[list[str]], width: int) -> None:
     assert not cells or titles in {3, 3 * len(cells)}
     for char in set(given_):
         assert told.count(char) >= given_.count(char)
+
+
+def test_a_name_between_colons_is_no_picture(capsys: pytest.CaptureFixture[str]) -> None:
+    """The library makes pictures of some; a note or a label is shown as it is."""
+    row = {**ROW, "trade": "bw:A:x"}
+    show({"status": "done", "lines": ["note :fire:"], "tables": [table(row)]}, as_json=False)
+    told = capsys.readouterr().out
+    assert "note :fire:" in told
+    assert "bw:A:x" in told
 
 
 @pytest.mark.parametrize("columns", ["36", "200"])

@@ -12,7 +12,7 @@ import pytest
 from tests.commands.running import run
 
 ROOT = Path(__file__).resolve().parents[2]
-SHORT = ("simulate", "--hours", "0.01", "--trades", "3000", "--storm", "20")
+SHORT = ("simulate", "--hours", "0.01", "--faults", "none")
 
 
 @pytest.fixture
@@ -53,14 +53,13 @@ def test_a_failure_is_told_at_once_and_with_its_shortest_script(tmp_path: Path) 
 
 
 def test_an_unknown_kind_of_fault_is_named(tmp_path: Path) -> None:
-    ran = run(tmp_path, *SHORT, "--faults", "earthquake")
+    ran = run(tmp_path, "simulate", "--faults", "earthquake")
     assert ran.code == 2
     assert "there is no 'earthquake'" in ran.errors
 
 
 def test_ctrl_c_keeps_what_was_found_and_says_where_to_go_on() -> None:
-    options = ("--hours", "0.01", "--faults", "none", "--seeds", "200", "--jobs", "2", "--json")
-    command = (sys.executable, "run.py", "simulate", *options)
+    command = (sys.executable, "run.py", *SHORT, "--seeds", "200", "--jobs", "2", "--json")
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ
     ) as soak:
