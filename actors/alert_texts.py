@@ -34,6 +34,8 @@ class Kind:
     is_critical: bool = False
     is_owed: bool = False
     """Told by the next process when this one dies before it could; so is what is critical."""
+    outdates: type[Event] | None = None
+    """What is no news any more where it was held back until now."""
 
 
 def words_for(kind: Kind, event: Event) -> tuple[str, str]:
@@ -253,6 +255,11 @@ ALERTS: Mapping[type[Event], Kind] = {
             f"Stops rest there all the same. Next try in {e.retry_in_seconds:.1f} s."
         ),
         every=60,
+    ),
+    session.SessionRestored: Kind(
+        lambda e: f"A session with the venue again, after {e.after_seconds:.1f} s.",
+        every=60,
+        outdates=session.SessionLost,
     ),
     session.SessionRefused: Kind(
         lambda e: f"The venue session is refused: {e.reason}", is_critical=True

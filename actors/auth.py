@@ -17,6 +17,7 @@ from actors.messages.session import (
     SessionLost,
     SessionOpened,
     SessionRefused,
+    SessionRestored,
     TokenRefreshed,
 )
 from actors.messages.venue import ConnectionLost
@@ -54,6 +55,7 @@ class Auth(Actor):
         self._failures = 0
         self._refusals = 0
         self._was_open = False
+        self._lost_at: float | None = None
         self._tried_at = float("-inf")
 
     def recover(self) -> None:
@@ -135,6 +137,10 @@ class Auth(Actor):
             scope=credentials.scope,
             expires_in=credentials.expires_in,
         )
+        if self._lost_at is not None:
+            seconds = self.clock.monotonic() - self._lost_at
+            self.emit(SessionRestored, after_seconds=round(seconds, 3))
+            self._lost_at = None
 
     def _ensure_orders_survive(self) -> None:
         """A venue that cancels our stops when the line drops would take the protection away."""
@@ -152,6 +158,8 @@ class Auth(Actor):
         self._failures += 1
         wait = min(RETRY_CAP, RETRY_FIRST * 2 ** min(self._failures - 1, 20))
         wait *= 1 + self.entropy.uniform(0, 0.3)
+        if self._lost_at is None:
+            self._lost_at = self.clock.monotonic()
         self.emit(SessionLost, reason=reason, retry_in_seconds=round(wait, 2))
         self.after(wait, ConnectDue)
 

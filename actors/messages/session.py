@@ -25,6 +25,13 @@ class SessionLost(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRestored(Event):
+    """A session that was lost is there again, so many seconds after that was first said."""
+
+    after_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRefused(Event):
     """The venue refuses these credentials, or they grant what they must not."""
 

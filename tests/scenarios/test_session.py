@@ -12,6 +12,7 @@ from actors.messages.session import (
     SessionLost,
     SessionOpened,
     SessionRefused,
+    SessionRestored,
     TokenRefreshed,
 )
 from actors.messages.trading import (
@@ -38,6 +39,21 @@ SEEDS = range(4)
 NO_STREAM = ConnectionRefused()
 MUTE_STREAM = RequestLost(transport="websocket")
 NO_SUBSCRIPTION = Refused(code=10041, methods=("private/subscribe",))
+
+
+def test_the_phone_hears_that_a_lost_session_is_back(stage: Stage) -> None:
+    """And not of the second loss within a minute, once that is over, too."""
+    scene = stage().ready()
+    for _ in range(2):
+        scene.market.hang_up()
+        scene.run(10)
+    assert len(scene.events(SessionLost)) == len(scene.events(SessionRestored)) == 2
+    scene.run(120)
+    told = [x.splitlines()[0] for x in scene.phone.heard if "ession with the venue" in x]
+    lost, *back = told
+    assert lost.startswith("No session with the venue")
+    assert len(back) == 2
+    assert all(x.startswith("A session with the venue again, after 0.") for x in back)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
