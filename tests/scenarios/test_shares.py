@@ -45,6 +45,16 @@ def unheard(scene: Scene, act: object, dollars: int) -> None:
     scene.market.lost_notifications = False
 
 
+def told(scene: Scene, *, dies: bool) -> None:
+    """The whole story has been read since, also by a new process where the first one dies."""
+    scene.run(0.1)
+    if dies:
+        scene.crash()
+        scene.boot()
+        scene.wait(Ready)
+    scene.run(8)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("bracket", BRACKETS)
 @pytest.mark.parametrize("dies", [False, True])
@@ -59,12 +69,7 @@ def test_a_share_that_was_too_small_is_made_whole(
     looked(scene)
     unheard(scene, sell, 3000)
     sell(scene, 5000)
-    scene.run(0.1)
-    if dies:
-        scene.crash()
-        scene.boot()
-        scene.wait(Ready)
-    scene.run(8)
+    told(scene, dies=dies)
     assert scene.position() == 0
     assert scene.is_over(trade_id)
     scene.settled()
@@ -80,12 +85,7 @@ def test_a_share_that_was_too_large_is_taken_back(
     scene, trade_id = traded(stage, seed, bracket)
     unheard(scene, buy, 3000)
     sell(scene, 3000)
-    scene.run(0.1)
-    if dies:
-        scene.crash()
-        scene.boot()
-        scene.wait(Ready)
-    scene.run(8)
+    told(scene, dies=dies)
     assert scene.trades()[trade_id].position == scene.position() == scene.cover(BTC) == 500
     scene.close_trade(trade_id)
     scene.wait(TradeClosed)
