@@ -292,7 +292,7 @@ class Court:
         for label, told in self.tally.flips:
             # Nobody can take back a spoilt order while the venue is away.
             if label not in self.tally.spoilt or self._world.kind_for() > PROTECTED_WITHIN:
-                self.accuse("I4", f"a position changed its sign: {told}")
+                self.accuse("I4", f"a position was turned, or opened by no entry: {told}")
         self.tally.flips.clear()
         for name in self._engine.markets:
             self._gap(name)

@@ -63,10 +63,8 @@ class Tally:
         self.earned[currency] = self.earned.get(currency, ZERO) + fill.profit_loss - fill.fee
         before = self._held[name]
         after = self._held[name] = before + signed
-        # What a person opened beside a resting entry is his: such an entry may turn the sum.
-        is_his = ".entry." in fill.label and self.foreign[name] != 0
         is_sent = labels.is_ours(fill.label) and not fill.label.startswith(STRAY)
-        if before * after < 0 and is_sent and not is_his:
+        if is_sent and self._may_not(before, signed, is_entry=".entry." in fill.label, name=name):
             self.flips.append((fill.label, f"{fill.label}: {name} {before:+d} -> {after:+d}"))
             if fill.label in self.spoilt:  # what it opened is nobody's
                 self._others_hold(name)
@@ -82,6 +80,13 @@ class Tally:
         if after == 0:
             self.ours[name] = dict.fromkeys(self.ours[name], 0)
             self.foreign[name] = 0
+
+    def _may_not(self, before: int, signed: int, *, is_entry: bool, name: str) -> bool:
+        """Whether a fill of ours turns a position, or opens one though it was no entry."""
+        turns = before * (before + signed) < 0
+        if is_entry:  # what a person opened beside it is his, and the sum may turn
+            return turns and self.foreign[name] == 0
+        return turns or before * signed >= 0
 
     def _close(self, name: str, trade_id: str, signed: int) -> int:
         """Closes as much of a trade as there is; returns what is left of the fill."""
