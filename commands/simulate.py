@@ -74,6 +74,9 @@ def simulate(  # noqa: PLR0917 (Typer reads the options from the signature)
             f"Interrupted: {len(unplayed)} seeds were not played; go on with --from {unplayed[0]}."
         )
         console.out(told, highlight=False)
+    elif len(shortest) < len(failed[:MOST_SHRUNK]):
+        told = "Interrupted: the shortest scripts of the other failures were not looked for."
+        console.out(told, highlight=False)
     raise typer.Exit(FAILED if failed else INTERRUPTED if unplayed else 0)
 
 
@@ -186,6 +189,7 @@ def _tell(
             for entry in entries:
                 console.out(f"  {entry}", highlight=False)
     total = _totals(outcomes, seconds)
+    at = f" (seed {total['longest_gap_seed']})" if total["longest_gap_seed"] is not None else ""
     if len(outcomes) == 1:
         console.out(f"trace {outcomes[0].digest}", highlight=False)
     console.out(
@@ -193,7 +197,7 @@ def _tell(
         f"({total['speed']:.0f} times real time, {total['events_per_second']:.0f} events/s): "
         f"{total['trades']} trades, {total['faults']} faults, {total['processes']} processes, "
         f"{total['failed']} seeds failed. Longest gap without a stop in a kind world: "
-        f"{total['longest_gap_ms']:.1f} ms.",
+        f"{total['longest_gap_ms']:.1f} ms{at}.",
         highlight=False,
     )
 
@@ -201,7 +205,9 @@ def _tell(
 def _totals(outcomes: "list[Outcome]", seconds: float) -> dict[str, Any]:
     virtual = sum(x.seconds for x in outcomes)
     events = sum(x.events for x in outcomes)
-    gaps = [y for x in outcomes for y in x.figures.kind_gaps]
+    gap, gap_seed = max(
+        ((y, x.seed) for x in outcomes for y in x.figures.kind_gaps), default=(0.0, None)
+    )
     return {
         "seeds": len(outcomes),
         "failed": sum(bool(x.violations) for x in outcomes),
@@ -213,7 +219,8 @@ def _totals(outcomes: "list[Outcome]", seconds: float) -> dict[str, Any]:
         "trades": sum(x.trades for x in outcomes),
         "faults": sum(x.faults for x in outcomes),
         "processes": sum(x.processes for x in outcomes),
-        "longest_gap_ms": 1000 * max(gaps, default=0.0),
+        "longest_gap_ms": 1000 * gap,
+        "longest_gap_seed": gap_seed,
     }
 
 

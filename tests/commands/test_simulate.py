@@ -40,6 +40,15 @@ def test_the_same_seeds_for_programs(tmp_path: Path) -> None:
     assert (told[0]["failed"], told[0]["failures"]) == (0, [])
 
 
+def test_the_longest_gap_is_told_with_its_seed(tmp_path: Path) -> None:
+    busy = (*SHORT, "--trades", "9000")
+    told = json.loads(run(tmp_path, *busy, "--from", "1", "--seeds", "2", "--json").output)
+    gap_ms, seed = told["longest_gap_ms"], told["longest_gap_seed"]
+    assert gap_ms > 0
+    alone = run(tmp_path, *busy, "--seed", str(seed)).output
+    assert f"in a kind world: {gap_ms:.1f} ms (seed {seed})." in alone
+
+
 @pytest.mark.usefixtures("broken")
 def test_a_failure_is_told_at_once_and_with_its_shortest_script(tmp_path: Path) -> None:
     ran = run(tmp_path, *SHORT, "--from", "7", "--seeds", "2", "--jobs", "1")

@@ -87,7 +87,7 @@ def test_a_look_counts_from_when_the_venue_was_asked_not_from_when_the_request_l
 def spoilt_stop(*later: Entry, sold: int = 100) -> Script:
     """The way takes reduce-only from a stop, and the venue is away before it can be taken back.
 
-    A person sells ``sold`` USD of the position's 500 meanwhile, and the price falls through the stop.
+    A person sells ``sold`` USD of its 500 meanwhile, and the price falls through the stop.
     """
     opens = happen.Opens(instrument=BTC, side="buy", usd=500, stop=0.01, target=0.03)
     entries = (
