@@ -1,8 +1,8 @@
 """What waits to be delivered, in which order, and what waits to be acknowledged.
 
-Only memory: the Alerter keeps the Registry in step. Critical alerts are never given up; ordinary
-ones are, oldest first, when far too many wait: an outage of days must not swell the book that
-entries and kills are written into.
+Only memory: the Alerter keeps the Registry in step, and compares when that one has died. Critical
+alerts are never given up; ordinary ones are, oldest first, when far too many wait: an outage of
+days must not swell the book that entries and kills are written into.
 """
 
 from collections.abc import Iterable
@@ -116,6 +116,18 @@ class AlertOutbox:
         """A person has seen what was delivered, up to that number (0: all); returns what ended."""
         seen = [number for number in sorted(self._unseen) if not up_to or number <= up_to]
         return tuple(self._unseen.pop(number) for number in seen)
+
+    def compare(
+        self, book: Iterable[OutboxAlert]
+    ) -> tuple[tuple[OutboxAlert, ...], tuple[OutboxAlert, ...]]:
+        """What a book lacks of this (or has otherwise), and what it has that is over."""
+        known = self._waiting | self._unseen
+        written = {alert.number: alert for alert in book}
+        lacking = (
+            known[number] for number in sorted(known) if written.get(number) != known[number]
+        )
+        over = (written[x] for x in sorted(written.keys() - known.keys()))
+        return tuple(lacking), tuple(over)
 
     def last_told_at(self) -> datetime | None:
         """When the newest of the unacknowledged was told."""

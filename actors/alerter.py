@@ -37,6 +37,7 @@ from actors.messages.alerts import (
 from actors.messages.base import Event, event_name
 from actors.messages.book import DropAlert, GetBook, KeepLastWords, OutboxAlert, RecordAlert
 from actors.messages.desk import CommandHandled
+from actors.messages.lifecycle import ChildRestarted
 from actors.ports import Journal, Notice, Notifier
 from domain.commands import Door
 
@@ -114,6 +115,26 @@ class Alerter(Actor):
             self._found.discard(event)
         elif type(event) in ALERTS:
             self._tell(event)
+
+    def on_child_restarted(self, event: ChildRestarted) -> None:
+        """What a Registry died of, or had not written yet, may be a word of this actor."""
+        self.on_event(event)
+        if event.name == "registry":
+            self._bring_into_step()
+
+    def _bring_into_step(self) -> None:
+        """A delivery may be lost to book and journal both: whose only witness this actor is."""
+        now = self.clock.now()
+        try:
+            snapshot = self.to("registry").ask(GetBook(at=now), timeout=ASK_SECONDS)
+        except AskFailed as error:  # it has failed again, and its restart is told of again
+            self.log.warning("outbox_not_compared", error=str(error))
+            return
+        lacking, over = self._outbox.compare(snapshot.outbox)
+        for alert in lacking:
+            self.to("registry").tell(RecordAlert(at=now, alert=alert))
+        for alert in over:
+            self._say_delivered(alert, is_done_with=True)
 
     def _tell(self, event: Event, *, is_doubtful: bool = False) -> None:
         kind = ALERTS[type(event)]
@@ -274,14 +295,7 @@ class Alerter(Actor):
         """
         now, registry = self.clock.now(), self.to("registry")
         is_owed_a_word = alert.is_critical and self._repeat > 0 and alert.kind != REPEAT
-        delivered = self.emit(
-            AlertDelivered,
-            number=alert.number,
-            alert=alert.kind,
-            raised_at=alert.raised_at,
-            is_done_with=not is_owed_a_word,
-        )
-        registry.tell(KeepLastWords(at=now, event=delivered))
+        self._say_delivered(alert, is_done_with=not is_owed_a_word)
         told = [alert] if is_owed_a_word else []
         if alert.kind == REPEAT:
             told += self._outbox.unseen
@@ -291,6 +305,16 @@ class Alerter(Actor):
             for surplus in self._outbox.keep_unseen(seen_at):
                 registry.tell(DropAlert(at=now, number=surplus.number))
         self._arm_repeat()
+
+    def _say_delivered(self, alert: OutboxAlert, *, is_done_with: bool) -> None:
+        delivered = self.emit(
+            AlertDelivered,
+            number=alert.number,
+            alert=alert.kind,
+            raised_at=alert.raised_at,
+            is_done_with=is_done_with,
+        )
+        self.to("registry").tell(KeepLastWords(at=self.clock.now(), event=delivered))
 
     def _failed(self, report: DeliveryReport) -> None:
         batch, self._in_flight, self._promise = self._in_flight, (), None
@@ -377,5 +401,6 @@ Alerter.handlers = {
     RepeatDue: Alerter.on_repeat_due,
     ReportDue: Alerter.on_report_due,
     CommandHandled: Alerter.on_command_handled,
+    ChildRestarted: Alerter.on_child_restarted,
     Event: Alerter.on_event,
 }

@@ -61,11 +61,8 @@ class Historian(Actor):
 
     def on_event(self, event: Event) -> None:
         leaves = leaver(event)
-        if isinstance(leaves, str) and leaves in self._had:
-            # A trade that failed at its end, and could not read the book in time, ends again:
-            # its result counts once. (Found by the simulation, seed 100308.)
-            self.log.warning("end_told_twice", trade_id=leaves)
-            self.to("registry").tell(CloseBook(at=self.clock.now(), trade_id=leaves))
+        if leaves is not None and leaves in self._had:
+            self._end_again(leaves)
             return
         entry = {
             "ts": event.at.isoformat(),
@@ -80,6 +77,16 @@ class Historian(Actor):
         elif not self._write(entry, durable=event.money):
             self._keep(entry, durable=event.money)
             self.every(RETRY_SECONDS, RetryDue)
+
+    def _end_again(self, leaves: str | int) -> None:
+        """A trade that failed at its end, and could not read the book in time, ends again: its
+        result counts once (found by the simulation, seed 100308). So does a delivery.
+        """
+        if any(_leaver(entry) == leaves for entry, _ in self._waiting):
+            return  # it leaves the book when it is in the journal
+        if isinstance(leaves, str):
+            self.log.warning("end_told_twice", trade_id=leaves)
+        self._let_go(leaves)
 
     def on_retry_due(self, _: RetryDue) -> None:
         while self._waiting:
@@ -102,20 +109,33 @@ class Historian(Actor):
             if not self._waiting:
                 self.emit(DiskFailed, what="journal", error=str(error))
             return False
-        registry = self.to("registry")
-        if not registry.is_open:  # the end of a stop: the next process finds it in the journal
-            return True
-        if entry["event"] in ENDS:
-            registry.tell(CloseBook(at=self.clock.now(), trade_id=str(entry["trade_id"])))
-        elif entry["event"] == DELIVERED and entry["is_done_with"]:
-            registry.tell(DropAlert(at=self.clock.now(), number=entry["number"]))
+        leaves = _leaver(entry)
+        if leaves is not None:
+            self._let_go(leaves)
         return True
+
+    def _let_go(self, leaves: str | int) -> None:
+        now, registry = self.clock.now(), self.to("registry")
+        if not registry.is_open:  # the end of a stop: the next process finds it in the journal
+            return
+        if isinstance(leaves, str):
+            registry.tell(CloseBook(at=now, trade_id=leaves))
+        else:
+            registry.tell(DropAlert(at=now, number=leaves))
 
     def _keep(self, entry: Mapping[str, Any], *, durable: bool) -> None:
         if len(self._waiting) >= WAITING_LIMIT:
             self._lost += 1
         else:
             self._waiting.append((entry, durable))
+
+
+def _leaver(entry: Mapping[str, Any]) -> str | int | None:
+    """What leaves the book once this is in the journal, as `leaver` of its event."""
+    if entry["event"] in ENDS:
+        return str(entry["trade_id"])
+    is_done = entry["event"] == DELIVERED and entry["is_done_with"]
+    return int(entry["number"]) if is_done else None
 
 
 Historian.handlers = {

@@ -8,7 +8,7 @@ from actors.historian import Historian
 from actors.kernel import Actor
 from actors.messages.alerts import AlertDelivered
 from actors.messages.base import Event, event_name
-from actors.messages.book import DropAlert
+from actors.messages.book import DropAlert, RepeatLastWords
 from actors.messages.lifecycle import ChildFailed, ChildRestarted, GaveUp
 from actors.messages.risk import Denied
 from actors.messages.trading import (
@@ -23,6 +23,7 @@ from actors.messages.trading import (
 from actors.rebuilding import leaver
 from actors.registry import Registry
 from domain.labels import Role
+from simulation.daemon import DiskJournal
 from simulation.venue import Refusal
 from tests.scenarios.conftest import Stage
 from tests.scenarios.scene import BTC, ETH, PLACE, Once, Spell, poisonable
@@ -127,6 +128,32 @@ def test_a_registry_that_dies_of_a_drop_forgets_the_alert_nevertheless(
     assert dropped[0] in delivered
 
 
+def test_a_delivery_that_historian_and_registry_die_of_is_not_forgotten(stage: Stage) -> None:
+    """The Alerter knows of it yet, and says it again. (Found by the simulation, seed 520352.)"""
+    had: list[Event] = []
+    died: list[RepeatLastWords] = []
+
+    def on_repeat_last_words(self: Registry, message: RepeatLastWords) -> None:
+        died.append(message)
+        if len(died) == 1:
+            raise RuntimeError("not this one")
+        self.on_repeat_last_words(message)
+
+    def derived(actor: type[Actor]) -> type[Actor]:
+        if actor is Registry:
+            table = {**actor.handlers, RepeatLastWords: on_repeat_last_words}
+            return type("Registry", (actor,), {"handlers": table})
+        return allergic(actor, AlertDelivered, had, after=False)
+
+    scene = stage().ready(derive=derived)
+    scene.run(5)
+    assert [event.name for event in scene.events(ChildRestarted)] == ["historian", "registry"]
+    assert scene.disk.tables["outbox"] == {}
+    delivered = [x["number"] for x in scene.disk.lines if x["event"] == event_name(AlertDelivered)]
+    assert delivered.count(leaver(had[0])) == 1
+    assert len(scene.phone.heard) == len(set(scene.phone.heard))
+
+
 def test_an_end_told_twice_is_in_the_journal_once(stage: Stage) -> None:
     """A successor that could not read the book ends its trade again: the result counts once.
     (Found by the simulation, seed 100308.)"""
@@ -140,6 +167,28 @@ def test_an_end_told_twice_is_in_the_journal_once(stage: Stage) -> None:
     ends = [x for x in scene.disk.lines if x["event"] == event_name(TradeClosed)]
     assert [x["trade_id"] for x in ends] == [trade_id]
     assert trade_id not in scene.booked
+
+
+def test_an_end_told_twice_leaves_the_book_when_it_is_in_the_journal_and_no_sooner(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal alone cannot be written: the book is the only one that knows the trade."""
+    scene = stage().ready()
+    trade_id = scene.bracket()
+    with monkeypatch.context() as refused:
+        refused.setattr(DiskJournal, "append", no_space)
+        scene.close_trade(trade_id)
+        scene.daemon.system.address("historian").tell(scene.wait(TradeClosed))
+        scene.run(2)
+        assert scene.booked == [trade_id]
+    scene.run(2)
+    assert scene.booked == []
+    ends = [x for x in scene.disk.lines if x["event"] == event_name(TradeClosed)]
+    assert [x["trade_id"] for x in ends] == [trade_id]
+
+
+def no_space(*_: object, **__: object) -> None:
+    raise OSError(28, "No space left on device")
 
 
 def allergic(actor: type[Actor], to: type[Event], had: list[Event], *, after: bool) -> type[Actor]:
