@@ -16,6 +16,7 @@ from actors.killing import EntryLock, KillSwitch
 from actors.messages import trading as say
 from actors.messages import watch
 from actors.messages.book import BookSnapshot, DiskFailed, DiskRecovered, GetBook
+from actors.messages.lifecycle import ChildRestarted
 from actors.messages.risk import Denied, KillRequested, MayTrade
 from actors.messages.session import GetCredentials, SessionLost, SessionOpened
 from actors.messages.venue import ChangesReport, TickerReport
@@ -273,6 +274,12 @@ class Execution(Actor):
             self._reconciliation.gone(message.trade.id)
             self._home.forget(message.trade)
 
+    def on_child_restarted(self, event: ChildRestarted) -> None:
+        """What a trade's actor died of may have been its share of a story: it is told again."""
+        trade = self._house.of_actor(event.name)
+        if trade is not None:
+            self._stories.read_again(trade.plan.instrument_name)
+
     def on_ticker_report(self, message: TickerReport) -> None:
         ticker = message.ticker
         self._marks[ticker.instrument_name] = ticker.mark_price
@@ -370,6 +377,7 @@ Execution.handlers = {
     SessionOpened: Execution.on_session_opened,
     SessionLost: Execution.on_session_lost,
     watch.DriftDue: Execution.on_drift_due,
+    ChildRestarted: Execution.on_child_restarted,
     DiskFailed: Execution.on_disk_failed,
     DiskRecovered: Execution.on_disk_recovered,
     say.GetExecution: Execution.on_get_execution,

@@ -136,8 +136,12 @@ class Storyteller:
 
     def guessed(self, trade: Trade) -> None:
         """What a foreign hand did to a trade is read as soon as it is guessed."""
-        name = trade.plan.instrument_name
-        if trade.rests_on_guesses and not trade.is_finished and name not in self._drifts.unread:
+        if trade.rests_on_guesses and not trade.is_finished:
+            self.read_again(trade.plan.instrument_name)
+
+    def read_again(self, name: str) -> None:
+        """Reads the story of an instrument as soon as may be, though nothing is known to drift."""
+        if name not in self._drifts.unread:
             self._drifts.unread[name] = None
             self._wake_in(0.0)
 

@@ -46,6 +46,10 @@ class TradeHouse:
         """Whether somebody lives, or is about to live, at the trade's address."""
         return self._address(_actor_of(trade.id)).is_open
 
+    def of_actor(self, name: str) -> Trade | None:
+        """The open trade whose actor that is."""
+        return next((x for x in self.records.values() if _actor_of(x.id) == name), None)
+
     def tell(self, trade_id: str, message: Message) -> None:
         self._address(_actor_of(trade_id)).tell(message)
 

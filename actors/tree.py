@@ -23,7 +23,7 @@ from actors.guardian import Guardian
 from actors.historian import Historian
 from actors.kernel import ChildSpec, Family
 from actors.kernel.system import Routes
-from actors.messages import alerts, book, desk, session, trading, venue, watch
+from actors.messages import alerts, book, desk, lifecycle, session, trading, venue, watch
 from actors.messages.base import Message
 from actors.messages.risk import KillRequested
 from actors.opening import Manner
@@ -263,6 +263,7 @@ def routes() -> Routes:
         session.SessionOpened: ("execution", "watcher", "reaper", "cashier"),
         session.SessionLost: ("execution", "watcher", "reaper"),
         KillRequested: ("execution",),
+        lifecycle.ChildRestarted: ("execution",),
         book.DiskFailed: ("execution",),
         book.DiskRecovered: ("execution",),
         book.IntentRecorded: ("strategist",),

@@ -15,6 +15,7 @@ from actors.messages.trading import (
     FlatVerified,
     Ready,
     StopPlaced,
+    StoryReport,
     TargetPlaced,
     TradeAbandoned,
     TradeAccepted,
@@ -22,6 +23,7 @@ from actors.messages.trading import (
 )
 from actors.rebuilding import leaver
 from actors.registry import Registry
+from actors.trade import TradeActor
 from domain.labels import Role
 from simulation.daemon import DiskJournal
 from simulation.venue import Refusal
@@ -185,6 +187,34 @@ def test_an_end_told_twice_leaves_the_book_when_it_is_in_the_journal_and_no_soon
     assert scene.booked == []
     ends = [x for x in scene.disk.lines if x["event"] == event_name(TradeClosed)]
     assert [x["trade_id"] for x in ends] == [trade_id]
+
+
+def test_a_trade_that_dies_of_its_story_is_told_it_again_at_once(stage: Stage) -> None:
+    """A person closes unheard; the drift is looked into, and its news lost with the actor.
+    (Found by the simulation, seed 530082: it came again after a minute.)"""
+    died: list[StoryReport] = []
+
+    def on_story_report(self: TradeActor, message: StoryReport) -> None:
+        died.append(message)
+        if len(died) == 1:
+            raise RuntimeError("not this one")
+        self.on_story_report(message)
+
+    def derived(actor: type[Actor]) -> type[Actor]:
+        if actor is not TradeActor:
+            return actor
+        table = {**actor.handlers, StoryReport: on_story_report}
+        return type(actor.__name__, (actor,), {"handlers": table})
+
+    scene = stage().ready(derive=derived)
+    trade_id = scene.bracket()
+    scene.run(1)
+    scene.market.lost_notifications = True
+    scene.market.ask("private/close_position", instrument_name=BTC, type="market")
+    scene.run(0.1)
+    scene.market.lost_notifications = False
+    assert scene.wait(TradeClosed, limit=10.0).trade_id == trade_id
+    assert [event.name for event in scene.events(ChildRestarted)] == [f"trade-{trade_id}"]
 
 
 def no_space(*_: object, **__: object) -> None:
