@@ -80,7 +80,7 @@ def write(
         while at < hours * HOUR:
             entries.append(Entry(at=round(at, 3), name=f"{kind}-{number}", act=make(dice)))
             at, number = at + dice.expovariate(per_hour / HOUR), number + 1
-    entries = _drawn_together(dice, entries)
+    entries = [x for x in _drawn_together(dice, entries) if x.at < hours * HOUR]
     return Script(
         seed=seed,
         hours=hours,
