@@ -1,7 +1,8 @@
 """Between sockets and engine: runs requests, saves before it answers, hands out frames.
 
 What goes out waits until what it tells of is on disk. Requests that come in together are saved
-together: one visit to the disk for all of them.
+together: one visit to the disk for all of them. While the disk is full nobody is answered and every
+connection breaks, as with a venue in trouble; what was done meanwhile is found when it has room.
 """
 
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from adapters.paper.store import AccountStore
 
 _log: FilteringBoundLogger = structlog.get_logger(actor="exchange")
 _SAVE_PRICES_EVERY_MS = 5_000
+_TRY_AGAIN_MS = 1_000
 _MOST_CONNECTIONS = 32
 
 
@@ -56,7 +58,8 @@ class Desk:
         self._now_us = now_us
         self._listeners: dict[str, tuple[SessionState, Listener]] = {}
         self._saved: int | None = None
-        self._saved_at_ms = 0
+        self._tried_at_ms = 0
+        self._is_refused = False
         self._answered = 0
         self._later = later
         self._is_save_due = False
@@ -86,6 +89,8 @@ class Desk:
 
     def refuses(self) -> int | None:
         """The HTTP status with which a new websocket is turned away; None lets it in."""
+        if self._is_refused:
+            return 503
         if len(self._listeners) >= _MOST_CONNECTIONS:
             return 429
         return self.weather.faults.connecting(self._now_us() // 1000)
@@ -230,7 +235,7 @@ class Desk:
             # Behind what was said just now: maintenance is announced before the lines break.
             for _, listener in list(self._listeners.values()):
                 self._wait_for_disk(listener.drop)
-        if now_ms - self._saved_at_ms >= _SAVE_PRICES_EVERY_MS:
+        if now_ms - self._tried_at_ms >= _SAVE_PRICES_EVERY_MS:
             self._commit()
         self._release()
         for session, listener in list(self._listeners.values()):
@@ -262,6 +267,8 @@ class Desk:
         """Lets out what waits: now when it is all on disk, else after the save to come."""
         if self.exchange.revision == self._saved:
             self._let_go(is_saved=True)
+        elif self._is_refused and self.now_ms() - self._tried_at_ms < _TRY_AGAIN_MS:
+            self._let_go(is_saved=False)
         elif not self._is_save_due:
             self._is_save_due = True
             self._later(self._commit)
@@ -272,6 +279,8 @@ class Desk:
             self.save()
         except AccountNotSaved:
             self._let_go(is_saved=False)
+            for _, listener in list(self._listeners.values()):
+                listener.drop()  # it has missed news, and must know
             raise
         self._let_go(is_saved=True)
 
@@ -286,17 +295,30 @@ class Desk:
         Raises:
             AccountNotSaved: the disk refused it.
         """
+        self._tried_at_ms = self.now_ms()
         try:
-            if self._store.is_new:
+            if self._store.is_new or self._is_refused:  # no later entry tells what a lost one did
                 self._store.rewrite(self.exchange.whole())
             else:
                 self._store.append(self.exchange.entry())
         except OSError as error:
-            raise AccountNotSaved(str(error)) from error
+            self._note_refusal(error)
+            raise AccountNotSaved(
+                str(error), is_final=isinstance(error, FileNotFoundError)
+            ) from error
         self._saved = self.exchange.revision
-        self._saved_at_ms = self.now_ms()
+        if self._is_refused:
+            self._is_refused = False
+            _log.info("paper_account_saved_again")
         if self._store.is_long:
             self._shorten()
+
+    def _note_refusal(self, error: OSError) -> None:
+        if not self._is_refused:
+            _log.error(
+                "paper_account_not_saved", error=str(error), answers="none until it is saved"
+            )
+        self._is_refused = True
 
     def close(self) -> None:
         """Saves for the last time, and leaves the account in one line.

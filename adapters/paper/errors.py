@@ -54,7 +54,14 @@ TOO_MANY_REQUESTS = 10028
 
 
 class AccountNotSaved(Exception):
-    """The disk refused the account: whoever asked gets no answer, and the exchange ends."""
+    """The disk refused the account: whoever asked gets no answer until it takes it again.
+
+    ``is_final``: somebody removed the file, so it never will; the exchange ends.
+    """
+
+    def __init__(self, reason: str, *, is_final: bool = False) -> None:
+        super().__init__(reason)
+        self.is_final = is_final
 
 
 class VenueError(Exception):

@@ -161,18 +161,29 @@ class PaperServer:
         )
 
     def run(self, on_ready: Callable[[int], None] | None = None) -> int:
-        """Serves until stopped. Returns 0, or 1 when the account could not be saved."""
+        """Serves until stopped. Returns 0, or 1 when the account could not be saved.
+
+        Raises:
+            OSError: not even for the first time.
+        """
         allow_many_sockets()
         try:
-            self._desk.tick(self._feed.next_tick())
+            self._first_save()
             asyncio.run(self._serve(on_ready))
         finally:
             self._socket.close()
             self._store.close()
         if self._failure is not None:
-            _log.error("paper_account_not_saved", error=str(self._failure))
+            _log.error("paper_exchange_ended_unsaved", error=str(self._failure))
             return 1
         return 0
+
+    def _first_save(self) -> None:
+        """Raises OSError: an account that cannot be written is not worth a listening port."""
+        try:
+            self._desk.tick(self._feed.next_tick())
+        except AccountNotSaved as error:
+            raise OSError(f"{self._settings.folder} cannot be written: {error}") from error
 
     def stop(self) -> None:
         """Asks the server to end; it saves first."""
@@ -202,8 +213,10 @@ class PaperServer:
             self._fail(error)
 
     def _fail(self, error: AccountNotSaved) -> None:
-        self._failure = self._failure or error
-        self.stop()
+        """Ends where nothing can help; a disk that is full is tried again."""
+        if error.is_final:
+            self._failure = self._failure or error
+            self.stop()
 
     async def _serve(self, on_ready: Callable[[int], None] | None) -> None:
         self._catch_signals()

@@ -1,5 +1,6 @@
 """Requests, frames, heartbeats and saves around the engine, on a clock that is told the time."""
 
+import errno
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from adapters.paper.desk import Desk
+from adapters.paper.errors import AccountNotSaved
 from adapters.paper.exchange import Exchange
 from adapters.paper.feed import Tick
 from adapters.paper.rpc import HttpProof, Request
@@ -102,6 +104,45 @@ def test_an_order_is_on_disk_before_its_reply(room: Room, tmp_path: Path) -> Non
     room.ear.send = send  # type: ignore[method-assign]
     room.say("private/buy", instrument_name=INVERSE, amount=10, price=99_000, label="a")
     assert seen == [True]
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """A disk that fills up; ``undo()`` makes room."""
+
+    def no_space(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        for name in ("append", "rewrite"):
+            patch.setattr(AccountStore, name, no_space)
+        yield patch
+
+
+def test_on_a_full_disk_nobody_is_answered_and_afterwards_all_is_found(
+    room: Room, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """What was done is neither told nor taken back: the client has to look it up."""
+    room.say("public/auth", **LOG_IN)
+    disk: pytest.MonkeyPatch = request.getfixturevalue("full")
+    order = {"instrument_name": INVERSE, "amount": 10, "price": 99_000, "label": "a"}
+    heard = len(room.ear.heard)
+    with pytest.raises(AccountNotSaved):
+        room.say("private/buy", **order)
+    assert len(room.ear.heard) == heard
+    assert room.ear.closed == (1006, "")
+    assert room.desk.refuses() == 503
+    kept = read(tmp_path)
+    assert kept is not None
+    assert kept["live"] == []
+    disk.undo()
+    room.tick(1)
+    assert room.desk.refuses() is None
+    saved = read(tmp_path)
+    assert saved is not None
+    assert [each["label"] for each in saved["live"]] == ["a"]
+    room.tick(6)  # entries go on behind the new beginning
+    assert read(tmp_path) is not None
 
 
 def test_prices_are_saved_now_and_then(room: Room, tmp_path: Path) -> None:
