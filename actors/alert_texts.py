@@ -169,7 +169,12 @@ ALERTS: Mapping[type[Event], Kind] = {
     trading.ProtectionDeadlineMissed: Kind(
         lambda e: (
             f"WITHOUT A STOP FOR {e.seconds:.1f} s: trade {e.trade_id} on {e.instrument}\n"
-            f"{e.allowed_seconds:g} s are allowed. It is over: protected again, or closed."
+            f"{e.allowed_seconds:g} s are allowed. "
+            + (
+                "It is over: protected again, or closed."
+                if e.is_over
+                else "Only now it is known; it gets its stop, or is closed, at once."
+            )
         ),
         is_critical=True,
     ),

@@ -96,7 +96,10 @@ class Announcer:
                 )
 
     def gap_ended(self, before: Trade, after: Trade) -> None:
-        """Says that the stop was missing for longer than allowed, if it was."""
+        """Says that the stop was missing for longer than allowed, if it was.
+
+        Not over is what has only just been heard of, or was taken over from a dead process.
+        """
         seconds = (after.unprotected_us - before.unprotected_us) / 1_000_000
         if seconds > self._deadline:
             self._emit(
@@ -105,6 +108,7 @@ class Announcer:
                 instrument=after.plan.instrument_name,
                 seconds=round(seconds, 3),
                 allowed_seconds=self._deadline,
+                is_over=after.exposed_since is None,
             )
 
     def _children_placed(self, before: Trade, after: Trade) -> None:

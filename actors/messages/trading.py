@@ -309,7 +309,8 @@ class StopMoveFailed(Event):
 class ProtectionDeadlineMissed(Event):
     """A position was without its stop for longer than allowed. Told when that has ended.
 
-    ``seconds`` is this one gap, not the trade's sum; a time when no process ran is in it.
+    ``seconds`` is this one gap, not the trade's sum; a time when no process ran is in it. Of a
+    fill that is heard of so late it is told at once: ``is_over`` is false, the stop comes next.
     """
 
     level: ClassVar[str] = "critical"
@@ -318,6 +319,7 @@ class ProtectionDeadlineMissed(Event):
     instrument: str
     seconds: float
     allowed_seconds: float
+    is_over: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -137,6 +137,18 @@ def test_a_stop_other_than_asked_is_replaced_before_it_goes(changes: dict[str, A
     assert (step.do, step.line and step.line.order_ids) == (Do.CANCEL, ("made-sl",))
 
 
+def test_a_stop_other_than_asked_may_be_the_first_word_of_a_fill() -> None:
+    """A person moved the waiting child: what is made of it covers what has just filled. The venue
+    is asked how much that is before it passes for one too many. (Seed 541124 said I1.)
+    """
+    part = report(Role.ENTRY, OrderState.OPEN, order_id="e1", filled_contracts=4)
+    trade = heard(sent(), part, made(Role.STOP, 4, "s1"))
+    moved = made(Role.STOP, 6, "s2", trigger_price=D(97_900))
+    step = step_of(heard(trade, moved))
+    assert step is not None
+    assert step.do is Do.SYNC
+
+
 def test_one_that_does_not_only_reduce_goes_at_once() -> None:
     """It can do harm, and covers nothing."""
     trade = heard(sent(), ENTERED, made(Role.STOP, reduce_only=False))

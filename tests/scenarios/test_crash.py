@@ -211,6 +211,8 @@ def test_a_fill_that_is_heard_of_after_a_while_was_bare_since_it_filled(stage: S
     (opened,) = scene.events(TradeOpened)
     assert abs(opened.unprotected_ms - 1000 * scene.naked.longest()) < 100
     assert abs(missed.seconds - scene.naked.longest()) < 0.2
+    assert not missed.is_over
+    assert any("Only now it is known" in x for x in scene.phone.heard)
 
 
 def test_a_daemon_dead_for_an_hour_finds_its_trade_closed_by_the_stop(stage: Stage) -> None:

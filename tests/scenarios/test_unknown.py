@@ -223,6 +223,7 @@ def test_a_venue_that_stays_closed_leads_to_a_close_as_soon_as_it_opens(stage: S
     assert scene.naked.longest() < DEADLINE + 10
     (missed,) = scene.events(ProtectionDeadlineMissed)
     assert abs(missed.seconds - scene.naked.longest()) < 0.1
+    assert missed.is_over
     ends_well(scene, trade_id)
 
 
