@@ -67,7 +67,9 @@ class _nothing:  # noqa: N801 (stands where a context manager function would)
 def _settings(settings: Settings) -> Iterator[Result]:
     yield checks.green("settings", "valid")
     yield checks.venue(settings)
-    yield checks.limits(settings, len(days(settings.data_folder / "journal")))
+    today = SystemClock().now().date().isoformat()
+    before = [x for x in days(settings.data_folder / "journal") if x.stem < today]
+    yield checks.limits(settings, len(before))
 
 
 def _machine(settings: Settings, clock: SystemClock) -> Iterator[Result]:

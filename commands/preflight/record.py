@@ -18,6 +18,9 @@ from config.kinds import Env
 from config.settings import Settings, describe
 from domain.moments import moment_of
 
+ROOT = Path(__file__).resolve().parents[2]
+CODE = ("run.py", *(f"{x}/**/*.py" for x in ("actors", "adapters", "commands", "config", "domain")))
+"""What a bot is made of."""
 FILE = "preflight.json"
 GOOD_FOR = timedelta(days=1)
 
@@ -34,10 +37,14 @@ class Clearance:
     is_exception: bool = False
 
 
-def fingerprint(settings: Settings) -> str:
-    """Of every setting that is no secret, and the version: what was checked."""
-    text = VERSION + "".join(f"\n{row.key}={row.value}" for row in describe(settings))
-    return hashlib.sha256(text.encode()).hexdigest()
+def fingerprint(settings: Settings, root: Path = ROOT) -> str:
+    """Of every setting that is no secret, and of the code below ``root``: what was checked."""
+    digest = hashlib.sha256()
+    for path in sorted(path for part in CODE for path in root.glob(part)):
+        digest.update(path.read_bytes())
+    for row in describe(settings):
+        digest.update(f"\n{row.key}={row.value}".encode())
+    return digest.hexdigest()
 
 
 def write(settings: Settings, results: Sequence[Result], now: datetime) -> bool:
@@ -88,7 +95,7 @@ def _refusal(settings: Settings, now: datetime) -> str:
     if not found.get("passed"):
         return "the last preflight was red"
     if found.get("fingerprint") != fingerprint(settings):
-        return "settings or version have changed since the last preflight"
+        return "settings or code have changed since the last preflight"
     at = moment_of(found.get("at"))
     ran_at = _last_run(settings.data_folder / "journal")
     if not any(x is not None and timedelta(0) <= now - x <= GOOD_FOR for x in (at, ran_at)):

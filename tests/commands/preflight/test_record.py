@@ -9,7 +9,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from commands.preflight.checks import green, red, skipped
-from commands.preflight.record import clearance, write
+from commands.preflight.record import clearance, fingerprint, write
 from config.settings import Settings, load
 from domain.labels import Role
 from domain.trade import Trade
@@ -75,7 +75,18 @@ def test_a_red_one_clears_nothing(prod: Settings) -> None:
 def test_other_settings_need_another_one(tmp_path: Path, prod: Settings) -> None:
     """What was checked is what may start."""
     write(prod, PASSED, NOW)
-    assert "settings or version have changed" in refusal(settings(tmp_path, MAX_OPEN_TRADES="9"))
+    assert "settings or code have changed" in refusal(settings(tmp_path, MAX_OPEN_TRADES="9"))
+
+
+def test_other_code_needs_another_one(tmp_path: Path, prod: Settings) -> None:
+    """After a pull, whether or not anybody has counted the version up."""
+    source = tmp_path / "actors" / "trade.py"
+    source.parent.mkdir()
+    source.write_text("one = 1\n", "utf-8")
+    before = fingerprint(prod, tmp_path)
+    assert fingerprint(prod, tmp_path) == before != fingerprint(prod)
+    source.write_text("one = 2\n", "utf-8")
+    assert fingerprint(prod, tmp_path) != before
 
 
 def test_a_restart_goes_on_being_cleared(prod: Settings) -> None:
