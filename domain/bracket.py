@@ -213,17 +213,25 @@ def _surplus_stops(view: View) -> Step | None:
 
     One that is not where it was asked to be goes as soon as another covers in its place. What the
     venue has paired is never a surplus: a fill of its target makes a stop smaller, and until that
-    is told there only seem to be more.
+    is told there only seem to be more. Nor is any before the venue has been asked: the word of a
+    stop may be older than its end, or younger than the fill it was made by.
     """
     if view.is_closing or view.position <= 0 or view.trade.rests_on_guesses:
         return None
+    line = _one_too_many(view)
+    if line is None:
+        return None
+    return view.cancel(line) if view.trade.is_compared else Step(do=Do.SYNC)
+
+
+def _one_too_many(view: View) -> Line | None:
     # One that stands alone goes first: a pair would take its target along.
     astray = [x for x in view.all(Role.STOP, LineStatus.LIVE) if x.is_astray]
     if astray and view.cover >= view.position:
-        return view.cancel(astray[0])
+        return astray[0]
     for line in view.sound_stops:
         if not line.is_paired and view.cover - view.trade.remaining(line) >= view.position:
-            return view.cancel(line)
+            return line
     return None
 
 

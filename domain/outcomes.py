@@ -240,7 +240,7 @@ def moved(trade: Trade, line: Line) -> Trade:
 def synced(trade: Trade) -> Trade:
     """The venue's truth is in the record, or as much of it as the venue shows yet."""
     vain = trade.syncs_in_vain + 1 if trade.lacks_fills else 0
-    return replace(trade, needs_sync=False, sync_after=None, syncs_in_vain=vain)
+    return replace(trade, needs_sync=False, is_compared=True, sync_after=None, syncs_in_vain=vain)
 
 
 def ending(trade: Trade, reason: ExitReason) -> Trade:

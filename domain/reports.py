@@ -76,9 +76,8 @@ def apply_order(trade: Trade, order: Order, now: datetime) -> Trade:
         is_stop = order.order_type in STOP_TYPES
         news = replace(news, is_sound=closes and is_stop and order.reduce_only)
     changed = _concluded(with_line(trade, news), line, news, order)
-    if line.is_astray and not line.order_ids and changed.cover >= changed.position:
-        # A linked stop is made by a fill: of one we have not heard of, where the others cover all.
-        changed = replace(changed, needs_sync=True)
+    if line.role is Role.STOP:
+        changed = replace(changed, is_compared=False)
     return linked.measured_by_venue(before, _doubted(trade, changed), order, now)
 
 

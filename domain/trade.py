@@ -203,6 +203,7 @@ class Trade:
 
     ``not_before`` is the pause after a refused order, ``sync_after`` the one after a refused
     change or a failed look. ``syncs_in_vain`` counts looks that did not bring every fill.
+    ``is_compared``: since the last word of a stop the venue's whole truth has been read.
     ``target_after``: when a target that lay beyond the price band is tried again.
     ``stop_at`` is where the stop has to be moved to, ``moved_at`` the last try to move it.
     """
@@ -214,6 +215,7 @@ class Trade:
     is_finished: bool = False
     is_announced: bool = False
     needs_sync: bool = False
+    is_compared: bool = False
     stop_failures: int = 0
     target_failures: int = 0
     close_failures: int = 0

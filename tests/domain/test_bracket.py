@@ -113,11 +113,15 @@ CASES: dict[str, tuple[Trade, tuple[Any, ...]]] = {
         ("cancel", "sl", 1, 0),
     ),
     "of two stops the older goes": (
-        record(entry(), stop(), stop(attempt=2)),
+        record(entry(), stop(), stop(attempt=2), is_compared=True),
         ("cancel", "sl", 1, 0),
     ),
+    "before one of two stops goes the venue is asked whether both rest": (
+        record(entry(), stop(), stop(attempt=2)),
+        ("sync", "", 0, 0),
+    ),
     "of two stops the one that is too small goes": (
-        record(entry(), stop(), stop(attempt=2, contracts=4)),
+        record(entry(), stop(), stop(attempt=2, contracts=4), is_compared=True),
         ("cancel", "sl", 2, 0),
     ),
     "a stop larger than the position is made smaller": (

@@ -204,7 +204,7 @@ def test_race_14_a_stop_believed_lost_turns_up() -> None:
     owner.pass_time(500)
     assert len(venue.stops()) == 2
     deliver(owner, venue)
-    assert since(owner, 5) == ["cancel sl"]
+    assert since(owner, 5) == ["sync", "cancel sl"]
     assert len(venue.stops()) == 1
 
 
