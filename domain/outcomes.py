@@ -166,7 +166,7 @@ def _looked_at_slot(
 ) -> Trade:
     """A child that still waits is looked at again in a moment."""
     look_at = now + timedelta(seconds=policy.child_interval)
-    slot = replace(slot, looks=slot.looks + 1, look_at=look_at)
+    slot = replace(slot, looks=slot.looks + 1, look_at=look_at, looked_at=now)
     return linked.looked_up(with_line(trade, slot), slot, orders)
 
 

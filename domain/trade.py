@@ -131,7 +131,8 @@ class Line:
     but does not protect (not reduce-only, wrong side, no stop); ``is_astray`` is a linked one that
     protects, but not where or how it was asked to. ``is_working`` is true while the order of a
     fired stop rests in the book. ``heard_at`` is when the last report came. ``trigger_price`` is
-    the venue's word on a resting stop.
+    the venue's word on a resting stop. ``look_at``: when it is looked up next; ``looked_at``: when
+    the venue last said what became of a linked child.
 
     A linked child has one label for all it becomes: part 0 is the child that waits (``is_slot``),
     every order made of it a part with a number of its own. ``is_paired``: the venue cancels it
@@ -154,6 +155,7 @@ class Line:
     triggered_at: datetime | None = None
     looks: int = 0
     look_at: datetime | None = None
+    looked_at: datetime | None = None
     code: int = 0
     part: int = 0
     is_slot: bool = False

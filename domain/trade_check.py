@@ -82,6 +82,6 @@ def _instants(trade: Trade) -> Iterator[tuple[str, datetime]]:
     }
     yield from ((name, when) for name, when in given.items() if when is not None)
     for line in trade.lines:
-        for when in (line.sent_at, line.heard_at, line.triggered_at, line.look_at):
+        for when in (line.sent_at, line.heard_at, line.triggered_at, line.look_at, line.looked_at):
             if when is not None:
                 yield f"{line.role} {line.attempt}", when

@@ -239,13 +239,7 @@ def test_a_pair_is_no_surplus_when_its_target_fills_in_part() -> None:
 def test_what_was_made_of_a_child_is_looked_for_before_the_trade_ends() -> None:
     """The position was closed while the news of it were on their way: the child has passed on, what
     it became is not known yet. It is looked for after the last news, once more."""
-    passed = (waiting(role) for role in (Role.STOP, Role.TARGET))
-    trade = heard(sent(), ENTERED, *(replace(x, state=OrderState.TRIGGERED) for x in passed))
-    closed = line(Role.EMERGENCY, LineStatus.FILLED, reported_filled=10, heard_at=after(3))
-    bought = fill(Role.ENTRY, 10, order_id="e1")
-    sold = fill(Role.EMERGENCY, 10, order_id="emergency-1", trade_id="x")
-    trade = outcomes.ending(with_line(trade, closed), ExitReason.PROTECTION_DEADLINE)
-    trade = apply_fills(trade, (bought, sold), NOW)
+    trade = closed_before_children_were_heard_of()
     trade = outcomes.looked_up(
         trade, looked_at(trade, Role.STOP), (made(Role.STOP),), POLICY, after(3), server_ms=0
     )
@@ -265,3 +259,35 @@ def looked_at(trade: Trade, role: Role) -> Line:
     assert step.line is not None
     assert (step.do, step.line.role, step.line.is_slot) == (Do.LOOK_UP, role, True)
     return step.line
+
+
+def test_each_child_is_looked_for_once_however_slow_the_venue_answers() -> None:
+    """What a look brings is no news that makes another one necessary: with a second to each reply
+    the two children were looked for in turn, for ever. (Seed 560140 said L3.)
+    """
+    trade = closed_before_children_were_heard_of()
+    for seconds, role in ((4, Role.STOP), (5, Role.TARGET)):
+        assert says(step_of(trade, seconds - 1)) == ("look_up", role.value, 1, 0)
+        gone = replace(made(role), state=OrderState.CANCELLED, updated_ms=2**42)
+        trade = outcomes.looked_up(
+            trade, looked_at(trade, role), (gone,), POLICY, after(seconds), server_ms=0
+        )
+    assert says(step_of(trade, 6))[0] == "finish"
+
+
+def test_a_look_that_failed_is_no_look() -> None:
+    """A trade does not end for having tried."""
+    trade = closed_before_children_were_heard_of()
+    stop = replace(looked_at(trade, Role.STOP), look_at=after(4))
+    step = step_of(with_line(trade, stop), 4)
+    assert says(step) == ("look_up", "sl", 1, 0)
+
+
+def closed_before_children_were_heard_of() -> Trade:
+    passed = (waiting(role) for role in (Role.STOP, Role.TARGET))
+    trade = heard(sent(), ENTERED, *(replace(x, state=OrderState.TRIGGERED) for x in passed))
+    closed = line(Role.EMERGENCY, LineStatus.FILLED, reported_filled=10, heard_at=after(3))
+    bought = fill(Role.ENTRY, 10, order_id="e1")
+    sold = fill(Role.EMERGENCY, 10, order_id="emergency-1", trade_id="x")
+    trade = outcomes.ending(with_line(trade, closed), ExitReason.PROTECTION_DEADLINE)
+    return apply_fills(trade, (bought, sold), NOW)
