@@ -279,6 +279,22 @@ class Execution(Actor):
         trade = self._house.of_actor(event.name)
         if trade is not None:
             self._stories.read_again(trade.plan.instrument_name)
+        elif event.name == "registry":
+            self._bring_into_step()
+
+    def _bring_into_step(self) -> None:
+        """What a Registry had not written died with it: records of trades, and of their ends."""
+        try:
+            book = self.to("registry").ask(GetBook(at=self.clock.now()), timeout=ASK_SECONDS)
+        except AskFailed as error:  # it has failed again, and its restart is told of again
+            self.log.warning("book_not_compared", error=str(error))
+            return
+        self._kill.bring_into_step(book.kill)
+        self._verify_all("registry restarted")
+        for trade in book.trades:
+            if trade.id not in self._house.records and not trade.is_finished:
+                self._house.records[trade.id] = trade
+                self._take_over(trade)
 
     def on_ticker_report(self, message: TickerReport) -> None:
         ticker = message.ticker

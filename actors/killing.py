@@ -63,13 +63,7 @@ class KillSwitch:
         kill = self.state
         if kill is None:
             return False
-        record = RecordKill(
-            at=self._clock.now(),
-            reason=kill.reason,
-            by=kill.by,
-            until_midnight=kill.until_midnight,
-        )
-        is_durable = self._ask(record)
+        is_durable = self._write(kill)
         self._emit(
             say.KillSwitchActivated,
             reason=kill.reason,
@@ -77,6 +71,20 @@ class KillSwitch:
             until_midnight=kill.until_midnight,
         )
         return is_durable
+
+    def bring_into_step(self, book: KillState | None) -> None:
+        """A book that does not know of the kill has lost it with the Registry that kept it."""
+        if self.state is not None and book is None:
+            self._write(self.state)
+
+    def _write(self, kill: KillState) -> bool:
+        record = RecordKill(
+            at=self._clock.now(),
+            reason=kill.reason,
+            by=kill.by,
+            until_midnight=kill.until_midnight,
+        )
+        return self._ask(record)
 
     def begin_flattening(self) -> None:
         if self._flattening is None:

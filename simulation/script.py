@@ -12,6 +12,8 @@ from dataclasses import dataclass, fields, replace
 from simulation.drawing import FAULTS, WISHES, Act
 
 HOUR = 3600.0
+FAR = (0.005, 0.005, 0.03, 0.1)
+"""Seconds to the venue: the same city twice, another country, another continent."""
 DISTANCES = (-0.02, 0.0, 0.01, 0.05, 0.2, 1.0, 5.0)
 """How far from a trade, in seconds, faults may strike that are drawn to it."""
 LIFE = frozenset({"open", "close", "kill", "move"})
@@ -40,7 +42,7 @@ class Entry:
 class Script:
     """A run: how the world starts, and what happens in it. ``hour`` is that of the day (UTC).
 
-    ``bracket`` is the setting of that name.
+    ``bracket`` is the setting of that name; ``one_way`` is how far the venue is, in seconds.
     """
 
     seed: int
@@ -48,6 +50,7 @@ class Script:
     hour: float = 9.0
     volatility: float = 0.0004
     tick: float = 1.0
+    one_way: float = 0.005
     bracket: str = "sequential"
     entries: tuple[Entry, ...] = ()
 
@@ -87,6 +90,7 @@ def write(
         hour=dice.choice((9.0, 7.9, 23.9, 2.0)),
         volatility=dice.choice((0.00005, 0.0002, 0.0008)),
         bracket=bracket or ("sequential" if seed % 4 else "otoco"),
+        one_way=dice.choice(FAR),
         entries=tuple(sorted(entries, key=lambda x: (x.at, x.name))),
     )
 

@@ -79,7 +79,10 @@ class Stage:
         self.world = VirtualWorld(script.seed, start=start)
         self.trace = Trace(self.world.monotonic, keeps_all=keeps_trace)
         self.market = VirtualMarket(
-            self.world, seed=script.seed, shape=BookShape(premium_bps=0), one_way_seconds=0.005
+            self.world,
+            seed=script.seed,
+            shape=BookShape(premium_bps=0),
+            one_way_seconds=script.one_way,
         )
         self.market.keeps_calls = False
         self.market.weather = Weather(

@@ -217,6 +217,65 @@ def test_a_trade_that_dies_of_its_story_is_told_it_again_at_once(stage: Stage) -
     assert [event.name for event in scene.events(ChildRestarted)] == [f"trade-{trade_id}"]
 
 
+@pytest.mark.parametrize("dead", [("registry",), ("registry", "historian")], ids="+".join)
+def test_a_trade_that_ended_while_nothing_could_be_written_is_not_forgotten(
+    stage: Stage, dead: tuple[str, ...]
+) -> None:
+    """Its end was in memory alone, and that is gone: the book has it open, and nobody looks after
+    it. It ends once more. (Found by the simulation, seed 560526.)"""
+    scene = stage().ready(derive=poisonable)
+    trade_id = scene.bracket()
+    scene.run(1)
+    scene.disk.is_full = True
+    scene.market.move(btc_usd=98_800)
+    closed = scene.wait(TradeClosed)
+    for name in dead:
+        scene.poison(name)
+        scene.run(1)
+    scene.disk.is_full = False
+    scene.run(10)
+    assert scene.booked == []
+    ends = [x for x in scene.disk.lines if x["event"] == event_name(TradeClosed)]
+    assert [(x["trade_id"], Decimal(x["net_coin"])) for x in ends] == [(trade_id, closed.net_coin)]
+    scene.settled()
+
+
+def test_what_a_registry_had_not_written_is_told_it_again(stage: Stage) -> None:
+    """A trade goes on while nothing can be written and the Registry fails: the book that comes
+    after has it as it is, not as it was."""
+    scene = stage().ready(derive=poisonable)
+    trade_id = scene.bracket()
+    scene.run(1)
+    scene.disk.is_full = True
+    (stop,) = scene.stops(trade_id)
+    scene.market.ask("private/cancel", order_id=stop.order_id)
+    scene.wait(StopPlaced, 2)
+    scene.run(1)
+    scene.poison("registry")
+    scene.run(1)
+    scene.disk.is_full = False
+    scene.run(5)
+    (document,) = scene.disk.tables["trades"].values()
+    stops = [x for x in document["lines"] if x["role"] == "sl"]
+    assert [(x["attempt"], x["status"]) for x in stops] == [(1, "cancelled"), (2, "live")]
+
+
+def test_a_kill_that_could_not_be_written_outlives_the_registry(stage: Stage) -> None:
+    """It was in force in memory; the Registry that comes after is told of it again."""
+    scene = stage().ready(derive=poisonable)
+    scene.disk.is_full = True
+    scene.kill()
+    scene.run(1)
+    scene.poison("registry")
+    scene.run(1)
+    scene.disk.is_full = False
+    scene.run(3)
+    assert "kill" in scene.disk.tables["state"]
+    scene.crash()
+    scene.boot()
+    assert scene.wait(Ready).mode == "killed"
+
+
 def no_space(*_: object, **__: object) -> None:
     raise OSError(28, "No space left on device")
 
