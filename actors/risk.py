@@ -17,6 +17,7 @@ from actors.messages.book import (
     GetBook,
     RecordDay,
 )
+from actors.messages.lifecycle import ChildRestarted
 from actors.messages.risk import (
     Allowed,
     DayBegan,
@@ -259,14 +260,24 @@ class Risk(Actor):
                 for currency, amount in sorted(equity.items())
             ),
         )
+        if not self._keep(baseline):
+            return False
+        self._day = baseline
+        return True
+
+    def _keep(self, baseline: DayBaseline) -> bool:
         try:
             self.to("registry").ask(
                 RecordDay(at=self.clock.now(), baseline=baseline), timeout=ASK_SECONDS
             )
         except AskFailed:
             return False
-        self._day = baseline
         return True
+
+    def on_child_restarted(self, event: ChildRestarted) -> None:
+        """A baseline that the disk had not taken has died with the Registry that kept it."""
+        if event.name == "registry" and self._day is not None:
+            self._keep(self._day)
 
     def _result(self) -> Decimal | None:
         if self._day is None or not self._equity:
@@ -295,4 +306,5 @@ Risk.handlers = {
     PortfolioObserved: Risk.on_portfolio_observed,
     PlatformReport: Risk.on_platform_report,
     RiskDue: Risk.on_risk_due,
+    ChildRestarted: Risk.on_child_restarted,
 }

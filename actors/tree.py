@@ -263,7 +263,7 @@ def routes() -> Routes:
         session.SessionOpened: ("execution", "watcher", "reaper", "cashier"),
         session.SessionLost: ("execution", "watcher", "reaper"),
         KillRequested: ("execution",),
-        lifecycle.ChildRestarted: ("execution",),
+        lifecycle.ChildRestarted: ("execution", "risk"),
         book.DiskFailed: ("execution",),
         book.DiskRecovered: ("execution",),
         book.IntentRecorded: ("strategist",),

@@ -10,7 +10,7 @@ from actors.messages.alerts import AlertDelivered
 from actors.messages.base import Event, event_name
 from actors.messages.book import DropAlert, RepeatLastWords
 from actors.messages.lifecycle import ChildFailed, ChildRestarted, GaveUp
-from actors.messages.risk import Denied
+from actors.messages.risk import DayBegan, Denied
 from actors.messages.trading import (
     FlatVerified,
     Ready,
@@ -274,6 +274,19 @@ def test_a_kill_that_could_not_be_written_outlives_the_registry(stage: Stage) ->
     scene.crash()
     scene.boot()
     assert scene.wait(Ready).mode == "killed"
+
+
+def test_a_day_that_could_not_be_written_outlives_the_registry(stage: Stage) -> None:
+    """The limit of the day's loss counts from its beginning, whatever happens in between."""
+    scene = stage()
+    scene.disk.is_full = True
+    scene.boot(derive=poisonable)
+    scene.wait(DayBegan)
+    scene.poison("registry")
+    scene.run(1)
+    scene.disk.is_full = False
+    scene.run(3)
+    assert "day" in scene.disk.tables["state"]
 
 
 def no_space(*_: object, **__: object) -> None:
