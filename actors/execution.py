@@ -295,6 +295,7 @@ class Execution(Actor):
             if trade.id not in self._house.records and not trade.is_finished:
                 self._house.records[trade.id] = trade
                 self._take_over(trade)
+                self._stories.read_again(trade.plan.instrument_name)
 
     def on_ticker_report(self, message: TickerReport) -> None:
         ticker = message.ticker

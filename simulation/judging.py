@@ -335,9 +335,16 @@ class Court:
             label = labels.parse(order.label)
             if label is None or label.trade_id in entering or self._is_spared(label):
                 continue
-            if self.tally.ours[order.instrument_name].get(label.trade_id, 0) == 0:
+            is_over = self.tally.ours[order.instrument_name].get(label.trade_id, 0) == 0
+            if is_over and not self._covers_a_persons(order):
                 found[order.order_id] = self._orphans.get(order.order_id, Gap(now))
         self._orphans = found
+
+    def _covers_a_persons(self, order: OrderRecord) -> bool:
+        """A stop without which what a person holds would be bare is not ours to take away."""
+        name = order.instrument_name
+        held = abs(self._engine.account.contracts(name))
+        return self._protects(order) and self.cover(name) - order.remaining < held
 
     @staticmethod
     def _is_spared(label: Label) -> bool:

@@ -240,6 +240,28 @@ def test_a_trade_that_ended_while_nothing_could_be_written_is_not_forgotten(
     scene.settled()
 
 
+def test_a_trade_taken_over_once_more_is_told_what_a_person_had_done(stage: Stage) -> None:
+    """He closed it; that drift was looked into already, and its fill bears no label of ours. The
+    stop it is given meanwhile goes at once. (Found by the simulation, seed 592838.)"""
+    scene = stage().ready(derive=poisonable)
+    trade_id = scene.bracket()
+    scene.run(1)
+    scene.disk.is_full = True
+    scene.market.lost_notifications = True
+    scene.market.ask("private/close_position", instrument_name=BTC, type="market")
+    scene.run(0.1)
+    scene.market.lost_notifications = False
+    scene.wait(TradeClosed)
+    scene.poison("registry")
+    scene.run(5)
+    assert scene.live(trade_id) == []
+    scene.disk.is_full = False
+    scene.run(5)
+    assert scene.booked == []
+    ends = [x["trade_id"] for x in scene.disk.lines if x["event"] == event_name(TradeClosed)]
+    assert ends == [trade_id]
+
+
 def test_what_a_registry_had_not_written_is_told_it_again(stage: Stage) -> None:
     """A trade goes on while nothing can be written and the Registry fails: the book that comes
     after has it as it is, not as it was."""
