@@ -6,9 +6,11 @@ reading, and others for acting, so that no reading holds up a kill.
 """
 
 import inspect
+import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Annotated, Any
 
 from anyio import CapacityLimiter, to_thread
@@ -229,7 +231,7 @@ def _add_command(router: APIRouter, api: Api, spec: CommandSpec) -> None:
         f"/v1/{spec.name}",
         endpoint,
         methods=["GET" if is_reading else "POST"],
-        dependencies=[Depends(said_once)] if is_reading else [],
+        dependencies=[Depends(said_once if is_reading else written_once)],
         name=spec.name,
         summary=spec.help,
         description=f"{spec.help} It {spec.effect}.{confirmed}",
@@ -244,11 +246,22 @@ def said_once(request: Request) -> None:
     Raises:
         RequestValidationError: one is.
     """
-    counted = Counter(name for name, _ in request.query_params.multi_items())
+    _refuse_repeats("query", request.query_params.multi_items())
+
+
+async def written_once(request: Request) -> None:
+    """The same for a body, of whose repeated names JSON's readers take the last as well."""
+    with suppress(json.JSONDecodeError, UnicodeDecodeError):  # which is refused without this
+        body = await request.body()
+        json.loads(body, object_pairs_hook=lambda pairs: _refuse_repeats("body", pairs))
+
+
+def _refuse_repeats(place: str, pairs: Iterable[tuple[str, Any]]) -> None:
+    counted = Counter(name for name, _ in pairs)
     twice = [name for name, number in counted.items() if number > 1]
     if twice:
         raise RequestValidationError(
-            [{"loc": ("query", name), "msg": "given more than once"} for name in twice]
+            [{"loc": (place, name), "msg": "given more than once"} for name in twice]
         )
 
 

@@ -123,6 +123,10 @@ def test_an_argument_given_twice_is_refused(shared: Running) -> None:
     answer = shared.get("/v1/help?command=kill&command=close")
     assert answer.status_code == 422
     assert answer.json()["lines"] == ["query.command: given more than once"]
+    kind = {"Content-Type": "application/json"}
+    answer = shared.post("/v1/close", data=b'{"what": "a", "what": "all"}', headers=kind)
+    assert answer.status_code == 422
+    assert answer.json()["lines"] == ["body.what: given more than once"]
     assert len(shared.desk.calls) == calls
 
 
