@@ -72,3 +72,4 @@ class RecordKeeper:
     def is_over_already(self) -> None:
         """A predecessor has said the last words: what still comes must find it finished."""
         self.trade = self._saved = replace(self.trade, is_finished=True)
+        self._execution.tell(TradeUpdated(at=self._clock.now(), trade=self.trade))

@@ -6,6 +6,7 @@ never read as "flat", and one look alone proves nothing: fills move between its 
 finding counts when the next look, half a second later, finds the same.
 """
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from actors.kernel import Actor, AskFailed, Context, HandlerTable
@@ -34,6 +35,20 @@ QUICK_LOOKS = 5
 NEWS_EVERY = 30
 
 
+@dataclass(slots=True)
+class _Bare:
+    """What stops do not cover, as the look at ``seen_at`` saw it; ``told`` is what was told of it.
+
+    A position of a person's may be bare for good, and ours beside it become bare at any time.
+    """
+
+    contracts: int
+    cover: int
+    seen_at: float
+    since: float
+    told: int = 0
+
+
 class PositionWatcher(Actor):
     """Observes and judges; never acts."""
 
@@ -46,8 +61,7 @@ class PositionWatcher(Actor):
         # Before the first try to log in there is nothing to be seen; a successor has missed it.
         self._has_begun = context.incarnation > 1
         self._failures = 0
-        self._suspected: dict[str, tuple[float, Shortfall]] = {}
-        self._missing: dict[str, float] = {}
+        self._bare: dict[str, _Bare] = {}
         self._drifting: dict[str, Drift] = {}
         self._drifted: dict[str, Drift] = {}
 
@@ -85,8 +99,7 @@ class PositionWatcher(Actor):
             positions = venue.positions()
             orders = venue.open_orders()
             # Known now, whatever becomes of the reads that follow.
-            self._judge_protection(watch.shortfalls(positions, orders))
-            if self._suspected.keys() - self._missing.keys():
+            if self._judge_protection(watch.shortfalls(positions, orders)):
                 return  # the second look comes first
             accounts = venue.accounts()
             after = self._ledger()
@@ -129,27 +142,45 @@ class PositionWatcher(Actor):
             ledger[name] = ledger.get(name, 0) + trade.signed_position
         return ledger
 
-    def _judge_protection(self, found: tuple[Shortfall, ...]) -> None:
+    def _judge_protection(self, found: tuple[Shortfall, ...]) -> bool:
+        """Tells of what two looks have seen; again when more is bare, or less under a stop.
+
+        True: a look is owed first.
+        """
         now = self.clock.monotonic()
         by_name = {shortfall.instrument_name: shortfall for shortfall in found}
         for name, shortfall in by_name.items():
-            since, _ = self._suspected.setdefault(name, (now, shortfall))
-            if now - since < SECOND_LOOK_SECONDS:
-                self.after(SECOND_LOOK_SECONDS, SecondLookDue)
-            elif name not in self._missing:
-                self._missing[name] = since
-                self.emit(
-                    ProtectionMissing,
-                    instrument=name,
-                    position=shortfall.position,
-                    cover=shortfall.cover,
-                    seconds=round(now - since, 3),
-                )
-        for name in [x for x in self._suspected if x not in by_name]:
-            del self._suspected[name]
-        for name in [x for x in self._missing if x not in by_name]:
-            seconds = round(now - self._missing.pop(name), 3)
-            self.emit(ProtectionRestored, instrument=name, seconds=seconds)
+            bare = abs(shortfall.position) - shortfall.cover
+            new = _Bare(contracts=bare, cover=shortfall.cover, seen_at=now, since=now)
+            known = self._bare.setdefault(name, new)
+            # Somebody may have closed as much of his as ours has lost of its cover.
+            known.told = 0 if shortfall.cover < known.cover else min(known.told, bare)
+            known.cover = shortfall.cover
+            if now - known.seen_at < SECOND_LOOK_SECONDS:
+                known.contracts = min(known.contracts, bare)
+                continue
+            if min(known.contracts, bare) > known.told:
+                self._missing(shortfall, now - (known.seen_at if known.told else known.since))
+                known.told = min(known.contracts, bare)
+            known.contracts, known.seen_at = bare, now
+        for name in [x for x in self._bare if x not in by_name]:
+            gone = self._bare.pop(name)
+            if gone.told:
+                seconds = round(now - gone.since, 3)
+                self.emit(ProtectionRestored, instrument=name, seconds=seconds)
+        is_owed = any(x.contracts > x.told for x in self._bare.values())
+        if is_owed:
+            self.after(SECOND_LOOK_SECONDS, SecondLookDue)
+        return is_owed
+
+    def _missing(self, shortfall: Shortfall, seconds: float) -> None:
+        self.emit(
+            ProtectionMissing,
+            instrument=shortfall.instrument_name,
+            position=shortfall.position,
+            cover=shortfall.cover,
+            seconds=round(seconds, 3),
+        )
 
     def _judge_ledger(self, found: tuple[Drift, ...]) -> None:
         by_name = {drift.instrument_name: drift for drift in found}

@@ -133,6 +133,40 @@ def test_a_stop_cancelled_by_hand_unheard_is_missed_by_the_watcher(stage: Stage,
     scene.settled()
 
 
+def test_a_stop_that_goes_beside_a_bare_position_of_a_persons_is_missed_as_well(
+    stage: Stage,
+) -> None:
+    """What is his lacks a stop for good, and was told; that ours goes too is news all the same.
+    (Found by the simulation, seed 603724.)"""
+    scene = stage().ready()
+    trade_id = scene.bracket()
+    scene.run(1)
+    buy(scene, 1000)
+    his = scene.wait(ProtectionMissing)
+    assert (his.cover, his.position) == (scene.position() - 100, scene.position())
+    scene.run(5)
+    for number in (2, 3):
+        (stop,) = scene.stops(trade_id)
+        scene.market.lost_notifications = True
+        scene.market.ask("private/cancel", order_id=stop.order_id)
+        scene.run(0.1)
+        scene.market.lost_notifications = False
+        ours = scene.wait(ProtectionMissing, number)
+        assert ours.cover == 0
+        scene.run(0.5)
+        assert len(scene.stops(trade_id)) == 1
+        scene.run(5)
+    assert len(scene.events(ProtectionMissing)) == 3
+    (stop,) = scene.stops(trade_id)
+    scene.market.lost_notifications = True
+    smaller = scene.position() - 200
+    scene.market.ask("private/edit", order_id=stop.order_id, amount=10 * smaller)
+    sell(scene, 1000)
+    scene.run(0.1)
+    scene.market.lost_notifications = False
+    assert scene.wait(ProtectionMissing, 4).cover == smaller
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_everything_cancelled_by_hand_is_placed_again(stage: Stage, seed: int) -> None:
     """Cancel all in the web interface: stop first, then the target."""
