@@ -151,6 +151,7 @@ class Execution(Actor):
     def on_portfolio_observed(self, message: watch.PortfolioObserved) -> None:
         if message.drifts is not None and message.began_monotonic > self._routed_at:
             self._home.adopt(message.drifts)
+        self._house.miss(message.orders)
         for drift in message.drifts or ():
             if self._drifts.is_due(drift):
                 self._stories.tell(drift.instrument_name, drift)

@@ -1,6 +1,6 @@
 """The open trades as Execution knows them: their newest records, and the way to their actors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from actors.kernel import Address
 from actors.messages.base import Message
@@ -8,9 +8,10 @@ from actors.messages.lifecycle import StartChild
 from actors.messages.trading import BeginTrade, CloseTrade, PriceReport, VerifyTrade
 from actors.ports import Clock
 from domain.instruments import Instrument
-from domain.orders import Ticker
+from domain.orders import Order, Ticker
 from domain.trade import ExitReason, Trade
 from domain.trailing import followed, watched
+from domain.watch import gone_unheard
 
 
 class TradeHouse:
@@ -21,6 +22,7 @@ class TradeHouse:
         self._address = address
         self._supervisor = supervisor
         self._clock = clock
+        self._gone: dict[str, frozenset[str]] = {}
 
     def on(self, instrument_name: str) -> list[Trade]:
         """The open trades of one instrument, oldest first."""
@@ -56,6 +58,19 @@ class TradeHouse:
     def verify(self, trade: Trade, reason: str) -> None:
         """Has the trade compare itself with the venue."""
         self.tell(trade.id, VerifyTrade(at=self._clock.now(), reason=reason))
+
+    def miss(self, orders: Sequence[Order]) -> None:
+        """Has trades verified whose orders two looks in a row did not see: they ended unheard.
+
+        An entry may have filled and its stop fired between two looks; no position tells of it.
+        """
+        before, self._gone = self._gone, {}
+        for trade in self.records.values():
+            gone = gone_unheard(trade, orders)
+            if gone and before.get(trade.id) == gone and self.is_running(trade):
+                self.verify(trade, "orders gone")
+            elif gone:
+                self._gone[trade.id] = gone
 
     def close(self, trade: Trade) -> None:
         """Tells a running trade to close because of the kill."""

@@ -269,8 +269,13 @@ def _stop_too_large(view: View) -> Step | None:
 
 
 def _target(view: View) -> Step | None:
+    """Not for a position that is a guess: at a price that was reached it would close at once, and
+    what is closed then may be a person's.
+    """
     trade = view.trade
     if view.position <= 0 or view.is_closing or trade.plan.target_price is None:
+        return None
+    if trade.rests_on_guesses:
         return None
     unknown = view.first(Role.TARGET, LineStatus.UNKNOWN)
     if unknown is not None:

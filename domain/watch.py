@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from domain import labels
 from domain.orders import STOP_TYPES, Order, OrderState, Position
+from domain.trade import LineStatus, Trade
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +145,16 @@ def _owner(order: Order) -> str | None:
 def are_paired(one: Order, other: Order) -> bool:
     """Whether the venue ends one when the other ends."""
     return one.oco_ref is not None and one.oco_ref == other.oco_ref
+
+
+def gone_unheard(trade: Trade, orders: Iterable[Order]) -> frozenset[str]:
+    """Labels of orders that rest by the record, and not among those that rest at the venue."""
+    resting = {order.order_id for order in orders}
+    return frozenset(
+        trade.label(line)
+        for line in trade.lines
+        if line.status is LineStatus.LIVE and resting.isdisjoint(line.order_ids)
+    )
 
 
 def may_cancel(order: Order, orders: Sequence[Order], positions: Iterable[Position]) -> bool:

@@ -301,6 +301,10 @@ CASES: dict[str, tuple[Trade, tuple[Any, ...]]] = {
         ("place", "close", 0, 10),
     ),
     # what a hand did, as long as that is a guess
+    "no target for what is left by a guess": (
+        guessed(record(entry(), stop(), fills=(IN,)), 4),
+        ("nothing",),
+    ),
     "flat by a guess, everything rests": (
         guessed(record(entry(), stop(), target()), 10),
         ("wait", "", 0, 0),

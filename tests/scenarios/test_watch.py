@@ -248,6 +248,24 @@ def test_a_person_hears_of_new_trouble_at_once_while_the_line_comes_and_goes(sta
     assert scene.events(AlertDelivered)
 
 
+def test_a_trade_that_begins_and_ends_unheard_between_two_looks_is_missed(stage: Stage) -> None:
+    """No position tells of it; that its entry rests no more does. (Seeds 606868, 604910.)"""
+    scene = stage().ready()
+    scene.open(entry_type="limit", price=Decimal(99_900))
+    scene.run(2)
+    scene.until(lambda: bool(scene.live()))
+    scene.market.lost_notifications = True
+    scene.market.move(btc_usd=99_850)
+    scene.market.ask("private/close_position", instrument_name=BTC, type="market")
+    scene.run(0.1)
+    scene.market.lost_notifications = False
+    assert scene.position() == 0
+    closed = scene.wait(TradeClosed, limit=12)
+    assert closed.exit_reason == "manual"
+    scene.run(3)
+    assert scene.booked == []
+
+
 # -- disk -------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from actors.kernel import Address
 from actors.messages.base import Message
+from actors.messages.trading import TradeUpdated
 from actors.trade_log import Announcer
 from actors.trade_record import RecordKeeper
 from domain.labels import Role
@@ -65,10 +66,13 @@ def test_a_finished_record_changes_no_more() -> None:
     assert [type(x).__name__ for x in post.told] == ["RecordTrade", "TradeUpdated", "KeepLastWords"]
 
 
-def test_a_record_that_is_over_already_says_nothing() -> None:
-    """Neither to the Registry nor to the world."""
+def test_of_a_record_that_is_over_already_execution_alone_is_told() -> None:
+    """Neither the Registry nor the world; but whoever counts the open trades."""
     said: list[Any] = []
     kept, post = keeper(said)
     kept.is_over_already()
     kept.save()
-    assert (said, post.told) == ([], [])
+    (told,) = post.told
+    assert isinstance(told, TradeUpdated)
+    assert told.trade.is_finished
+    assert said == []
