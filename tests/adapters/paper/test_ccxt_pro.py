@@ -137,7 +137,7 @@ def test_balances(play: Callable[..., None]) -> None:
         heard = await watch
         # This client files each currency's balance under its code, whole.
         free = {code: heard[code][code]["free"] for code in ("BTC", "ETH", "USDC")}
-        assert 9 < free["BTC"] <= 10
+        assert 9 < free["BTC"] < 11  # another test's position may earn a little meanwhile
         assert free["ETH"] == 100
         assert 90_000 < free["USDC"] < 100_000
 
