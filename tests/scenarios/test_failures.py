@@ -1,5 +1,6 @@
 """Actors that die, hang or storm: what comes back, what goes on, and when the process ends."""
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from actors.historian import Historian
 from actors.kernel import Actor
 from actors.messages.alerts import AlertDelivered
-from actors.messages.base import Event, event_name
+from actors.messages.base import Event, Message, event_name
 from actors.messages.book import DropAlert, RepeatLastWords
 from actors.messages.lifecycle import ChildFailed, ChildRestarted, GaveUp
 from actors.messages.risk import DayBegan, Denied
@@ -133,18 +134,11 @@ def test_a_registry_that_dies_of_a_drop_forgets_the_alert_nevertheless(
 def test_a_delivery_that_historian_and_registry_die_of_is_not_forgotten(stage: Stage) -> None:
     """The Alerter knows of it yet, and says it again. (Found by the simulation, seed 520352.)"""
     had: list[Event] = []
-    died: list[RepeatLastWords] = []
-
-    def on_repeat_last_words(self: Registry, message: RepeatLastWords) -> None:
-        died.append(message)
-        if len(died) == 1:
-            raise RuntimeError("not this one")
-        self.on_repeat_last_words(message)
+    registry = dying_of_the_first(RepeatLastWords, Registry)
 
     def derived(actor: type[Actor]) -> type[Actor]:
         if actor is Registry:
-            table = {**actor.handlers, RepeatLastWords: on_repeat_last_words}
-            return type("Registry", (actor,), {"handlers": table})
+            return registry(actor)
         return allergic(actor, AlertDelivered, had, after=False)
 
     scene = stage().ready(derive=derived)
@@ -192,21 +186,7 @@ def test_an_end_told_twice_leaves_the_book_when_it_is_in_the_journal_and_no_soon
 def test_a_trade_that_dies_of_its_story_is_told_it_again_at_once(stage: Stage) -> None:
     """A person closes unheard; the drift is looked into, and its news lost with the actor.
     (Found by the simulation, seed 530082: it came again after a minute.)"""
-    died: list[StoryReport] = []
-
-    def on_story_report(self: TradeActor, message: StoryReport) -> None:
-        died.append(message)
-        if len(died) == 1:
-            raise RuntimeError("not this one")
-        self.on_story_report(message)
-
-    def derived(actor: type[Actor]) -> type[Actor]:
-        if actor is not TradeActor:
-            return actor
-        table = {**actor.handlers, StoryReport: on_story_report}
-        return type(actor.__name__, (actor,), {"handlers": table})
-
-    scene = stage().ready(derive=derived)
+    scene = stage().ready(derive=dying_of_the_first(StoryReport, TradeActor))
     trade_id = scene.bracket()
     scene.run(1)
     scene.market.lost_notifications = True
@@ -309,6 +289,25 @@ def test_a_day_that_could_not_be_written_outlives_the_registry(stage: Stage) -> 
     scene.disk.is_full = False
     scene.run(3)
     assert "day" in scene.disk.tables["state"]
+
+
+def dying_of_the_first(kind: type[Message], who: type[Actor]) -> Callable[..., type[Actor]]:
+    """Derives actors: of this class one that dies of the first such message, before its work."""
+    died: list[Message] = []
+
+    def derived(actor: type[Actor]) -> type[Actor]:
+        if actor is not who:
+            return actor
+
+        def on_message(self: Actor, message: Message) -> None:
+            died.append(message)
+            if len(died) == 1:
+                raise RuntimeError("not this one")
+            actor.handlers[kind](self, message)
+
+        return type(actor.__name__, (actor,), {"handlers": {**actor.handlers, kind: on_message}})
+
+    return derived
 
 
 def no_space(*_: object, **__: object) -> None:

@@ -1,5 +1,6 @@
 """A paper server on a thread, on a port of its own, always stopped."""
 
+import errno
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +8,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from adapters.paper.server import PaperServer, PaperSettings
+from adapters.paper.store import AccountStore
 
 
 class Running:
@@ -51,3 +55,13 @@ def running(folder: Path, **settings: Any) -> Iterator[Running]:
     finally:
         server.server.stop()
         server.join()
+
+
+def fill_up(patch: pytest.MonkeyPatch) -> None:
+    """The disk takes no account any more, until the patch is undone."""
+
+    def no_space(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for name in ("append", "rewrite"):
+        patch.setattr(AccountStore, name, no_space)

@@ -1,6 +1,5 @@
 """Requests, frames, heartbeats and saves around the engine, on a clock that is told the time."""
 
-import errno
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from adapters.paper.feed import Tick
 from adapters.paper.rpc import HttpProof, Request
 from adapters.paper.store import LOG, AccountStore, read
 from tests.adapters.paper.harness import BALANCES, INVERSE, NOON
+from tests.adapters.paper.serving import fill_up
 
 LOG_IN = {"grant_type": "client_credentials", "client_id": "paper", "client_secret": "paper"}
 
@@ -106,25 +106,12 @@ def test_an_order_is_on_disk_before_its_reply(room: Room, tmp_path: Path) -> Non
     assert seen == [True]
 
 
-@pytest.fixture
-def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """A disk that fills up; ``undo()`` makes room."""
-
-    def no_space(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        for name in ("append", "rewrite"):
-            patch.setattr(AccountStore, name, no_space)
-        yield patch
-
-
 def test_on_a_full_disk_nobody_is_answered_and_afterwards_all_is_found(
-    room: Room, tmp_path: Path, request: pytest.FixtureRequest
+    room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was done is neither told nor taken back: the client has to look it up."""
     room.say("public/auth", **LOG_IN)
-    disk: pytest.MonkeyPatch = request.getfixturevalue("full")
+    fill_up(monkeypatch)
     order = {"instrument_name": INVERSE, "amount": 10, "price": 99_000, "label": "a"}
     heard = len(room.ear.heard)
     with pytest.raises(AccountNotSaved):
@@ -135,7 +122,7 @@ def test_on_a_full_disk_nobody_is_answered_and_afterwards_all_is_found(
     kept = read(tmp_path)
     assert kept is not None
     assert kept["live"] == []
-    disk.undo()
+    monkeypatch.undo()
     room.tick(1)
     assert room.desk.refuses() is None
     saved = read(tmp_path)

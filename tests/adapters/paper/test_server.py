@@ -1,7 +1,6 @@
 """The exchange over real sockets: HTTP in all its forms, the websocket, restarts and stops."""
 
 import base64
-import errno
 import hashlib
 import hmac
 import json
@@ -20,9 +19,8 @@ import websocket
 
 from adapters.paper.patience import PatientHttp
 from adapters.paper.server import PaperServer, PaperSettings
-from adapters.paper.store import AccountStore
 from tests.adapters.paper.harness import INVERSE
-from tests.adapters.paper.serving import Running, running
+from tests.adapters.paper.serving import Running, fill_up, running
 
 BASIC = ("paper", "paper")
 LOG_IN = {"grant_type": "client_credentials", "client_id": "paper", "client_secret": "paper"}
@@ -358,17 +356,12 @@ def test_a_disk_that_fills_up_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Requests get no answer that proves anything; with room again the account is whole."""
-
-    def no_space(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     order = {"instrument_name": INVERSE, "amount": "10", "type": "limit", "price": "1000"}
     with running(tmp_path, rate_limits=False) as started:
         url, held = f"{started.http}/private/get_open_orders", {"currency": "BTC"}
         line = Socket(started.ws)
         with monkeypatch.context() as full:
-            for name in ("append", "rewrite"):
-                full.setattr(AccountStore, name, no_space)
+            fill_up(full)
             reply = requests.get(f"{started.http}/private/buy", order, auth=BASIC, timeout=5)
             assert (reply.status_code, reply.content) == (500, b"")
             with pytest.raises(websocket.WebSocketException):
@@ -385,11 +378,7 @@ def test_an_account_that_cannot_be_begun_is_one_clear_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody listens at a port behind which nothing can be answered."""
-
-    def no_space(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(AccountStore, "rewrite", no_space)
+    fill_up(monkeypatch)
     server = PaperServer(PaperSettings(port=0, folder=tmp_path))
     with pytest.raises(OSError, match=f"{tmp_path} cannot be written: .*No space left"):
         server.run()
