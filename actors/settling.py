@@ -14,7 +14,7 @@ from actors.ports import Clock, NotSent, OutcomeUnknown, Rejected, Venue
 from actors.routing import ReportRouter
 from actors.trade_house import TradeHouse
 from actors.trade_truth import since_ms
-from domain.story import Story, lacks_entries, shared_out_again
+from domain.story import Story, is_untold, shared_out_again
 from domain.trade import Trade
 from domain.watch import Drift
 
@@ -88,7 +88,7 @@ class DriftSettler:
         except (Rejected, NotSent, OutcomeUnknown) as error:
             self._log.warning("drift_unreadable", instrument=instrument, error=str(error))
             return None
-        if before != after or lacks_entries(fills, trades):
+        if before != after or is_untold(fills, trades):
             return None
         is_whole = self._is_denied_for_long(instrument, after, trades)
         story = shared_out_again(fills, trades, after, is_whole=is_whole)
@@ -161,6 +161,11 @@ class Storyteller:
             return
         self._home.heard(story)
         for trade in trades:
-            told = StoryReport(at=self._clock.now(), fills=story.of(trade.id), told=story.told)
+            told = StoryReport(
+                at=self._clock.now(),
+                fills=story.of(trade.id),
+                told=story.told,
+                until_seq=story.until_seq,
+            )
             self._house.tell(trade.id, told)
             self._house.verify(trade, "drift")

@@ -133,7 +133,9 @@ class TradeActor(Actor):
         self._advance()
 
     def on_story_report(self, message: StoryReport) -> None:
-        self._keeper.change(retold(self._trade, message.fills, message.told, self.clock.now()))
+        fills, told, until = message.fills, message.told, message.until_seq
+        now = self.clock.now()
+        self._keeper.change(retold(self._trade, fills, told, now, until_seq=until))
         self._advance()
 
     def on_price_report(self, message: PriceReport) -> None:

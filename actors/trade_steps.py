@@ -24,7 +24,7 @@ from domain.bracket import next_step
 from domain.exposure import measured
 from domain.labels import Role
 from domain.orders import Order, OrderRequest, Placement
-from domain.reports import apply_fills, apply_order
+from domain.reports import apply_fills, apply_history, apply_order
 from domain.steps import Do, Step
 from domain.trade import ExitReason, Line, LineStatus, with_line
 
@@ -287,7 +287,7 @@ class StepTaker:
         trade = outcomes.looked_up(
             self._keeper.trade, line, orders, self._policy, now, server_ms=server_ms
         )
-        self._keeper.change(apply_fills(trade, fills, now))
+        self._keeper.change(apply_history(trade, fills, now))
         self.tell_resolved()
         return True
 
@@ -342,7 +342,7 @@ class StepTaker:
         self._reads_in_vain = 0
         now = self._clock.now()
         known, seen = {x.key for x in trade.lines}, {order.order_id for order in orders}
-        trade = apply_fills(self._keeper.trade, fills, now)
+        trade = apply_history(self._keeper.trade, fills, now)
         # What was placed since the orders were read could not be among them.
         seen.update(x for line in trade.lines if line.key not in known for x in line.order_ids)
         self._keeper.change(outcomes.synced(outcomes.vanished(trade, seen)))

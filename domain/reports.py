@@ -6,7 +6,7 @@ not. Orders and fills find home by id, by the trigger they came from, or by labe
 Sources: deribit-semantics sections 5.3 (triggers), 7.3 (attribution) and 10 (the fifty races).
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -214,9 +214,36 @@ def apply_fills(
     return measured(_doubted(trade, replace(changed, fills=tuple(ordered))), now)
 
 
-def retold(trade: Trade, fills: Iterable[Fill], told: Container[str], now: datetime) -> Trade:
+def apply_history(trade: Trade, fills: Sequence[Fill], now: datetime) -> Trade:
+    """All fills of the instrument since before the trade began, as the venue's history has them.
+
+    Ours are added. A foreign hand's that may have closed some of ours, and of which nobody has
+    told, is no share of ours yet: but until the whole story is told, the position is a guess. He
+    may have opened as much of his own since, and the venue's position be the same.
+    """
+    trade = apply_fills(trade, fills, now)
+    booked = {x.trade_id for x in trade.fills}
+    entries = (x.trade_seq for x in trade.fills if x.role is Role.ENTRY)
+    since = max(min(entries, default=0), trade.told_seq)
+    foreign = (
+        x.trade_seq
+        for x in fills
+        if x.trade_seq > since
+        and x.side is trade.plan.side.opposite
+        and x.trade_id not in booked
+        and (labels.parse(x.label) is None or labels.is_flattening(x.label))
+    )
+    newest = max(foreign, default=0)
+    if not trade.entered or newest <= trade.foreign_seq:
+        return trade
+    return replace(trade, foreign_seq=newest)
+
+
+def retold(
+    trade: Trade, fills: Iterable[Fill], told: Container[str], now: datetime, *, until_seq: int = 0
+) -> Trade:
     """What foreign hands did, as the whole story has it: of the fills it has ``told`` of, theirs
-    are these ``fills`` and no others.
+    are these ``fills`` and no others. ``until_seq`` is the newest of them.
 
     How much of a fill is whose depends on what is known when it is heard of, so a share may have
     been too small, too large or no share at all. Fills of our own orders are ours whatever is told.
@@ -225,7 +252,8 @@ def retold(trade: Trade, fills: Iterable[Fill], told: Container[str], now: datet
     kept = tuple(x for x in trade.fills if x.order_id in ours or not _is_of(x, told))
     changed = apply_fills(replace(trade, fills=kept), fills, now, foreign=True)
     sure = tuple(replace(x, is_guess=x.is_guess and not _is_of(x, told)) for x in changed.fills)
-    return measured(replace(changed, fills=sure), now)
+    told_seq = max(trade.told_seq, until_seq)
+    return measured(replace(changed, fills=sure, told_seq=told_seq), now)
 
 
 def _is_of(fill: TradeFill, told: Container[str]) -> bool:

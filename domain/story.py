@@ -32,12 +32,13 @@ class Story:
     """What foreign hands did to our trades on one instrument, from all its fills.
 
     ``shares`` is all there is for these trades among the fills ``told``; ``foreign`` are those
-    of them that no order of these trades made.
+    of them that no order of these trades made. ``until_seq``: the newest (``trade_seq``).
     """
 
     shares: tuple[Share, ...] = ()
     told: frozenset[str] = frozenset()
     foreign: frozenset[str] = frozenset()
+    until_seq: int = 0
 
     def of(self, trade_id: str) -> tuple[Fill, ...]:
         """What foreign hands did to this trade."""
@@ -81,13 +82,17 @@ def shared_out_again(
     against = external if is_whole else external - before
     if is_netted_away(sum(held[x] * sides[x].sign for x in held), against, position):
         shares += [x for trade in trades for x in _netted(fills, trade, held[trade.id], orders)]
-    return Story(tuple(shares), frozenset(x.trade_id for x in fills), frozenset(foreign))
+    newest = max((x.trade_seq for x in fills), default=0)
+    return Story(tuple(shares), frozenset(x.trade_id for x in fills), frozenset(foreign), newest)
 
 
-def lacks_entries(fills: Sequence[Fill], trades: Sequence[Trade]) -> bool:
-    """Whether a trade's entry has filled more than fills are known of: whose the position is, is
-    not to be told yet."""
+def is_untold(fills: Sequence[Fill], trades: Sequence[Trade]) -> bool:
+    """Whether more is known to have filled than these ``fills`` tell: by a trade's entry, or by
+    the foreign hand it has seen. Whose the position is, is not to be told yet."""
     fills, orders = _with_those_known(fills, trades), _orders_of(trades)
+    newest = max((x.trade_seq for x in fills), default=0)
+    if any(trade.foreign_seq > max(newest, trade.told_seq) for trade in trades):
+        return True
     entered = Counter[str]()
     for fill in fills:
         label = label_of(fill, orders)

@@ -206,6 +206,8 @@ class Trade:
     ``not_before`` is the pause after a refused order, ``sync_after`` the one after a refused
     change or a failed look. ``syncs_in_vain`` counts looks that did not bring every fill.
     ``is_compared``: since the last word of a stop the venue's whole truth has been read.
+    ``foreign_seq`` is the newest fill of a foreign hand against this trade that the venue's history
+    has shown, ``told_seq`` the newest fill the whole story has told of (both: ``trade_seq``).
     ``target_after``: when a target that lay beyond the price band is tried again.
     ``stop_at`` is where the stop has to be moved to, ``moved_at`` the last try to move it.
     """
@@ -218,6 +220,8 @@ class Trade:
     is_announced: bool = False
     needs_sync: bool = False
     is_compared: bool = False
+    foreign_seq: int = 0
+    told_seq: int = 0
     stop_failures: int = 0
     target_failures: int = 0
     close_failures: int = 0
@@ -269,7 +273,7 @@ class Trade:
     @property
     def rests_on_guesses(self) -> bool:
         """Whether the whole story is yet to say what foreign hands did to this trade."""
-        return any(x.is_guess for x in self.fills)
+        return self.foreign_seq > self.told_seq or any(x.is_guess for x in self.fills)
 
     @property
     def entered(self) -> int:

@@ -61,6 +61,8 @@ def _of_counts(trade: Trade) -> Iterator[str]:
         trade.target_failures,
         trade.close_failures,
         trade.syncs_in_vain,
+        trade.foreign_seq,
+        trade.told_seq,
         trade.unprotected_us,
         trade.move_failures,
     )

@@ -93,11 +93,13 @@ class FillReport(Report):
 class StoryReport(Report):
     """All that foreign hands did to a trade by the fills ``told`` (the venue's trade ids).
 
-    Whatever the trade has of these fills otherwise was a mistake.
+    Whatever the trade has of these fills otherwise was a mistake. ``until_seq`` is the newest one's
+    ``trade_seq``.
     """
 
     fills: tuple[Fill, ...]
     told: frozenset[str]
+    until_seq: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

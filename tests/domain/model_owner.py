@@ -14,7 +14,7 @@ from domain import bracket, outcomes
 from domain.exposure import measured, measured_anew
 from domain.labels import Role
 from domain.orders import Fill, Order, OrderState
-from domain.reports import apply_fills, apply_order, retold
+from domain.reports import apply_fills, apply_history, apply_order, retold
 from domain.steps import BracketPolicy, Do, Step
 from domain.story import shared_out_again
 from domain.trade import ExitReason, Line, LineStatus, Trade, with_line
@@ -75,7 +75,9 @@ class Owner:
         """The whole story, as Execution reads and tells it once a hand's fill was guessed."""
         position = self.venue.position * self.trade.plan.side.sign
         story = shared_out_again(self.venue.history(), [self.trade], position)
-        self._change(retold(self.trade, story.of(self.trade.id), story.told, self.now))
+        told, until = story.told, story.until_seq
+        mine = story.of(self.trade.id)
+        self._change(retold(self.trade, mine, told, self.now, until_seq=until))
         self.advance()
 
     def end(self, reason: ExitReason) -> None:
@@ -309,7 +311,7 @@ class Owner:
         trade = outcomes.looked_up(
             self.trade, line, found, self.policy, self.now, server_ms=self.wire.now_ms
         )
-        self._change(apply_fills(trade, self.venue.history(), self.now))
+        self._change(apply_history(trade, self.venue.history(), self.now))
         return True
 
     def _sync(self, step: Step) -> bool:
@@ -329,7 +331,7 @@ class Owner:
         trade = self.trade
         for order in (*looked, *mine):
             trade = apply_order(trade, order, self.now)
-        trade = apply_fills(trade, self.venue.history(), self.now)
+        trade = apply_history(trade, self.venue.history(), self.now)
         trade = outcomes.vanished(trade, {x.order_id for x in (*mine, *looked)})
         self._change(outcomes.synced(trade))
         return True

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from domain.labels import Role
 from domain.orders import Fill, Side
-from domain.reports import apply_fills, retold
-from domain.story import Share, shared_out_again
+from domain.reports import apply_fills, apply_history, retold
+from domain.story import Share, is_untold, shared_out_again
 from domain.trade import NETTED_BY, Trade
 from tests.domain.builders import START, TRADE_ID, a_trade, entry, label_of, line, record, told
 from tests.domain.strategies import rule
@@ -226,3 +226,35 @@ def test_what_a_hand_did_is_a_guess_until_the_story_is_told() -> None:
     assert trade.rests_on_guesses
     assert retold(trade, [told(2, Side.SELL, 4)], {"f1", "f2"}, START).rests_on_guesses
     assert not retold(trade, [told(3, Side.SELL, 3)], {"f1", "f2", "f3"}, START).rests_on_guesses
+
+
+def test_what_a_hand_did_unheard_makes_the_position_a_guess_until_it_is_told() -> None:
+    """He closed ours and opened as much of his own: the history shows it, the position does not.
+    (Found by the simulation, seeds 606526, 606572 and 625318.)"""
+    entered = apply_fills(a_trade(), [told(5, Side.BUY, 10, ENTRY)], START)
+    history = [told(5, Side.BUY, 10, ENTRY), told(6, Side.SELL, 10), told(7, Side.BUY, 10)]
+    trade = apply_history(entered, history, START)
+    assert (trade.position, trade.rests_on_guesses) == (10, True)
+    assert is_untold(history[:1], [trade])
+    assert not is_untold(history, [trade])
+    story = shared_out_again(history, [trade], position=10)
+    assert story.until_seq == 7
+    after = retold(trade, story.of(TRADE_ID), story.told, START, until_seq=story.until_seq)
+    assert (after.position, after.rests_on_guesses) == (0, False)
+    assert apply_history(after, history, START) == after
+    assert apply_history(after, [*history, told(8, Side.SELL, 1)], START).rests_on_guesses
+
+
+def test_what_can_have_closed_nothing_of_ours_is_no_reason_to_doubt() -> None:
+    """Before our entry, on our side, by an order of ours or of another trade of ours."""
+    entered = apply_fills(a_trade(), [told(5, Side.BUY, 10, ENTRY)], START)
+    for fill in (
+        told(4, Side.SELL, 10),
+        told(6, Side.BUY, 10),
+        told(6, Side.SELL, 4, label_of(Role.STOP)),
+        told(6, Side.SELL, 4, label_of(Role.STOP, trade_id="other")),
+    ):
+        assert not apply_history(entered, [fill], START).rests_on_guesses, fill
+    killed = told(6, Side.SELL, 4, label_of(Role.CLOSE, trade_id="flat-x"))
+    assert apply_history(entered, [killed], START).rests_on_guesses
+    assert not apply_history(a_trade(), [told(6, Side.SELL, 4)], START).rests_on_guesses

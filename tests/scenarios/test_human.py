@@ -1,5 +1,6 @@
 """A person in the web interface, with the same account and hands of their own."""
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -14,6 +15,7 @@ from actors.messages.trading import (
     TradeAccepted,
     TradeClosed,
     TradeNetted,
+    TradeQuarantined,
 )
 from actors.messages.watch import PositionAgreed, PositionDrifted, ProtectionMissing
 from domain.labels import Role
@@ -79,6 +81,53 @@ def test_a_position_closed_by_hand_unheard_is_found_out(stage: Stage, seed: int,
     assert scene.is_over(trade_id)
     scene.settled()
     scene.bracket()
+
+
+@pytest.mark.parametrize("how", ["deaf", "broken", "crashed"])
+@pytest.mark.parametrize("his", [1000, 5000, 400])
+def test_what_a_person_opened_in_place_of_ours_unheard_is_never_closed_for_ours(
+    stage: Stage, his: int, how: str
+) -> None:
+    """He closes ours and opens as much, more or less the same way, while nobody hears: his fills
+    tell it, his position does not. (Found by the simulation, seeds 606526, 606572, 625318.)"""
+    scene = stage().ready()
+    trade_id = scene.bracket()
+    scene.run(1)
+    ours = scene.position()
+    unheard(scene, how, lambda: replaced(scene, his))
+    scene.wait(TradeClosed)
+    scene.run(15)
+    assert scene.is_over(trade_id)
+    assert scene.position() == his // 10
+    assert not scene.live(f"bw.{trade_id}.")
+    assert not scene.events(TradeQuarantined)
+    closed = scene.events(TradeClosed)[-1]
+    assert (closed.exit_reason, closed.contracts) == ("manual", ours)
+
+
+def unheard(scene: Scene, how: str, act: Callable[[], None]) -> None:
+    """Something happens while notifications are lost, the line is down or the process is dead."""
+    if how == "crashed":
+        scene.crash()
+    if how == "broken":
+        scene.market.is_partitioned = True
+        scene.market.hang_up()
+    scene.market.lost_notifications = True
+    act()
+    scene.run(1)
+    scene.market.lost_notifications = False
+    scene.market.is_partitioned = False
+    if how == "crashed":
+        scene.boot()
+    if how == "deaf":
+        scene.market.hang_up()
+
+
+def replaced(scene: Scene, dollars: int) -> None:
+    """A person closes what is there, opens so much the same way, and the price rises."""
+    scene.market.ask("private/close_position", instrument_name=BTC, type="market")
+    buy(scene, dollars)
+    scene.market.move(btc_usd=101_500)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
