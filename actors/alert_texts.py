@@ -178,6 +178,13 @@ ALERTS: Mapping[type[Event], Kind] = {
         ),
         is_critical=True,
     ),
+    trading.StopReplaced: Kind(
+        lambda e: (
+            f"The stop of trade {e.trade_id} on {e.instrument} was gone; another rests now\n"
+            f"{e.lost_label} was not cancelled by us. Does somebody else use this account?"
+        ),
+        every=60,
+    ),
     trading.StopFailed: Kind(
         lambda e: f"Stop refused ({e.code} {e.reason}), failure {e.failures}\n{e.label}",
         every=60,

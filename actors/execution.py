@@ -116,9 +116,11 @@ class Execution(Actor):
                 self.to("watcher").tell(watch.LookAtAccount(at=self.clock.now()))
         waited = self.clock.monotonic() - self._reconciliation.began
         if waited > self._reconcile_limit and not self._lock.protect_only:
-            has_catalogue = bool(self._contracts.by_name)
             self._lock.begin_protect_only(
-                self._reconciliation.why_not_done(has_catalogue=has_catalogue)
+                self._reconciliation.why_not_done(
+                    has_catalogue=bool(self._contracts.by_name),
+                    quarantined=self._house.quarantined,
+                )
             )
         self.after(RECONCILE_EVERY, say.ReconcileDue)
 
@@ -307,7 +309,9 @@ class Execution(Actor):
 
     # -- what the watcher sees ------------------------------------------------------------
 
-    def on_protection_missing(self, message: watch.ProtectionMissing) -> None:
+    def on_protection_missing(
+        self, message: watch.ProtectionDoubted | watch.ProtectionMissing
+    ) -> None:
         for trade in self._house.on(message.instrument):
             self._house.verify(trade, "protection missing")
 
@@ -387,6 +391,7 @@ Execution.handlers = {
     ChangesReport: Execution.on_changes_report,
     TickerReport: Execution.on_ticker_report,
     watch.PortfolioObserved: Execution.on_portfolio_observed,
+    watch.ProtectionDoubted: Execution.on_protection_missing,
     watch.ProtectionMissing: Execution.on_protection_missing,
     watch.PositionDrifted: Execution.on_position_drifted,
     watch.PositionAgreed: Execution.on_position_agreed,

@@ -5,7 +5,7 @@ account must show each of our positions under its stop. What remains between the
 account belongs to nobody of us.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from actors.messages.watch import PortfolioObserved
 from domain import watch
@@ -79,10 +79,12 @@ class Reconciliation:
             for shortfall in naked
         )
 
-    def why_not_done(self, *, has_catalogue: bool) -> str:
-        """In words for a person."""
+    def why_not_done(self, *, has_catalogue: bool, quarantined: Sequence[str] = ()) -> str:
+        """In words for a person. ``quarantined``: trades that a person has to look at."""
         if not has_catalogue:
             return "the venue's contract data could not be read"
+        if quarantined:
+            return f"in quarantine, close or end it: trade {', '.join(quarantined)}"
         if self._asked:
             return f"{len(self._asked)} trades could not be verified at the venue"
         if self.hindrance:

@@ -20,7 +20,8 @@ from domain.watch import Drift
 
 RETRY_SECONDS, LONGEST_RETRY = 1.0, 15.0
 READ_SECONDS = 3.0
-"""What the reads of a story may take together: meanwhile nobody's fills go home, and no kill."""
+"""What the reads of a story may take together: meanwhile nobody's fills go home, and no kill.
+After each time that it was not enough, so much more, up to five times as much."""
 FILLS_SHOWN_MS = 60_000
 """After so long the venue shows every fill; what none of them tells was there before."""
 
@@ -41,6 +42,7 @@ class DriftSettler:
         self._log = log
         self._settled: dict[str, _Settled] = {}
         self._denied_since: dict[str, int] = {}
+        self._unreadable = 0
         self.unread: dict[str, Drift | None] = {}
         """Instruments whose story is to be read: what drifts there, or None when trades guess."""
 
@@ -80,14 +82,16 @@ class DriftSettler:
 
     def _story(self, instrument: str, trades: Sequence[Trade]) -> Story | None:
         """Fills only add up to a position that does not move while they are read."""
-        venue = self._venue.within(READ_SECONDS)
+        venue = self._venue.within(READ_SECONDS * min(1 + self._unreadable, 5))
         try:
             before = _position(venue, instrument)
             fills = venue.fills(instrument, min(since_ms(trade) for trade in trades))
             after = _position(venue, instrument)
         except (Rejected, NotSent, OutcomeUnknown) as error:
+            self._unreadable += 1
             self._log.warning("drift_unreadable", instrument=instrument, error=str(error))
             return None
+        self._unreadable = 0
         if before != after or is_untold(fills, trades):
             return None
         is_whole = self._is_denied_for_long(instrument, after, trades)

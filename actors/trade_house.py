@@ -9,7 +9,8 @@ from actors.messages.trading import BeginTrade, CloseTrade, PriceReport, VerifyT
 from actors.ports import Clock
 from domain.instruments import Instrument
 from domain.orders import Order, Ticker
-from domain.trade import ExitReason, Trade
+from domain.trade import ExitReason, Trade, TradeState
+from domain.trade_states import state_of
 from domain.trailing import followed, watched
 from domain.watch import gone_unheard
 
@@ -32,6 +33,11 @@ class TradeHouse:
     def instruments(self) -> frozenset[str]:
         """Where trades are open."""
         return frozenset(trade.plan.instrument_name for trade in self.records.values())
+
+    @property
+    def quarantined(self) -> list[str]:
+        """The ids of trades that a person has to look at."""
+        return [x.id for x in self.records.values() if state_of(x) is TradeState.QUARANTINED]
 
     def start(self, trade: Trade, instrument: Instrument, *, is_new: bool) -> None:
         """Has the supervisor start the trade's actor."""

@@ -13,6 +13,7 @@ from typing import Any
 from actors.messages import trading as say
 from actors.messages.base import Event
 from actors.ports import Rejected
+from domain.exposure import lost_before
 from domain.instruments import Instrument
 from domain.labels import Role
 from domain.orders import ZERO, Order, OrderRequest
@@ -62,6 +63,7 @@ class Announcer:
         if after.entered > before.entered:
             self._entry_filled(after)
         self._children_placed(before, after)
+        self._stop_replaced(before, after)
         self._netted(before, after)
         self.gap_ended(before, after)
         if after.exit_reason in EMERGENCIES and before.exit_reason not in EMERGENCIES:
@@ -123,6 +125,22 @@ class Announcer:
                 self.rejected(after, line.role, after.label(line), wrong)
             else:
                 self._child_placed(after, line)
+
+    def _stop_replaced(self, before: Trade, after: Trade) -> None:
+        """Somebody took a stop away, and one of ours rests in its place."""
+        for line in after.of(Role.STOP):
+            was = before.line(*line.key)
+            if was is None or was.status is not LineStatus.UNKNOWN:
+                continue
+            lost = lost_before(after, line)
+            if lost is not None and line.status is LineStatus.LIVE:
+                self._emit(
+                    say.StopReplaced,
+                    trade_id=after.id,
+                    instrument=after.plan.instrument_name,
+                    label=after.label(line),
+                    lost_label=after.label(lost),
+                )
 
     def _child_placed(self, trade: Trade, line: Line) -> None:
         is_stop = line.role is Role.STOP

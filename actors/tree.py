@@ -257,6 +257,7 @@ def routes() -> Routes:
         venue.AccountReport: ("risk",),
         venue.PlatformReport: ("risk",),
         watch.PortfolioObserved: ("risk", "execution", "strategist", "guardian", *DESKS),
+        watch.ProtectionDoubted: ("execution",),
         watch.ProtectionMissing: ("execution",),
         watch.PositionDrifted: ("execution",),
         watch.PositionAgreed: ("execution",),

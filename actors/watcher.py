@@ -3,7 +3,8 @@
 Protection (I1) is judged from venue data alone; the ledger (I5) against the Registry's book. It
 only observes: what it finds goes to the owner, who repairs, and to the Alerter. A failed look is
 never read as "flat", and one look alone proves nothing: fills move between its reads, so a
-finding counts when the next look, half a second later, finds the same.
+finding counts when the next look, half a second later, finds the same. Until then the trades there
+are only asked to make sure.
 """
 
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from actors.messages.watch import (
     PortfolioObserved,
     PositionAgreed,
     PositionDrifted,
+    ProtectionDoubted,
     ProtectionMissing,
     ProtectionRestored,
     SecondLookDue,
@@ -153,6 +155,8 @@ class PositionWatcher(Actor):
             bare = abs(shortfall.position) - shortfall.cover
             new = _Bare(contracts=bare, cover=shortfall.cover, seen_at=now, since=now)
             known = self._bare.setdefault(name, new)
+            if known is new or shortfall.cover < known.cover:
+                self.system.route(ProtectionDoubted(at=self.clock.now(), instrument=name))
             # Somebody may have closed as much of his as ours has lost of its cover.
             known.told = 0 if shortfall.cover < known.cover else min(known.told, bare)
             known.cover = shortfall.cover

@@ -231,7 +231,7 @@ def apply_history(trade: Trade, fills: Sequence[Fill], now: datetime) -> Trade:
         if x.trade_seq > since
         and x.side is trade.plan.side.opposite
         and x.trade_id not in booked
-        and (labels.parse(x.label) is None or labels.is_flattening(x.label))
+        and labels.parse(x.label) is None
     )
     newest = max(foreign, default=0)
     if not trade.entered or newest <= trade.foreign_seq:

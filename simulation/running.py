@@ -48,7 +48,8 @@ def _play(stage: Stage) -> None:
     stage.run_for(CALM_SECONDS)
     if stage.is_over:
         return
-    if not stage.is_ready:
+    # What a spoilt order opened, a person has to look at before a new process trades.
+    if not stage.is_ready and not stage.court.tally.spoils:
         stage.court.accuse("L4", "not ready in a kind world")
     actions.kill()
     stage.run_for(KILL_SECONDS)

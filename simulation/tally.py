@@ -26,7 +26,8 @@ class Tally:
     somebody else opened something, so that it is not ours alone. ``foreign_at`` is when that was
     last, per instrument, in virtual seconds; ``netted`` are the instruments on which the
     venue has added his and ours up, so that it alone can no longer tell them apart. ``spoilt``
-    are the labels of orders that lost their reduce-only on the way.
+    are the labels of orders that lost their reduce-only on the way, ``spoils`` the instruments on
+    which one of those opened what is held now.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -34,6 +35,7 @@ class Tally:
         self.foreign: dict[str, int] = defaultdict(int)
         self.flips: list[tuple[str, str]] = []
         self.spoilt: set[str] = set()
+        self.spoils: set[str] = set()
         self.entered: dict[str, str] = {}
         self.earned: dict[str, Decimal] = {}
         self.mixed: set[str] = set()
@@ -68,6 +70,7 @@ class Tally:
             self.flips.append((fill.label, f"{fill.label}: {name} {before:+d} -> {after:+d}"))
             if fill.label in self.spoilt:  # what it opened is nobody's
                 self._others_hold(name)
+                self.spoils.add(name)
         label = labels.parse(fill.label)
         if label is not None and label.role is Role.ENTRY:
             held = self.ours[name]
@@ -80,6 +83,7 @@ class Tally:
         if after == 0:
             self.ours[name] = dict.fromkeys(self.ours[name], 0)
             self.foreign[name] = 0
+            self.spoils.discard(name)
 
     def _may_not(self, before: int, signed: int, *, is_entry: bool, name: str) -> bool:
         """Whether a fill of ours turns a position, or opens one though it was no entry."""

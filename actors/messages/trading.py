@@ -272,6 +272,17 @@ class StopPlaced(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StopReplaced(Event):
+    """A resting stop was gone that nobody here took away (``lost_label``); another rests now."""
+
+    level: ClassVar[str] = "warning"
+    trade_id: str
+    instrument: str
+    label: str
+    lost_label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StopFailed(Event):
     """A try to place or grow the stop failed; the next step follows at once."""
 

@@ -56,6 +56,17 @@ class ConfirmDue(Due):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectionDoubted(Message):
+    """One look saw a position without enough stop (told, not logged).
+
+    It may have been between a fill and its stop, so nobody is alarmed yet; but the trades there
+    compare themselves with the venue, which costs three reads and saves half a second.
+    """
+
+    instrument: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProtectionMissing(Event):
     """A position rests without enough stop, seen on the venue. Contracts are signed."""
 

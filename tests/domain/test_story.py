@@ -246,15 +246,15 @@ def test_what_a_hand_did_unheard_makes_the_position_a_guess_until_it_is_told() -
 
 
 def test_what_can_have_closed_nothing_of_ours_is_no_reason_to_doubt() -> None:
-    """Before our entry, on our side, by an order of ours or of another trade of ours."""
+    """Before our entry, on our side, by an order of ours or of another trade of ours, or by a kill
+    (which opens nothing in place of it)."""
     entered = apply_fills(a_trade(), [told(5, Side.BUY, 10, ENTRY)], START)
     for fill in (
         told(4, Side.SELL, 10),
         told(6, Side.BUY, 10),
         told(6, Side.SELL, 4, label_of(Role.STOP)),
         told(6, Side.SELL, 4, label_of(Role.STOP, trade_id="other")),
+        told(6, Side.SELL, 4, label_of(Role.CLOSE, trade_id="flat-x")),
     ):
         assert not apply_history(entered, [fill], START).rests_on_guesses, fill
-    killed = told(6, Side.SELL, 4, label_of(Role.CLOSE, trade_id="flat-x"))
-    assert apply_history(entered, [killed], START).rests_on_guesses
     assert not apply_history(a_trade(), [told(6, Side.SELL, 4)], START).rests_on_guesses

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from domain.exposure import measured, measured_anew
+from domain.exposure import heard_late, lost_before, measured, measured_anew
 from domain.labels import Role
 from domain.orders import Side
 from domain.trade import (
@@ -27,12 +27,15 @@ from tests.domain.builders import (
     close,
     emergency,
     entry,
+    filled,
     label_of,
     limit_plan,
+    line,
     plan,
     record,
     stop,
     target,
+    told,
 )
 
 LIVE, UNKNOWN, TRIGGERED = LineStatus.LIVE, LineStatus.UNKNOWN, LineStatus.TRIGGERED
@@ -243,3 +246,38 @@ def test_an_entry_nobody_has_seen_may_fill_until_it_is_too_late() -> None:
 def test_an_entry_that_is_over_fills_no_more(status: LineStatus) -> None:
     """However it ended."""
     assert not may_still_enter(record(entry(0, status)), 0)
+
+
+@pytest.mark.parametrize(
+    ("lost", "is_told"),
+    [
+        ({}, True),
+        ({"updated_ms": START_MS + 1}, False),
+        ({"updated_ms": START_MS + 9}, False),
+        ({"is_sound": False}, False),
+        ({"is_astray": True}, False),
+        ({"status": LineStatus.FILLED}, False),
+        ({"status": LineStatus.REJECTED}, False),
+    ],
+)
+def test_a_stop_was_lost_when_it_went_while_the_position_was_open(
+    lost: dict[str, Any], is_told: bool
+) -> None:
+    """Before the entry filled, or once nothing was left to reduce, none is missed."""
+    gone = replace(line(Role.STOP, LineStatus.CANCELLED, updated_ms=START_MS + 5), **lost)
+    new = line(Role.STOP, attempt=2)
+    bought = replace(told(1, Side.BUY, 10, label_of(Role.ENTRY)), timestamp_ms=START_MS + 2)
+    sold = replace(told(2, Side.SELL, 10), timestamp_ms=START_MS + 8)
+    trade = filled(record(entry(), gone, new), bought)
+    trade = filled(trade, sold, foreign=True)
+    assert (lost_before(trade, new) == gone) is is_told
+    assert lost_before(trade, gone) is None
+
+
+def test_the_time_until_the_end_of_a_stop_was_heard_of_counts() -> None:
+    """Cancelled unheard two seconds ago: the position was bare for as long."""
+    known = filled(record(entry(), stop()), told(1, Side.BUY, 10, label_of(Role.ENTRY)))
+    gone = stop(LineStatus.CANCELLED, updated_ms=START_MS + 5_000)
+    bare = measured(with_line(known, gone), START)
+    assert heard_late(known, bare, START_MS + 7_000).unprotected_us == 2_000_000
+    assert heard_late(known, bare, START_MS + 5_300) == bare

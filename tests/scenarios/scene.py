@@ -146,6 +146,7 @@ class Scene:
         self.daemons: list[VirtualDaemon] = []
         self.naked = NakedTime(self)
         self.flips = Flips(self)
+        self.spoilt: set[str] = set()
 
     # -- processes ----------------------------------------------------------------------------
 
@@ -331,6 +332,19 @@ class Scene:
 
         self.market.faults = decide
 
+    def spoil(self, role: Role) -> None:
+        """The next order of this role loses its reduce-only on the way to the venue."""
+
+        def garble(params: dict[str, Any]) -> dict[str, Any]:
+            label = labels.parse(str(params.get("label", "")))
+            if label is None or label.role is not role:
+                return params
+            self.market.garble = None
+            self.spoilt.add(params["label"])
+            return {**params, "reduce_only": False}
+
+        self.market.garble = garble
+
     def strike(self, *faults: AnyFault) -> None:
         """From now on the venue has these faults."""
         plan, now_ms = FaultPlan(fault=faults), self.world.now_ms()
@@ -381,6 +395,8 @@ class Scene:
         for params in self.market.sent(*PLACE):
             label = labels.parse(params["label"])
             assert label is not None, params
+            if params["label"] in self.spoilt:
+                continue
             assert params["reduce_only"] is (label.role is not Role.ENTRY), params
 
     def end(self) -> None:
@@ -443,7 +459,7 @@ class Flips:
             before = self._held[trade.instrument_name]
             after = before + trade.side.sign * trade.contracts
             self._held[trade.instrument_name] = after
-            is_ours = trade.label.startswith("bw.")
+            is_ours = trade.label.startswith("bw.") and trade.label not in self._scene.spoilt
             self._foreign[trade.instrument_name] += 0 if is_ours else after - before
             # What a person opened beside a resting entry is his: such an entry may turn the sum.
             is_his = ".entry." in trade.label and self._foreign[trade.instrument_name] != 0

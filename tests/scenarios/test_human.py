@@ -9,9 +9,11 @@ from actors.messages.risk import Denied
 from actors.messages.trading import (
     FlatVerified,
     PnlDiffers,
+    ProtectOnlyBegan,
     Ready,
     StopFailed,
     StopPlaced,
+    StopReplaced,
     TradeAccepted,
     TradeClosed,
     TradeNetted,
@@ -49,6 +51,7 @@ def test_a_position_closed_by_hand_ends_the_trade_and_removes_its_orders(
     scene.market.ask("private/close_position", instrument_name=BTC, type="market")
     closed = scene.wait(TradeClosed)
     assert closed.exit_reason == "manual"
+    assert not scene.events(StopReplaced)
     assert abs(closed.net_coin - (scene.wealth("BTC") - before)) <= Decimal("1e-9")
     assert not scene.events(PnlDiffers)
     scene.run(3)
@@ -83,6 +86,45 @@ def test_a_position_closed_by_hand_unheard_is_found_out(stage: Stage, seed: int,
     scene.bracket()
 
 
+def test_a_start_over_a_trade_in_quarantine_says_so_and_trades_once_it_is_ended(
+    stage: Stage,
+) -> None:
+    """A stop that lost its reduce-only closed more than was left, while nobody was there."""
+    scene = stage().ready()
+    scene.spoil(Role.STOP)
+    answer = scene.open()
+    assert isinstance(answer, TradeAccepted)
+    scene.until(lambda: bool(scene.stops(answer.trade_id)))
+    scene.crash()
+    sell(scene, 100)
+    scene.market.move(btc_usd=98_000)
+    scene.rest(10)
+    assert scene.position() == -10
+    scene.boot()
+    began = scene.wait(ProtectOnlyBegan)
+    assert began.reason == f"in quarantine, close or end it: trade {answer.trade_id}"
+    buy(scene, 100)
+    assert scene.close_trade(answer.trade_id)
+    scene.wait(Ready)
+    assert scene.is_over(answer.trade_id)
+    scene.bracket(stop="96000", target="100000")
+
+
+def test_what_a_person_closed_is_read_though_the_venue_answers_in_more_than_a_second(
+    stage: Stage,
+) -> None:
+    """Three reads make the story; were they given up after three seconds for ever, the trade would
+    stay open for ever."""
+    scene = stage().ready()
+    trade_id = scene.bracket()
+    scene.run(1)
+    scene.market.slow_down(0.55)
+    scene.market.ask("private/close_position", instrument_name=BTC, type="market")
+    scene.wait(TradeClosed)
+    scene.run(10)
+    assert scene.is_over(trade_id)
+
+
 @pytest.mark.parametrize("how", ["deaf", "broken", "crashed"])
 @pytest.mark.parametrize("his", [1000, 5000, 400])
 def test_what_a_person_opened_in_place_of_ours_unheard_is_never_closed_for_ours(
@@ -99,7 +141,7 @@ def test_what_a_person_opened_in_place_of_ours_unheard_is_never_closed_for_ours(
     scene.run(15)
     assert scene.is_over(trade_id)
     assert scene.position() == his // 10
-    assert not scene.live(f"bw.{trade_id}.")
+    assert not scene.live(trade_id)
     assert not scene.events(TradeQuarantined)
     closed = scene.events(TradeClosed)[-1]
     assert (closed.exit_reason, closed.contracts) == ("manual", ours)
@@ -162,12 +204,18 @@ def test_a_stop_cancelled_by_hand_is_placed_again(stage: Stage, seed: int) -> No
     assert scene.naked.longest() < 0.1
     (second,) = scene.stops(trade_id)
     assert second.label == f"bw.{trade_id}.sl.2"
+    replaced = scene.wait(StopReplaced)
+    assert (replaced.label, replaced.lost_label) == (second.label, stop.label)
+    scene.run(5)
+    assert any("was gone; another rests now" in text for text in scene.phone.heard)
+    assert len(scene.events(StopReplaced)) == 1
     scene.settled()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_stop_cancelled_by_hand_unheard_is_missed_by_the_watcher(stage: Stage, seed: int) -> None:
-    """The push is lost: two looks at the account tell the trade to repair it."""
+    """The push is lost: the first look that does not see it has the trade make sure, and repair it
+    before a second look would alarm anybody."""
     scene = stage(seed).ready()
     trade_id = scene.bracket()
     scene.run(1)
@@ -176,9 +224,13 @@ def test_a_stop_cancelled_by_hand_unheard_is_missed_by_the_watcher(stage: Stage,
     scene.market.ask("private/cancel", order_id=stop.order_id)
     scene.run(0.1)
     scene.market.lost_notifications = False
-    scene.wait(ProtectionMissing)
     scene.wait(StopPlaced, 2)
-    assert scene.naked.longest() < 3.5
+    assert scene.naked.longest() < 2.2
+    scene.run(3)
+    assert not scene.events(ProtectionMissing)
+    assert scene.events(StopReplaced)
+    told = scene.events(StopPlaced)[1].unprotected_ms - scene.events(StopPlaced)[0].unprotected_ms
+    assert abs(told / 1000 - scene.naked.longest()) < 0.5
     scene.settled()
 
 

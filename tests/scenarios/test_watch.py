@@ -78,19 +78,22 @@ def test_a_naked_position_that_is_not_ours_is_told_once_and_so_is_its_end(stage:
 
 
 def test_protection_is_looked_at_twice_before_anything_else_is_read(stage: Stage) -> None:
-    """The account's figures cannot be had: a stop that is gone is missed all the same."""
+    """The account's figures cannot be had: a stop that is gone is missed all the same, and told of
+    when its trade cannot repair it."""
     scene = stage().ready()
     trade_id = scene.bracket()
     scene.run(1)
-    scene.fault(Once(Fate.REPLY_LOST, "private/get_account_summaries", times=1000))
+    unreadable = Once(Fate.REPLY_LOST, "private/get_account_summaries", times=1000)
+    scene.fault(unreadable)
     scene.run(20)
+    scene.fault(unreadable, Once(Fate.REQUEST_LOST, "private/sell"))
     (stop,) = scene.stops(trade_id)
     scene.market.lost_notifications = True
     scene.market.ask("private/cancel", order_id=stop.order_id)
     scene.run(0.1)
     scene.market.lost_notifications = False
     scene.wait(ProtectionMissing, limit=8.0)
-    scene.until(lambda: scene.cover(BTC) == scene.position() == 500, limit=0.2)
+    scene.until(lambda: scene.cover(BTC) == scene.position() == 500, limit=1.0)
 
 
 def test_an_orphan_goes_at_its_second_sighting_and_not_before(stage: Stage) -> None:
