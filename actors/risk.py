@@ -15,7 +15,9 @@ from actors.messages.book import (
     CurrencyEquity,
     DayBaseline,
     GetBook,
+    PauseState,
     RecordDay,
+    RecordPause,
 )
 from actors.messages.lifecycle import ChildRestarted
 from actors.messages.risk import (
@@ -68,6 +70,7 @@ class Risk(Actor):
         self._equity: dict[str, Decimal] = {}
         self._has_looked = False
         self._day: DayBaseline | None = None
+        self._pause: PauseState | None = None
         self._venue_is_open = True
         self._kill_requested_for = ""
         self._measure_at = 0.0
@@ -275,9 +278,13 @@ class Risk(Actor):
         return True
 
     def on_child_restarted(self, event: ChildRestarted) -> None:
-        """A baseline that the disk had not taken has died with the Registry that kept it."""
-        if event.name == "registry" and self._day is not None:
+        """What the disk had not taken has died with the Registry that kept it."""
+        if event.name != "registry":
+            return
+        if self._day is not None:
             self._keep(self._day)
+        if self._pause is not None:
+            self.to("registry").tell(RecordPause(at=self.clock.now(), by=self._pause.by))
 
     def _result(self) -> Decimal | None:
         if self._day is None or not self._equity:
@@ -289,6 +296,7 @@ class Risk(Actor):
         book: BookSnapshot = self.to("registry").ask(
             GetBook(at=self.clock.now()), timeout=ASK_SECONDS
         )
+        self._pause = book.pause
         return book
 
 

@@ -9,7 +9,7 @@ from actors.historian import Historian
 from actors.kernel import Actor
 from actors.messages.alerts import AlertDelivered
 from actors.messages.base import Event, Message, event_name
-from actors.messages.book import DropAlert, RepeatLastWords
+from actors.messages.book import DropAlert, RecordPause, RepeatLastWords
 from actors.messages.lifecycle import ChildFailed, ChildRestarted, GaveUp
 from actors.messages.risk import DayBegan, Denied
 from actors.messages.trading import (
@@ -276,6 +276,23 @@ def test_a_kill_that_could_not_be_written_outlives_the_registry(stage: Stage) ->
     scene.crash()
     scene.boot()
     assert scene.wait(Ready).mode == "killed"
+
+
+def test_a_pause_that_could_not_be_written_outlives_the_registry(stage: Stage) -> None:
+    """Nobody lets trades in again but the person who paused."""
+    scene = stage().ready(derive=poisonable)
+    scene.disk.is_full = True
+    paused = RecordPause(at=scene.world.now(), by="test")
+    assert not scene.daemon.ask("registry", paused).ok
+    scene.run(2)
+    scene.poison("registry")
+    scene.run(1)
+    scene.disk.is_full = False
+    scene.run(3)
+    assert "pause" in scene.disk.tables["state"]
+    answer = scene.open()
+    assert isinstance(answer, Denied)
+    assert answer.reasons == ("paused",)
 
 
 def test_a_day_that_could_not_be_written_outlives_the_registry(stage: Stage) -> None:
