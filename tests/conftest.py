@@ -4,6 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from hypothesis import settings
+
+# How long an example takes says something of the machine, and a busy one must not fail a test.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 # Other folders import the scene as well, and assertions are rewritten at the first import only.
 pytest.register_assert_rewrite("tests.scenarios.scene")

@@ -50,7 +50,7 @@ def test_more_than_there_is_gives_what_there_is(tmp_path: Path, follower: Follow
     assert follower.poll() == [b"first"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(min_value=0, max_value=9), min_size=1, max_size=25))
 def test_following_survives_any_rotation(bursts: list[int]) -> None:
     """Whatever is written between two looks, several rotations included, comes once, in order."""

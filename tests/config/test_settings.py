@@ -365,7 +365,7 @@ def test_every_secret_is_known_to_be_one() -> None:
     assert all("(hidden)" in line for key, line in problems(**long).items() if key in typed)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.dictionaries(
         st.sampled_from([name.upper() for name in Settings.model_fields]),

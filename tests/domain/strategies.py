@@ -9,7 +9,7 @@ from domain.orders import Side
 from tests.domain.catalogue import ALL, D
 
 # Time limits per example say more about the machine than about the rule.
-rule = settings(deadline=None, max_examples=200)
+rule = settings(max_examples=200)
 
 instruments = st.sampled_from(ALL)
 sides = st.sampled_from(Side)

@@ -318,7 +318,6 @@ def test_a_trade_survives_whatever_happens() -> None:
         settings=settings(
             max_examples=250,
             stateful_step_count=25,
-            deadline=None,
             suppress_health_check=(HealthCheck.too_slow, HealthCheck.data_too_large),
         ),
     )

@@ -87,7 +87,6 @@ WORDS = (
 
 @settings(
     max_examples=150,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(name=NAMES, words_=st.lists(WORDS, max_size=7), door=st.sampled_from(Door))

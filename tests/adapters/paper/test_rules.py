@@ -148,7 +148,7 @@ def _conserves(flow: Steps, seed: int, balances: dict[str, Decimal]) -> None:
     _check_all(bench, balances)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps, st.integers(0, 5), st.sampled_from([BALANCES, POOR]))
 def test_money_contracts_and_reduce_only_are_conserved(
     flow: Steps, seed: int, balances: dict[str, Decimal]
@@ -161,7 +161,7 @@ def test_money_contracts_and_reduce_only_are_conserved(
 def test_they_are_conserved_over_thousands_of_flows() -> None:
     """The same, for some minutes."""
 
-    @settings(max_examples=4_000, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=4_000, suppress_health_check=list(HealthCheck))
     @given(steps, st.integers(0, 50), st.sampled_from([BALANCES, POOR]))
     def holds(flow: Steps, seed: int, balances: dict[str, Decimal]) -> None:
         _conserves(flow, seed, balances)

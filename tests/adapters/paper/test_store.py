@@ -51,7 +51,7 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
     assert read(tmp_path) == bench.exchange.snapshot()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(steps, st.integers(1, 7))
 def test_entries_put_together_are_the_snapshot(flow: Steps, every: int) -> None:
     """Whatever happened, saved at whatever moments: nothing that changed is missing."""
@@ -68,7 +68,7 @@ def test_entries_put_together_are_the_snapshot(flow: Steps, every: int) -> None:
     assert restored.snapshot() == bench.exchange.snapshot()
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(steps, steps)
 def test_an_account_from_its_log_goes_on_as_if_it_had_never_stopped(
     before: Steps, after: Steps

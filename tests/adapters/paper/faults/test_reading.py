@@ -186,7 +186,7 @@ def accepted(read: Callable[[], FaultPlan]) -> FaultPlan | None:
     return None
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(PLANS)
 def test_garbage_is_either_a_plan_or_refused_in_words(tables: dict[str, object]) -> None:
     """Whatever the values are; what is accepted can be written and read again."""
