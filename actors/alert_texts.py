@@ -50,6 +50,12 @@ def words_for(kind: Kind, event: Event) -> tuple[str, str]:
         return f"{event_name(type(event))}: {fields}", f"{type(error).__name__}: {error}"
 
 
+def _who_repairs(missing: watch.ProtectionMissing) -> str:
+    if missing.ours:
+        return "Its trade is repairing it."
+    return "No trade of ours holds it: it gets a stop only with FOREIGN_POSITIONS=protect."
+
+
 def _price(value: Decimal | None) -> str:
     """At most two decimals, without trailing zeros: an average has many more."""
     return "none" if value is None else f"{round(value, 2).normalize():f}"
@@ -222,7 +228,7 @@ ALERTS: Mapping[type[Event], Kind] = {
     watch.ProtectionMissing: Kind(
         lambda e: (
             f"NO STOP: {e.instrument} {e.position:+d} contracts\n"
-            f"Only {e.cover} covered, for {e.seconds:.1f} s. Its trade is repairing it."
+            f"Only {e.cover} covered, for {e.seconds:.1f} s. {_who_repairs(e)}"
         ),
         is_critical=True,
     ),

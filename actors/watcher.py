@@ -7,6 +7,7 @@ finding counts when the next look, half a second later, finds the same. Until th
 are only asked to make sure.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -101,7 +102,7 @@ class PositionWatcher(Actor):
             positions = venue.positions()
             orders = venue.open_orders()
             # Known now, whatever becomes of the reads that follow.
-            if self._judge_protection(watch.shortfalls(positions, orders)):
+            if self._judge_protection(watch.shortfalls(positions, orders), before):
                 return  # the second look comes first
             accounts = venue.accounts()
             after = self._ledger()
@@ -144,7 +145,7 @@ class PositionWatcher(Actor):
             ledger[name] = ledger.get(name, 0) + trade.signed_position
         return ledger
 
-    def _judge_protection(self, found: tuple[Shortfall, ...]) -> bool:
+    def _judge_protection(self, found: tuple[Shortfall, ...], ledger: Mapping[str, int]) -> bool:
         """Tells of what two looks have seen; again when more is bare, or less under a stop.
 
         True: a look is owed first.
@@ -164,7 +165,8 @@ class PositionWatcher(Actor):
                 known.contracts = min(known.contracts, bare)
                 continue
             if min(known.contracts, bare) > known.told:
-                self._missing(shortfall, now - (known.seen_at if known.told else known.since))
+                seconds = now - (known.seen_at if known.told else known.since)
+                self._missing(shortfall, ledger.get(name, 0), seconds)
                 known.told = min(known.contracts, bare)
             known.contracts, known.seen_at = bare, now
         for name in [x for x in self._bare if x not in by_name]:
@@ -177,11 +179,12 @@ class PositionWatcher(Actor):
             self.after(SECOND_LOOK_SECONDS, SecondLookDue)
         return is_owed
 
-    def _missing(self, shortfall: Shortfall, seconds: float) -> None:
+    def _missing(self, shortfall: Shortfall, ours: int, seconds: float) -> None:
         self.emit(
             ProtectionMissing,
             instrument=shortfall.instrument_name,
             position=shortfall.position,
+            ours=ours,
             cover=shortfall.cover,
             seconds=round(seconds, 3),
         )

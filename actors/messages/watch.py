@@ -68,11 +68,15 @@ class ProtectionDoubted(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtectionMissing(Event):
-    """A position rests without enough stop, seen on the venue. Contracts are signed."""
+    """A position rests without enough stop, seen on the venue. Contracts are signed.
+
+    ``ours`` is what our trades hold there by the book.
+    """
 
     level: ClassVar[str] = "critical"
     instrument: str
     position: int
+    ours: int
     cover: int
     seconds: float
 

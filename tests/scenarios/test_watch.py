@@ -58,7 +58,8 @@ def test_a_naked_position_that_is_not_ours_is_told_once_and_so_is_its_end(stage:
     scene = stage().ready()
     scene.market.ask("private/buy", instrument_name=ETH, amount=2000, type="market")
     missing = scene.wait(ProtectionMissing)
-    assert (missing.instrument, missing.position, missing.cover) == (ETH, 2000, 0)
+    assert (missing.instrument, missing.position, missing.ours) == (ETH, 2000, 0)
+    assert missing.cover == 0
     scene.run(10)
     assert len(scene.events(ProtectionMissing)) == 1
     scene.market.ask(
@@ -71,7 +72,8 @@ def test_a_naked_position_that_is_not_ours_is_told_once_and_so_is_its_end(stage:
         reduce_only=True,
     )
     assert scene.wait(ProtectionRestored).instrument == ETH
-    assert sum("NO STOP" in text for text in scene.phone.heard) == 1
+    (told,) = [text for text in scene.phone.heard if "NO STOP" in text]
+    assert "No trade of ours holds it" in told
 
 
 # -- reaper -----------------------------------------------------------------------------------
@@ -92,7 +94,7 @@ def test_protection_is_looked_at_twice_before_anything_else_is_read(stage: Stage
     scene.market.ask("private/cancel", order_id=stop.order_id)
     scene.run(0.1)
     scene.market.lost_notifications = False
-    scene.wait(ProtectionMissing, limit=8.0)
+    assert scene.wait(ProtectionMissing, limit=8.0).ours == 500
     scene.until(lambda: scene.cover(BTC) == scene.position() == 500, limit=1.0)
 
 
