@@ -4,8 +4,10 @@ import json
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
     from simulation.script import Script
     from simulation.stage import Outcome
+
+    Author = Callable[[int], Script]
+    """Writes the script of a seed."""
 
 # The simulation (greenlets, the paper exchange) is imported where it is needed: the bot, which
 # shares this command line, must not carry it.
@@ -52,19 +57,16 @@ def simulate(  # noqa: PLR0917 (Typer reads the options from the signature)
 
     kinds = _kinds(faults)
     chosen = [seed] if seed is not None else list(range(start, start + seeds))
-    scripts = [
-        write(each, hours=hours, faults=kinds, trades_per_day=trades, storm=storm)
-        for each in chosen
-    ]
+    author = partial(write, hours=hours, faults=kinds, trades_per_day=trades, storm=storm)
     console = Console(stderr=as_json, emoji=False)
     began = SystemClock().monotonic()
-    workers = min(len(scripts), jobs or os.cpu_count() or 1)
+    workers = min(len(chosen), jobs or os.cpu_count() or 1)
     with ProcessPoolExecutor(workers, initializer=_obey_the_parent) as pool:
-        outcomes = _played(pool, scripts, console, keeps_trace=trace)
+        outcomes = _played(pool, author, chosen, console, keeps_trace=trace)
         seconds = SystemClock().monotonic() - began
         failed = [x for x in outcomes if x.violations]
         unplayed = sorted(set(chosen) - {x.seed for x in outcomes})
-        shortest = {} if unplayed else _shrunk(pool, scripts, failed[:MOST_SHRUNK])
+        shortest = {} if unplayed else _shrunk(pool, author, failed[:MOST_SHRUNK])
     if as_json:
         typer.echo(json.dumps(_plain(outcomes, shortest, seconds), default=str))
     else:
@@ -103,22 +105,26 @@ def _kinds(text: str) -> list[str] | None:
 
 
 def _played(
-    pool: ProcessPoolExecutor, scripts: "list[Script]", console: "Console", *, keeps_trace: bool
+    pool: ProcessPoolExecutor,
+    author: "Author",
+    seeds: list[int],
+    console: "Console",
+    *,
+    keeps_trace: bool,
 ) -> "list[Outcome]":
     """What came of every seed, in their order; of those ended, where Ctrl-C came first.
 
     A seed that fails is told of at once: a long soak that is cut short has said what it found.
+    Scripts are written where they are played: twenty thousand of them take half a gigabyte.
     """
     from rich import progress as show  # noqa: PLC0415 - only this command draws a bar
-
-    from simulation.running import play  # noqa: PLC0415 - see above
 
     name, left = show.TextColumn("{task.description}"), show.TimeRemainingColumn()
     bar = show.Progress(name, show.BarColumn(), show.MofNCompleteColumn(), left, console=console)
     outcomes: list[Outcome] = []
-    tenths = {len(scripts) * tenth // 10 for tenth in range(1, 11)}
+    tenths = {len(seeds) * tenth // 10 for tenth in range(1, 11)}
     with bar as progress:
-        task = progress.add_task("seeds (0 failed)", total=len(scripts))
+        task = progress.add_task("seeds (0 failed)", total=len(seeds))
 
         def take(outcome: "Outcome") -> None:
             outcomes.append(outcome)
@@ -127,11 +133,11 @@ def _played(
             failures = sum(bool(x.violations) for x in outcomes)
             progress.update(task, advance=1, description=f"seeds ({failures} failed)")
             if not console.is_terminal and len(outcomes) in tenths:
-                told = f"{len(outcomes)} of {len(scripts)} seeds, {failures} failed"
+                told = f"{len(outcomes)} of {len(seeds)} seeds, {failures} failed"
                 console.out(told, highlight=False)
 
         try:
-            running = [pool.submit(play, script, keeps_trace=keeps_trace) for script in scripts]
+            running = [pool.submit(_outcome, author, seed, keeps_trace) for seed in seeds]
             for done in as_completed(running):
                 take(done.result())
         except STOPPED:
@@ -139,13 +145,18 @@ def _played(
     return sorted(outcomes, key=lambda x: x.seed)
 
 
+def _outcome(author: "Author", seed: int, keeps_trace: bool) -> "Outcome":
+    from simulation.running import play  # noqa: PLC0415 - see above
+
+    return play(author(seed), keeps_trace=keeps_trace)
+
+
 def _shrunk(
-    pool: ProcessPoolExecutor, scripts: "list[Script]", failed: "list[Outcome]"
+    pool: ProcessPoolExecutor, author: "Author", failed: "list[Outcome]"
 ) -> "dict[int, Script]":
     """The shortest scripts that still fail; those found, where Ctrl-C came first."""
-    by_seed = {x.seed: x for x in scripts}
     running = {
-        x.seed: pool.submit(_shortest, by_seed[x.seed], x.violations[0].invariant) for x in failed
+        x.seed: pool.submit(_shortest, author(x.seed), x.violations[0].invariant) for x in failed
     }
     shortest: dict[int, Script] = {}
     try:
