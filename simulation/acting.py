@@ -121,13 +121,13 @@ class Actions:
         command = Resume(at=stage.world.now(), by="script")
 
         def ask(daemon: VirtualDaemon) -> None:
-            # An answer that does not come may still have ended it.
-            was, stage.kills_in_force = stage.kills_in_force, False
+            # An answer that does not come, or not before a crash, may still have ended it.
+            was = stage.kills_in_force, stage.court.kill_accepted_at
+            stage.kills_in_force, stage.court.kill_accepted_at = False, None
             answer = _answer(stage, daemon, command)
-            if answer is True:
-                stage.court.kill_accepted_at = None
-            else:
-                stage.kills_in_force = was and answer is False
+            if answer is False:
+                stage.kills_in_force, stage.court.kill_accepted_at = was
+            if answer is not True:
                 stage.later(RESUME_EVERY, self._resume)
 
         if stage.daemon is None:

@@ -112,3 +112,23 @@ def test_what_a_changed_stop_opens_from_nothing_is_nobodys() -> None:
     away = Entry(at=5.017, name="away", act=happen.Partition(lasts=20.0))
     takes_back = Entry(at=13.0, name="buys", act=hand("buy", 500))
     assert play(spoilt_stop(away, takes_back, sold=500)).violations == ()
+
+
+def test_what_a_changed_stop_opened_while_nobody_was_there_holds_up_the_next_process() -> None:
+    """A quarantine is a person's to look at, and he is told. (Seed 630347 said L4.)"""
+    dies = Entry(at=5.015, name="crash", act=happen.Crashes(steps=0, down=10.0, power_cut=False))
+    outcome = play(spoilt_stop(dies))
+    assert (outcome.processes, outcome.violations) == (2, ())
+
+
+@pytest.mark.parametrize("steps", range(0, 24, 2))
+def test_a_resume_that_a_crash_left_unanswered_may_have_ended_the_kill(steps: int) -> None:
+    """Nobody closes then what is opened after it. (Seed 651267 said I6.)"""
+    opens = happen.Opens(instrument=BTC, side="buy", usd=500, stop=0.01, target=0.03)
+    entries = (
+        Entry(at=8.0, name="kill", act=happen.Kills(resume_after=10.0)),
+        Entry(at=17.99, name="crash", act=happen.Crashes(steps=steps, down=2.0, power_cut=False)),
+        Entry(at=40.0, name="open", act=opens),
+    )
+    script = Script(seed=1, hours=0.025, volatility=0.00001, entries=entries)
+    assert play(script).violations == ()
