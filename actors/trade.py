@@ -133,9 +133,9 @@ class TradeActor(Actor):
         self._advance()
 
     def on_story_report(self, message: StoryReport) -> None:
-        fills, told, until = message.fills, message.told, message.until_seq
-        now = self.clock.now()
-        self._keeper.change(retold(self._trade, fills, told, now, until_seq=until))
+        now, until_seq = self.clock.now(), message.until_seq
+        told = retold(self._trade, message.fills, message.told, now, until_seq=until_seq)
+        self._keeper.change(told)
         self._advance()
 
     def on_price_report(self, message: PriceReport) -> None:
