@@ -32,6 +32,9 @@ STOPPED = (KeyboardInterrupt, SystemExit)
 """What Ctrl-C and SIGTERM raise."""
 MOST_SHRUNK = 3
 """So many failures are shrunk; the others are listed."""
+FRESH = multiprocessing.get_context("forkserver")
+"""How workers begin, on every Python alike: a copy of this process, whose progress bar is drawn
+by a thread, may inherit a lock that nobody will ever release."""
 
 
 def simulate(  # noqa: PLR0917 (Typer reads the options from the signature)
@@ -61,7 +64,7 @@ def simulate(  # noqa: PLR0917 (Typer reads the options from the signature)
     console = Console(stderr=as_json, emoji=False)
     began = SystemClock().monotonic()
     workers = min(len(chosen), jobs or os.cpu_count() or 1)
-    with ProcessPoolExecutor(workers, initializer=_obey_the_parent) as pool:
+    with ProcessPoolExecutor(workers, FRESH, initializer=_obey_the_parent) as pool:
         outcomes = _played(pool, author, chosen, console, keeps_trace=trace)
         seconds = SystemClock().monotonic() - began
         failed = [x for x in outcomes if x.violations]

@@ -7,23 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.commands.running import run
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = ("simulate", "--hours", "0.01", "--faults", "none")
-
-
-@pytest.fixture
-def broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A court that finds fault with every run: what fails must be seen to fail."""
-
-    def accuse(court: object, entries: object, tolerance: object) -> None:
-        del entries, tolerance
-        court.accuse("I9", "as the test wants it")  # type: ignore[attr-defined]
-
-    monkeypatch.setattr("simulation.judging.Court.figures_agree", accuse)
 
 
 def test_clean_seeds_end_with_one_line_of_figures(tmp_path: Path) -> None:
@@ -49,16 +36,22 @@ def test_the_longest_gap_is_told_with_its_seed(tmp_path: Path) -> None:
     assert f"in a kind world: {gap_ms:.1f} ms (seed {seed})." in alone
 
 
-@pytest.mark.usefixtures("broken")
-def test_a_failure_is_told_at_once_and_with_its_shortest_script(tmp_path: Path) -> None:
-    ran = run(tmp_path, *SHORT, "--from", "7", "--seeds", "2", "--jobs", "1")
-    assert ran.code == 1
-    told = ran.output.splitlines()
+def test_a_failure_is_told_at_once_and_with_its_shortest_script() -> None:
+    harsh = (sys.executable, "-m", "tests.commands.harsh_court")
+    ran = subprocess.run(
+        (*harsh, *SHORT, "--from", "7", "--seeds", "2", "--jobs", "1"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1, ran.stderr
+    told = ran.stdout.splitlines()
     first = next(i for i, line in enumerate(told) if line.startswith("seed 7: I9"))
     second = next(i for i, line in enumerate(told) if line.startswith("seed 8: I9"))
     shortest = next(i for i, line in enumerate(told) if "seed 7: 0 entries are enough" in line)
     assert first < second < shortest
-    assert "2 seeds failed" in ran.output
+    assert "2 seeds failed" in ran.stdout
 
 
 def test_an_unknown_kind_of_fault_is_named(tmp_path: Path) -> None:

@@ -275,6 +275,15 @@ class Rig:
         self.world.close()
 
 
+class Unnamable(str):
+    """A name that cannot be looked up: who tries fails, in the same words in every Python."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        raise ValueError("no name")
+
+
 def fail(error: BaseException) -> Callable[[Any], Any]:
     """An action that raises ``error``."""
 

@@ -20,6 +20,7 @@ from tests.actors.kernel.support import (
     Rig,
     Script,
     TickDue,
+    Unnamable,
     fail,
     sleep,
 )
@@ -228,10 +229,10 @@ def test_the_root_failing_ends_the_process(rig: Rig) -> None:
     """Nobody restarts the root: it alarms, asks its children to end, and the exit code is 70."""
     rig.start("a", "b")
     rig.run(1)
-    rig.tell("supervisor", ChildStopped(at=rig.world.now(), name=[], incarnation=1))  # type: ignore[arg-type]
+    rig.tell("supervisor", ChildStopped(at=rig.world.now(), name=Unnamable(), incarnation=1))
     rig.run(5)
     assert rig.exit_code() == 70
-    assert rig.escalated == ["the supervisor failed: TypeError: unhashable type: 'list'"]
+    assert rig.escalated == ["the supervisor failed: ValueError: no name"]
     assert [each.exit_code for each in rig.events(GaveUp)] == [70]
     assert sorted(rig.says("ends")) == ["a ends @1", "b ends @1"]
 
@@ -255,7 +256,7 @@ def test_the_root_failing_while_it_stops(rig: Rig) -> None:
     rig.start()
     rig.stop()
     rig.run(1)
-    rig.tell("supervisor", ChildStopped(at=rig.world.now(), name=[], incarnation=1))  # type: ignore[arg-type]
+    rig.tell("supervisor", ChildStopped(at=rig.world.now(), name=Unnamable(), incarnation=1))
     rig.run(5)
     assert rig.exit_code() == 70
 

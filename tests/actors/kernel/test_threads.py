@@ -29,7 +29,7 @@ from actors.kernel.system import Routes
 from actors.messages.base import Command
 from actors.messages.lifecycle import ChildStopped, StopAll
 from adapters.clock import SystemClock, SystemEntropy, ThreadTimers
-from tests.actors.kernel.support import Do, GetDone, TickDue, fail
+from tests.actors.kernel.support import Do, GetDone, TickDue, Unnamable, fail
 
 PATIENT = SupervisorPolicy(intensity=10**6, backoff_first=0.0)
 
@@ -296,7 +296,7 @@ def test_a_root_that_is_gone_without_a_word_is_left_behind(
     with threads(PATIENT) as system:
         monkeypatch.setattr(Supervisor, "_died", fail_again)
         system.system.address("supervisor").tell(
-            ChildStopped(at=system.clock.now(), name=[], incarnation=1)  # type: ignore[arg-type]
+            ChildStopped(at=system.clock.now(), name=Unnamable(), incarnation=1)
         )
         abandoned: list[int] = []
         assert system.run(abandoned.append) == ExitCode.GAVE_UP
@@ -311,7 +311,7 @@ def test_a_root_that_fails_ends_the_process() -> None:
     with threads(PATIENT, "a") as system:
         system.escalate = heard.append
         system.system.address("supervisor").tell(
-            ChildStopped(at=system.clock.now(), name=[], incarnation=1)  # type: ignore[arg-type]
+            ChildStopped(at=system.clock.now(), name=Unnamable(), incarnation=1)
         )
         assert system.run() == ExitCode.GAVE_UP
-    assert heard == ["the supervisor failed: TypeError: unhashable type: 'list'"]
+    assert heard == ["the supervisor failed: ValueError: no name"]

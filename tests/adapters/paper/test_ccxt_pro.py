@@ -16,6 +16,8 @@ from tests.adapters.paper.serving import Running, running
 
 pro: Any = pytest.importorskip("ccxt.pro")
 INVERSE, LINEAR = "BTC/USD:BTC", "ETH/USDC:USDC"
+# ccxt asks aiohttp for something that newer Pythons do by themselves, and aiohttp says so.
+pytestmark = pytest.mark.filterwarnings("ignore:enable_cleanup_closed:DeprecationWarning")
 
 
 @pytest.fixture(scope="module")
