@@ -86,6 +86,7 @@ class Guardian(Actor):
                 instrument,
                 label=step.order.label,
                 contracts=step.contracts + step.order.filled_contracts,
+                valid_until_ms=self._venue.server_now_ms() + VALID_MS,
                 trigger_price=step.order.trigger_price,
             ).order
         self._placed(order)

@@ -145,12 +145,15 @@ class Venue(Protocol):
         *,
         label: str,
         contracts: int,
+        valid_until_ms: int,
         price: Decimal | None = None,
         trigger_price: Decimal | None = None,
     ) -> Placement:
         """Sets absolute values; ``contracts`` is the new total including what is filled.
 
         ``label`` is the order's own: that of an entry passes the entry lock, as `place` does.
+        After ``valid_until_ms`` (server time) the engine does not begin on it any more: an edit
+        that was given up must not undo a later one.
         """
         ...
 

@@ -11,6 +11,8 @@ from domain.instruments import Instrument
 from domain.steps import BracketPolicy, Step
 from domain.trade import Line
 
+VALID_MS = 1_500
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
@@ -24,6 +26,13 @@ class Surroundings:
     emit: Callable[..., Any]
     execution: Address
     wake_by: Callable[[float], None]
+
+    def valid_until_ms(self) -> int:
+        """Until when (server time) the venue may begin on what is sent now, entries excepted.
+
+        Longer than a round trip, shorter than it takes until a lost request is looked into.
+        """
+        return self.venue.server_now_ms() + VALID_MS
 
 
 def needs_login(error: Exception) -> bool:

@@ -14,7 +14,7 @@ from actors.trade_patience import Patience
 from actors.trade_record import RecordKeeper
 from domain import outcomes, venue_codes
 from domain.labels import Role
-from domain.orders import Placement
+from domain.orders import Order, Placement
 from domain.reports import apply_fills, apply_order
 from domain.steps import Step
 from domain.trade import ExitReason, Line, Trade
@@ -29,7 +29,8 @@ def _place_of(trade: Trade, line: Line) -> Decimal:
 class Edits:
     """Takes the steps that edit, on the record in ``keeper``; each says whether to go on at once.
 
-    ``unknown`` tells of an outcome nobody knows, ``log_in`` renews a refused session.
+    ``unknown`` tells of an outcome nobody knows, ``not_as_asked`` takes an order away that came
+    back as another one, ``log_in`` renews a refused session.
     """
 
     def __init__(
@@ -39,15 +40,18 @@ class Edits:
         patience: Patience,
         *,
         unknown: Callable[[Line, str, Exception], None],
+        not_as_asked: Callable[[Line, Order, str], None],
         log_in: Callable[[], None],
     ) -> None:
         self._keeper = keeper
+        self._around = around
         self._instrument = around.instrument
         self._policy = around.policy
         self._clock = around.clock
         self._log = around.log
         self._patience = patience
         self._unknown = unknown
+        self._not_as_asked = not_as_asked
         self._log_in = log_in
 
     def resize(self, step: Step) -> bool:
@@ -73,6 +77,7 @@ class Edits:
             self._instrument,
             label=trade.label(line),
             contracts=step.contracts,
+            valid_until_ms=self._around.valid_until_ms(),
             price=trade.plan.target_price if line.role is Role.TARGET else None,
             trigger_price=_place_of(trade, line) if line.role is Role.STOP else None,
         )
@@ -88,6 +93,10 @@ class Edits:
 
     def _was_resized(self, step: Step, line: Line, placement: Placement) -> None:
         self._heard(placement)
+        if line.role is Role.TARGET and not placement.order.reduce_only:
+            # A stop that loses the flag is found unsound, and replaced, by whoever hears of it.
+            self._not_as_asked(line, placement.order, "not reduce-only")
+            return
         if placement.order.state.is_live and placement.order.contracts < step.contracts:
             # The venue holds less than we think: asking again at once would only repeat it.
             granted = Rejected(0, f"only {placement.order.contracts} granted")

@@ -32,7 +32,6 @@ LISTEN_SECONDS = 0.05
 """How long news of an order with unknown outcome is given before the venue is asked."""
 LOG_IN_SECONDS = 3.0
 LOG_IN_AGAIN_SECONDS = 5.0
-PROTECT_VALID_MS = 1_500
 
 
 class StepTaker:
@@ -61,6 +60,7 @@ class StepTaker:
             around,
             self._patience,
             unknown=self._outcome_unknown,
+            not_as_asked=self._accepted_something_else,
             log_in=self._log_in_again,
         )
         self._steps: Mapping[Do, Callable[[Step], bool]] = {
@@ -98,7 +98,7 @@ class StepTaker:
         is_entry = role is Role.ENTRY
         valid_until = self._keeper.trade.plan.valid_until_ms
         if not is_entry:
-            valid_until = self._venue.server_now_ms() + PROTECT_VALID_MS
+            valid_until = self._around.valid_until_ms()
         line = Line(
             role=role,
             attempt=self._keeper.trade.next_attempt(role),

@@ -101,16 +101,24 @@ def _add_trigger(params: dict[str, Any], request: OrderRequest) -> None:
 
 
 def of_edit(
-    order_id: str, amount: Decimal, price: Decimal | None, trigger_price: Decimal | None
+    order_id: str,
+    amount: Decimal,
+    *,
+    reduce_only: bool,
+    valid_until_ms: int,
+    price: Decimal | None,
+    trigger_price: Decimal | None,
 ) -> dict[str, Any]:
     """Params of ``private/edit``: absolute values.
 
-    ``post_only`` is explicit here too, for the same doubt about its default, except on waiting
-    children, where the venue refuses the word.
+    Both flags are explicit: the schema of ``private/edit`` states defaults (``post_only`` true,
+    ``reduce_only`` false), and does not say that an order keeps its own. Not on waiting children:
+    there the venue refuses the one word, and the other follows it.
     """
     params: dict[str, Any] = {"order_id": order_id, "amount": amount}
     if not is_waiting_child(order_id):
-        params["post_only"] = False
+        params |= {"post_only": False, "reduce_only": reduce_only}
+    params["valid_until"] = valid_until_ms
     if price is not None:
         params["price"] = price
     if trigger_price is not None:

@@ -65,6 +65,7 @@ class DeribitVenue(VenueReads):
         *,
         label: str,
         contracts: int,
+        valid_until_ms: int,
         price: Decimal | None = None,
         trigger_price: Decimal | None = None,
     ) -> Placement:
@@ -73,12 +74,17 @@ class DeribitVenue(VenueReads):
         Raises:
             ValueError: an order that is not ours by its label.
         """
-        gate = self._admit(adds_risk=params.is_entry(label))
-        amount = instrument.amount(contracts)
-        reply = self._order(
-            "private/edit", params.of_edit(order_id, amount, price, trigger_price), gate
+        is_entry = params.is_entry(label)
+        gate = self._admit(adds_risk=is_entry)
+        wanted = params.of_edit(
+            order_id,
+            instrument.amount(contracts),
+            reduce_only=not is_entry,
+            valid_until_ms=valid_until_ms,
+            price=price,
+            trigger_price=trigger_price,
         )
-        return parse.placement(reply, instrument)
+        return parse.placement(self._order("private/edit", wanted, gate), instrument)
 
     def _order(self, method: str, arguments: Mapping[str, Any], gate: Gate | None) -> Any:
         """Sends it once. Too late for the venue may mean that we have its clock wrong.

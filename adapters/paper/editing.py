@@ -47,11 +47,13 @@ def edit(engine: Engine, order: OrderRecord, change: Change) -> list[TradeRecord
     return _edit_resting(engine, order, change, contracts)
 
 
-def _flags(order: OrderRecord, change: Change) -> OrderRecord:
+def _flags(engine: Engine, order: OrderRecord, change: Change) -> OrderRecord:
     """The order with the new flags, as a copy to check before anything is changed."""
+    keeps = engine.switches.edit_without_reduce_only == "keeps" or order.is_secondary_oto
+    left_out = order.reduce_only and keeps
     return replace(
         order,
-        reduce_only=order.reduce_only if change.reduce_only is None else change.reduce_only,
+        reduce_only=left_out if change.reduce_only is None else change.reduce_only,
         post_only=order.post_only if change.post_only is None else change.post_only,
         reject_post_only=(
             order.reject_post_only if change.reject_post_only is None else change.reject_post_only
@@ -74,7 +76,7 @@ def _edit_child(
     """A waiting child: ticks are checked, the market is not."""
     if change.post_only is not None:
         raise invalid("post_only", "post_only not allowed for secondary orders")
-    wanted = _flags(order, change)
+    wanted = _flags(engine, order, change)
     wanted.contracts = contracts
     wanted.price = _new_limit(order, change)
     if change.trigger_price is not None and order.trigger_price is not None:
@@ -97,7 +99,7 @@ def _new_limit(order: OrderRecord, change: Change) -> Decimal | None:
 def _edit_trigger(
     engine: Engine, order: OrderRecord, change: Change, contracts: int
 ) -> list[TradeRecord]:
-    wanted = _flags(order, change)
+    wanted = _flags(engine, order, change)
     wanted.contracts = contracts
     wanted.price = _new_limit(order, change)
     if order.order_type is not OrderType.TRAILING_STOP:
@@ -117,7 +119,7 @@ def _new_offset(order: OrderRecord, offset: Decimal) -> None:
 def _edit_resting(
     engine: Engine, order: OrderRecord, change: Change, contracts: int
 ) -> list[TradeRecord]:
-    wanted = _flags(order, change)
+    wanted = _flags(engine, order, change)
     wanted.contracts = contracts
     if change.price is not None:
         price = placing.within_band(engine, order.instrument, order.side, change.price)

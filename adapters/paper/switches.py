@@ -36,6 +36,7 @@ class Switches:
     fired_stop_of_a_pair: Literal["works", "vanishes"] = "works"
 
     post_only_default: bool = False
+    edit_without_reduce_only: Literal["keeps", "drops"] = "keeps"
     market_orders_shown_as: Literal["market", "limit"] = "market"
     market_time_in_force: Literal["default", "refuse"] = "default"
     beyond_band: Literal["refuse", "clamp"] = "refuse"

@@ -1,6 +1,8 @@
 """The stop follows the price: to break-even, behind it, and never with a gap."""
 
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from actors.messages.trading import (
     StopMoveFailed,
     TradeClosed,
 )
+from adapters.paper.errors import VenueError
 from adapters.paper.records import OrderRecord
 from simulation.daemon import default_plan
 from simulation.venue import Fate, Refusal
@@ -69,6 +72,31 @@ def test_a_stop_follows_the_price_up_and_never_down(stage: Stage, *, is_linked: 
     assert not scene.events(EmergencyBegan)
     scene.run(2)
     scene.settled()
+    scene.judge()
+
+
+def test_an_edit_that_comes_late_undoes_no_later_one(stage: Stage) -> None:
+    """A connection that was half open delivers what it took: the bound of that edit has passed."""
+    scene, trade_id = begin(stage, trail=Decimal(500))
+    late: list[dict[str, Any]] = []
+
+    def hold_the_first(method: str, params: Mapping[str, Any]) -> Fate | None:
+        if method != EDIT or late:
+            return None
+        late.append(dict(params))
+        return Fate.REQUEST_LOST
+
+    scene.market.faults = hold_the_first
+    scene.market.move(btc_usd=101_000)
+    scene.run(4)
+    assert at(scene, trade_id) == 100_500
+    scene.market.move(btc_usd=101_400)
+    scene.run(4)
+    assert at(scene, trade_id) == 100_900
+    with pytest.raises(VenueError) as refused:
+        scene.market.ask(EDIT, **late[0])
+    assert refused.value.code == 13888
+    assert at(scene, trade_id) == 100_900
     scene.judge()
 
 

@@ -1,6 +1,7 @@
 """Entries that fill in parts, books that are too thin, and orders that hang at the band."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -55,6 +56,28 @@ def test_a_stop_grows_with_every_part_that_fills_and_so_does_the_target(
     assert len(scene.events(EntryFilled)) >= 3
     assert len(scene.orders(trade_id, Role.STOP)) == 1
     assert scene.naked.longest() < 0.1
+    scene.settled()
+
+
+def test_a_target_that_loses_its_flag_in_an_edit_does_not_stay(stage: Stage) -> None:
+    """Beside a stop that fires first it would open the other way round: it is placed anew."""
+    scene = thin(stage)
+    trade_id = limit_entry(scene)
+    scene.run(1)
+    dip(scene)
+    scene.run(2)
+    (first,) = (x for x in scene.live(trade_id) if ".tp." in x.label)
+
+    def lose_it(params: dict[str, Any]) -> dict[str, Any]:
+        is_target = params.get("order_id") == first.order_id and "amount" in params
+        return {**params, "reduce_only": False} if is_target else params
+
+    scene.market.garble = lose_it
+    dip(scene)
+    scene.run(4)
+    assert first.state is OrderState.CANCELLED
+    (target,) = (x for x in scene.live(trade_id) if ".tp." in x.label)
+    assert (target.contracts, target.reduce_only) == (scene.position(), True)
     scene.settled()
 
 

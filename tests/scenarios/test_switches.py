@@ -22,6 +22,7 @@ WAYS = (
     "oco_closes_on=fill",
     "oco_cancel=leaves_other",
     "post_only_default=True",
+    "edit_without_reduce_only=drops",
     "market_orders_shown_as=limit",
     "beyond_band=clamp",
     "halted_takes_cancels=True",

@@ -121,9 +121,15 @@ def test_a_trade_from_entry_to_flat(client: Client) -> None:
     assert position.contracts == 5
     higher = instrument.floor_price(mark * Decimal("0.92"))
     moved = venue.edit(
-        stop.order_id, instrument, label=stop.label, contracts=5, trigger_price=higher
+        stop.order_id,
+        instrument,
+        label=stop.label,
+        contracts=5,
+        valid_until_ms=venue.server_now_ms() + 5000,
+        trigger_price=higher,
     ).order
     assert (moved.order_id, moved.trigger_price) == (stop.order_id, higher)
+    assert moved.reduce_only
 
     assert venue.close_position(instrument.name).order.filled_contracts == 5
     assert venue.positions() == ()

@@ -252,7 +252,7 @@ def test_an_order_is_sent_once(bench: Bench, failure: Exception) -> None:
     bench.both("private/close_position", failure)
     for send in (
         lambda: bench.venue.place(entry()),
-        lambda: bench.venue.edit("1", BTC, label=SL, contracts=1),
+        lambda: bench.venue.edit("1", BTC, label=SL, contracts=1, valid_until_ms=9),
         lambda: bench.venue.close_position(BTC.name),
     ):
         with pytest.raises(type(failure)):
@@ -315,22 +315,24 @@ def test_being_throttled_empties_the_budget(bench: Bench) -> None:
 
 
 def test_an_edit_sets_absolute_values(bench: Bench) -> None:
-    """Total amount and new prices; post_only is said, except where the venue refuses the word."""
+    """Total amount, new prices, a bound; flags are said, except where the venue refuses them."""
     bench.stream.answer("private/edit", placed())
     prices = {"trigger_price": Decimal(95500), "price": Decimal(1)}
-    bench.venue.edit("SLMS-1", BTC, label=SL, contracts=12, **prices)
-    bench.venue.edit("SLMS-1", BTC, label=SL, contracts=13)
-    bench.venue.edit("ETH-OTO-1", BTC, label=SL, contracts=13)
+    flags = {"post_only": False, "reduce_only": True}
+    bench.venue.edit("SLMS-1", BTC, label=SL, contracts=12, valid_until_ms=7, **prices)
+    bench.venue.edit("SLMS-1", BTC, label=SL, contracts=13, valid_until_ms=8)
+    bench.venue.edit("ETH-OTO-1", BTC, label=SL, contracts=13, valid_until_ms=9)
     assert [params for _, params in bench.stream.calls] == [
         {
             "order_id": "SLMS-1",
             "amount": Decimal(120),
-            "post_only": False,
+            "valid_until": 7,
             "price": Decimal(1),
             "trigger_price": Decimal(95500),
+            **flags,
         },
-        {"order_id": "SLMS-1", "amount": Decimal(130), "post_only": False},
-        {"order_id": "ETH-OTO-1", "amount": Decimal(130)},
+        {"order_id": "SLMS-1", "amount": Decimal(130), "valid_until": 8, **flags},
+        {"order_id": "ETH-OTO-1", "amount": Decimal(130), "valid_until": 9},
     ]
 
 
@@ -339,15 +341,15 @@ def test_an_edit_of_an_entry_stops_at_the_lock(bench: Bench) -> None:
     bench.both("private/edit", placed())
     bench.venue.lock_entries("kill switch")
     with pytest.raises(NotSent, match="kill switch"):
-        bench.venue.edit("1", BTC, label="bw.t1.entry.1", contracts=20)
-    bench.venue.edit("SLMS-1", BTC, label=SL, contracts=13)
+        bench.venue.edit("1", BTC, label="bw.t1.entry.1", contracts=20, valid_until_ms=9)
+    bench.venue.edit("SLMS-1", BTC, label=SL, contracts=13, valid_until_ms=9)
     assert [params["order_id"] for _, params in bench.sent()] == ["SLMS-1"]
 
 
 def test_what_is_not_ours_by_its_label_is_not_edited(bench: Bench) -> None:
     """A mistake in the code, found before a byte leaves."""
     with pytest.raises(ValueError, match="no label of ours"):
-        bench.venue.edit("1", BTC, label="by hand", contracts=1)
+        bench.venue.edit("1", BTC, label="by hand", contracts=1, valid_until_ms=9)
     assert bench.sent() == []
 
 

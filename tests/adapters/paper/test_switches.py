@@ -114,6 +114,17 @@ def test_post_only_when_it_is_left_out(default: bool, filled: int) -> None:
     assert now["filled_amount"] == 100
 
 
+@pytest.mark.parametrize(("rule", "kept"), [("keeps", True), ("drops", False)])
+def test_an_edit_that_leaves_reduce_only_out(rule: str, kept: bool) -> None:
+    """The order keeps the flag or loses it; said again it is kept either way."""
+    bench = Bench(edit_without_reduce_only=rule)
+    bench.buy(100)
+    for order in (bench.stop(10, 90_000), bench.sell(10, price=109_000, reduce_only=True)["order"]):
+        edit = {"order_id": order["order_id"], "amount": 20}
+        assert bench.call("edit", **edit, reduce_only=True)["order"]["reduce_only"]
+        assert bench.call("edit", **edit)["order"]["reduce_only"] is kept
+
+
 @pytest.mark.parametrize(("shown", "original"), [("market", None), ("limit", "market")])
 def test_what_a_market_order_is_listed_as(shown: str, original: str | None) -> None:
     """Both were seen."""
