@@ -18,6 +18,7 @@ from actors.messages.book import KillState
 from actors.ports import NotSent, OutcomeUnknown, Rejected
 from adapters.clock import SystemClock, SystemEntropy
 from adapters.deribit.connect import connect
+from adapters.deribit.session import DeribitSession
 from adapters.storage.book import open_book
 from adapters.storage.journal import DayJournal
 from adapters.storage.lock import AlreadyRunning, InstanceLock
@@ -67,7 +68,7 @@ def _directly(settings: Settings, wait: float) -> tuple[bool, list[str]]:
         venue, session = connect(login_of(settings), clock, lambda _: None, settings.instruments)
         stack.callback(session.close)
         try:
-            session.open(())
+            lines += _opened(session)
             catalogue = venue.instruments()
         except (NotSent, Rejected, OutcomeUnknown, OSError) as error:
             text = without_secrets(str(error))
@@ -89,6 +90,16 @@ def _directly(settings: Settings, wait: float) -> tuple[bool, list[str]]:
                 lines.append(f"NOT {left or 'VERIFIED FLAT'} ({reason}). Run it again.")
                 return False, lines
             clock.sleep(Flattening.pause)
+
+
+def _opened(session: DeribitSession) -> list[str]:
+    """Over the websocket, and where that is not to be had over HTTP alone: no news is needed."""
+    try:
+        session.open(())
+    except (NotSent, OutcomeUnknown) as error:
+        session.open_over_http()
+        return [f"Over HTTP, without the websocket: {without_secrets(str(error))}."]
+    return []
 
 
 def _recorded(settings: Settings, clock: SystemClock, stack: ExitStack) -> str:

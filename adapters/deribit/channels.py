@@ -28,6 +28,8 @@ _T = TypeVar("_T")
 CHANGES = "user.changes.any.any.raw"
 PORTFOLIO = "user.portfolio.any"
 PLATFORM = "platform_state"
+TICKER = "ticker."
+"""What the channels of prices begin with."""
 
 
 def account_channels() -> tuple[str, ...]:
@@ -37,7 +39,7 @@ def account_channels() -> tuple[str, ...]:
 
 def ticker_channel(instrument_name: str) -> str:
     """Prices of one instrument, every 100 ms."""
-    return f"ticker.{instrument_name}.100ms"
+    return f"{TICKER}{instrument_name}.100ms"
 
 
 def market_channels(instrument_name: str) -> tuple[str, ...]:

@@ -138,12 +138,21 @@ def account(wire: Wire) -> Account:
 
 @readable
 def rates(wire: Wire) -> Rates | None:
-    """The account's ``limits``; None for the per-currency form, whose shape is not documented."""
+    """The account's ``limits``; None for the per-currency form, whose shape is not documented.
+
+    What is traded here falls under the limit of ``perpetuals`` where there is one, and always
+    under the total's ("Rate limits" article): the stricter of both holds.
+    """
     if wire.get("limits_per_currency") is not False:
         return None
     matching = wire["matching_engine"]
+    trading = matching["trading"]
+    stated = [_rate(trading[group]) for group in ("total", "perpetuals") if group in trading]
     return Rates(
-        matching=_rate(matching["trading"]["total"]),
+        matching=Rate(
+            per_second=min(each.per_second for each in stated),
+            burst=min(each.burst for each in stated),
+        ),
         mass_cancel=_rate(matching["cancel_all"]),
         other=_rate(wire["non_matching_engine"]),
     )

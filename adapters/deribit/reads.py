@@ -8,7 +8,7 @@ from actors.ports import Clock, Rejected
 from adapters.deribit import parse, parse_market, wire
 from adapters.deribit.catalogue import Catalogue
 from adapters.deribit.errors import Unreadable
-from adapters.deribit.limits import Limiter
+from adapters.deribit.limits import Limiter, Rates
 from adapters.deribit.router import Router
 from adapters.deribit.server_clock import ServerClock
 from adapters.deribit.tally import Tally
@@ -172,7 +172,7 @@ class VenueReads:
         return tuple(one for one in accounts if one.equity != 0)
 
     def _adopt_limits(self, rows: list[Any]) -> None:
-        """Takes the account's own limits; unreadable ones leave the present, lower ones."""
+        """Takes the account's own limits; unreadable ones are the lowest of the venue's tiers."""
         stated = next((row["limits"] for row in rows if wire.as_object(row).get("limits")), None)
         if stated is None:
             return
@@ -180,9 +180,8 @@ class VenueReads:
             rates = parse_market.rates(stated)
         except Unreadable as exc:
             self.skipped.note("limits", str(exc))
-            return
-        if rates is not None:
-            self._limiter.update(rates)
+            rates = None
+        self._limiter.update(rates or Rates())
 
     def funding(self, currency: str, start_ms: int, end_ms: int) -> tuple[Funding, ...]:
         """What was booked as funding in that time, oldest first; whole, or an exception."""

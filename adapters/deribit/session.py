@@ -1,11 +1,12 @@
 """The logged-in connection: log-in, refresh, heartbeat, subscriptions. Its only user is Auth."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from actors.ports import Credentials, NotSent, OutcomeUnknown, Rejected
 from adapters.deribit import wire
+from adapters.deribit.channels import TICKER
 from adapters.deribit.errors import Throttled, Unreadable
 from adapters.deribit.http import HttpRpc
 from adapters.deribit.server_clock import ServerClock
@@ -78,6 +79,16 @@ class DeribitSession:
             raise
         return credentials
 
+    def open_over_http(self) -> Credentials:
+        """Logs in over HTTP alone and compares the clocks: for who needs no news.
+
+        Raises:
+            NotSent, Rejected, OutcomeUnknown: no log-in, or no time of the venue.
+        """
+        credentials = self._log_in(self._http)
+        self._compare_clocks(self._http)
+        return credentials
+
     def _keep_fallback_alive(self) -> None:
         """Logs in over HTTP when it has no token, or an old one, and the stream does not log in.
 
@@ -125,8 +136,16 @@ class DeribitSession:
 
     def server_time_ms(self) -> int:
         """The venue's time; the server clock is set by it."""
-        sent_ms = self._server_clock.local_ms()
-        reply = self._call("public/get_time", {})
+        return self._compare_clocks(self._stream)
+
+    def _compare_clocks(self, rpc: WebSocketRpc | HttpRpc) -> int:
+        sent_ms = 0
+
+        def note_the_time() -> None:
+            nonlocal sent_ms
+            sent_ms = self._server_clock.local_ms()
+
+        reply = self._call("public/get_time", {}, rpc, note_the_time)
         try:
             server_ms = wire.integer(reply)
         except ValueError as exc:
@@ -134,20 +153,30 @@ class DeribitSession:
         self._server_clock.measured(server_ms, sent_ms, self._server_clock.local_ms())
         return server_ms
 
-    def _call(self, method: str, params: Mapping[str, Any]) -> Any:
+    def _call(
+        self,
+        method: str,
+        params: Mapping[str, Any],
+        rpc: WebSocketRpc | HttpRpc | None = None,
+        on_try: Callable[[], None] = lambda: None,
+    ) -> Any:
         """What may be asked twice: one lost reply does not cost the connection, nor much time.
 
-        Before a session is open nobody acts, so the first wait is short.
+        Before a session is open nobody acts, so the first wait is short. ``on_try`` is called
+        before each try: the venue's time is compared with when that very request left.
         """
+        rpc = rpc or self._stream
         *brisk, last = (share * self._timeout for share in TRIES)
         for timeout in brisk:
+            on_try()
             try:
-                return self._stream.call(method, params, timeout=timeout)
+                return rpc.call(method, params, timeout=timeout)
             except Throttled:
                 raise
             except OutcomeUnknown:
                 pass
-        return self._stream.call(method, params, timeout=last)
+        on_try()
+        return rpc.call(method, params, timeout=last)
 
     def _grant(self) -> Mapping[str, Any]:
         return {
@@ -198,10 +227,17 @@ class DeribitSession:
         return credentials
 
     def _subscribe(self, channels: Sequence[str]) -> None:
-        """The venue leaves out what it does not know, without an error."""
+        """The venue leaves out what it does not know, without an error.
+
+        Of prices it may: an instrument that is listed no more is told of by who reads the
+        catalogue, and must not take the news of all others away.
+        """
+        if not channels:
+            return
         accepted = self._call("private/subscribe", {"channels": list(channels)})
         names = wire.as_list(accepted) or []
-        missing = {name.lower() for name in channels} - {str(name).lower() for name in names}
+        needed = {name.lower() for name in channels if not name.startswith(TICKER)}
+        missing = needed - {str(name).lower() for name in names}
         if missing:
             raise OutcomeUnknown(f"not subscribed: {', '.join(sorted(missing))}")
 

@@ -100,8 +100,14 @@ class DeribitVenue(VenueReads):
             raise
 
     def _measure_clock(self) -> None:
-        sent_ms = self._server_clock.local_ms()
-        reply = self._router.repeat("public/get_time", {}, self._limiter.read)
+        sent_ms = 0
+
+        def admit() -> None:  # before each try: the reply is of the last one
+            nonlocal sent_ms
+            self._limiter.read()
+            sent_ms = self._server_clock.local_ms()
+
+        reply = self._router.repeat("public/get_time", {}, admit)
         try:
             server_ms = wire.integer(reply)
         except ValueError as exc:

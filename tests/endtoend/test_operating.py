@@ -11,6 +11,8 @@ import pytest
 from tests.commands.running import Ran, run
 from tests.endtoend.bulwark import Bot, Exchange, at_exchange, free_port, market
 
+NOWHERE = "ws://127.0.0.1:1/ws/api/v2"
+
 
 class Operated:
     """A bot that trades by hand only, and a person at the command line of its folder."""
@@ -116,8 +118,12 @@ def test_a_direct_kill_beside_a_living_daemon_says_what_it_cannot(night: Operate
     assert "Verified flat" in ran.output
 
 
-def test_without_a_daemon_the_direct_kill_works_and_lasts(tmp_path: Path) -> None:
-    """kill -9 with an open trade; closed without the daemon; the next start stays killed."""
+@pytest.mark.parametrize("has_websocket", [True, False])
+def test_without_a_daemon_the_direct_kill_works_and_lasts(
+    tmp_path: Path, *, has_websocket: bool
+) -> None:
+    """kill -9 with an open trade; closed without the daemon, and without a websocket where there
+    is none; the next start stays killed."""
     with market(tmp_path / "exchange") as exchange:
         operated = Operated(tmp_path / "bot", exchange)
         with operated.bot as bot:
@@ -131,9 +137,16 @@ def test_without_a_daemon_the_direct_kill_works_and_lasts(tmp_path: Path) -> Non
         assert gone.code == 1
         assert "The daemon is not running" in gone.errors
         assert "kill --direct" in gone.errors
+        usual = operated.settings
+        if not has_websocket:
+            plain = f"http://127.0.0.1:{exchange.port}/api/v2"
+            nowhere = {"DERIBIT_HTTP_URL": plain, "DERIBIT_WS_URL": NOWHERE}
+            operated.settings = {**usual, **nowhere}
         killed = operated.say("kill", "--direct")
+        operated.settings = usual
         assert killed.code == 0, killed
         assert "on disk" in killed.output
+        assert ("without the websocket" in killed.output) is not has_websocket
         assert "Verified flat" in killed.output
         with Bot(tmp_path / "bot", operated.settings) as again:
             assert again.ready()["mode"] == "killed"

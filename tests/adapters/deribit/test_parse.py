@@ -13,7 +13,7 @@ from adapters.deribit.limits import Rate, Rates
 from domain.instruments import Kind
 from domain.orders import OrderState, OrderType, Side, TriggerBy
 from tests.adapters.deribit import wires
-from tests.adapters.deribit.wires import BTC, LINEAR
+from tests.adapters.deribit.wires import BTC, LIMITS, LINEAR
 
 
 def test_a_limit_order_in_contracts() -> None:
@@ -249,12 +249,17 @@ def test_an_account_to_the_last_digit() -> None:
 
 
 def test_rate_limits_of_the_account() -> None:
-    """The common shape is adopted, the per-currency one is left alone, nonsense is refused."""
-    assert parse_market.rates(wires.LIMITS) == Rates(
+    """The common shape is adopted, the stricter group counts, nonsense is refused."""
+    assert parse_market.rates(LIMITS) == Rates(
         matching=Rate(per_second=10, burst=30),
         mass_cancel=Rate(per_second=6, burst=21),
         other=Rate(per_second=40, burst=200),
     )
+    trading = {"total": {"rate": 100, "burst": 150}, "perpetuals": {"rate": 10, "burst": 20}}
+    matching = LIMITS["matching_engine"] | {"trading": trading}
+    stricter = parse_market.rates(LIMITS | {"matching_engine": matching})
+    assert stricter is not None
+    assert stricter.matching == Rate(per_second=10, burst=20)
     assert parse_market.rates({"limits_per_currency": True}) is None
     with pytest.raises(OutcomeUnknown):
-        parse_market.rates(wires.LIMITS | {"non_matching_engine": {"rate": 0, "burst": 1}})
+        parse_market.rates(LIMITS | {"non_matching_engine": {"rate": 0, "burst": 1}})

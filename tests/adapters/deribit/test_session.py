@@ -109,6 +109,49 @@ def test_a_channel_left_out_is_an_error(exchange: Exchange, accepted: Any) -> No
     assert exchange.lost == []
 
 
+def test_prices_left_out_take_no_news_away(exchange: Exchange) -> None:
+    """An instrument that is listed no more has no ticker; the account's news go on."""
+    exchange.answers["private/subscribe"] = list(CHANNELS)
+    exchange.session.open((*CHANNELS, "ticker.GONE-PERPETUAL.100ms"))
+    assert exchange.stream.is_connected
+
+
+def test_without_channels_nothing_is_subscribed(exchange: Exchange) -> None:
+    """What the venue makes of an empty list is nowhere written."""
+    exchange.session.open(())
+    assert "private/subscribe" not in exchange.methods()
+
+
+def test_http_alone_is_a_session_too(exchange: Exchange) -> None:
+    """For who closes everything while no websocket is to be had: a token, and the venue's time."""
+    exchange.stream._url = "ws://127.0.0.1:1/"
+    with pytest.raises(NotSent):
+        exchange.session.open(())
+    exchange.log.clear()
+    exchange.session.open_over_http()
+    assert exchange.methods() == ["public/auth", "public/get_time"]
+    assert exchange.server_clock.now_ms() == 1767225600000
+    exchange.http.call("private/x", {}, timeout=5)
+    assert exchange.http_server.headers[-1]["Authorization"].startswith("Bearer canary-access-")
+
+
+def test_a_lost_reply_does_not_put_the_clock_wrong(exchange: Exchange) -> None:
+    """The venue's time is compared with when the request left that was answered."""
+    exchange.session.open(())
+    exchange.answers["public/get_time"] = (10040, "retry")
+    before, told = exchange.server_clock.now_ms(), exchange.respond
+
+    def respond(request: dict[str, Any]) -> str:
+        answer = told(request)
+        exchange.clock.seconds += 2.0  # so long the first was waited for
+        exchange.answers["public/get_time"] = before + 2_000
+        return answer
+
+    exchange.respond = respond  # type: ignore[method-assign]
+    exchange.session.server_time_ms()
+    assert abs(exchange.server_clock.now_ms() - (before + 2_000)) <= 1_000
+
+
 def test_refreshing_spends_the_token_over_the_stream(exchange: Exchange) -> None:
     """While connected the renewal goes over the websocket, and HTTP gets the new token."""
     first = exchange.session.open(())

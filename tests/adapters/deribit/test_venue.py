@@ -602,13 +602,17 @@ def test_accounts_without_equity_are_left_out_and_limits_adopted(bench: Bench) -
     assert bench.venue.budget_left() == 28
 
 
-@pytest.mark.parametrize("limits", [None, {}, {"limits_per_currency": True}, 7])
-def test_odd_limits_leave_the_present_ones(bench: Bench, limits: Any) -> None:
-    """Limits we cannot read never make the account unreadable."""
-    rows = [wires.account(limits=limits)]
-    bench.stream.answer("private/get_account_summaries", {"summaries": rows})
-    assert len(bench.venue.accounts()) == 1
-    assert bench.venue.budget_left() == 18
+@pytest.mark.parametrize(
+    ("limits", "left"), [(None, 28), ({}, 28), ({"limits_per_currency": True}, 18), (7, 18)]
+)
+def test_odd_limits_are_taken_for_the_lowest(bench: Bench, limits: Any, left: int) -> None:
+    """Limits we cannot read never make the account unreadable; those left out are unchanged."""
+    rows = [wires.account(limits=wires.LIMITS)], [wires.account(limits=limits)]
+    answers = deque({"summaries": each} for each in rows)
+    bench.stream.answer("private/get_account_summaries", answers)
+    assert [len(bench.venue.accounts()) for _ in rows] == [1, 1]
+    bench.clock.seconds += 100
+    assert bench.venue.budget_left() == left
 
 
 def test_the_catalogue_keeps_perpetuals_and_forgets_none(bench: Bench) -> None:
