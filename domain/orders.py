@@ -212,7 +212,10 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """One currency of the account; all money in that currency."""
+    """One currency of the account; all money in that currency.
+
+    ``shares_collateral``: other currencies of the account stand in for this one's losses.
+    """
 
     currency: str
     equity: Decimal
@@ -224,6 +227,7 @@ class Account:
     session_rpl: Decimal
     session_upl: Decimal
     total_pl: Decimal
+    shares_collateral: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -133,6 +133,7 @@ def account(wire: Wire) -> Account:
         session_rpl=or_zero(get("session_rpl")),
         session_upl=or_zero(get("session_upl")),
         total_pl=or_zero(get("total_pl")),
+        shares_collateral=get("cross_collateral_enabled") is True,
     )
 
 

@@ -18,6 +18,7 @@ from commands.preflight.checks import (
     Result,
     cancel_on_disconnect,
     clock,
+    collateral,
     equity,
     foreign,
     instruments,
@@ -33,6 +34,7 @@ CHECKS = (
     "clock",
     "instruments",
     "equity",
+    "collateral",
     "cancel on disconnect",
     "foreign orders and positions",
 )
@@ -56,6 +58,7 @@ def check(settings: Settings, clock_: Clock) -> list[Result]:
             clock(account),
             instruments(settings, account),
             equity(settings, account),
+            collateral(account),
             cancel_on_disconnect(account),
             foreign(account),
         ]
@@ -86,10 +89,12 @@ def read(settings: Settings, clock_: Clock) -> Account:
         traded = [listed[name] for name in settings.instruments if name in listed]
         # As Risk counts it: what the traded contracts settle in, and nothing beside.
         currencies = {each.settlement_currency for each in traded}
-        total = Decimal(0)
+        total, others = Decimal(0), list[str]()
         for one in venue.accounts():
             if one.currency in currencies:
                 total += one.equity * _index(venue, one.currency)
+            elif one.shares_collateral:
+                others.append(one.currency)
         return Account(
             scope=frozenset(credentials.scope.split()),
             skew_ms=skew,
@@ -98,6 +103,7 @@ def read(settings: Settings, clock_: Clock) -> Account:
             orders=venue.open_orders(),
             positions=venue.positions(),
             ours=ledger(settings.data_folder / "registry.json"),
+            other_collateral=tuple(others),
             unlisted=tuple(name for name in settings.instruments if name not in listed),
         )
     finally:

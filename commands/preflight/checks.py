@@ -41,7 +41,8 @@ class Result:
 class Account:
     """The account as the venue shows it.
 
-    Equity is in USD, of what the traded contracts settle in. ``ours`` are the book's contracts,
+    Equity is in USD, of what the traded contracts settle in; ``other_collateral`` are currencies
+    beside those that would stand in for their losses. ``ours`` are the book's contracts,
     ``unlisted`` the wanted instruments that the venue does not have.
     """
 
@@ -53,6 +54,7 @@ class Account:
     positions: tuple[Position, ...]
     ours: Mapping[str, int]
     unlisted: tuple[str, ...] = ()
+    other_collateral: tuple[str, ...] = ()
 
 
 def green(check: str, found: str) -> Result:
@@ -143,6 +145,19 @@ def equity(settings: Settings, account: Account) -> Result:
     if abs(have - told) <= told * EQUITY_TOLERANCE:
         return green("equity", found)
     return red("equity", found, f"they differ by more than 20 %: INITIAL_EQUITY={have:.0f}")
+
+
+def collateral(account: Account) -> Result:
+    """A loss that another currency makes good does not show in the equity it is measured by."""
+    if not account.other_collateral:
+        return green("collateral", "losses show in the currencies that are traded")
+    others = ", ".join(account.other_collateral)
+    return red(
+        "collateral",
+        f"cross collateral is on: the venue would make losses good out of {others}, and "
+        "MAX_DAILY_LOSS_PCT would not see them",
+        "switch the account to a segregated margin model, or hold only what is traded",
+    )
 
 
 def cancel_on_disconnect(account: Account) -> Result:

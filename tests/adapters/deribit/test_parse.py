@@ -248,6 +248,13 @@ def test_an_account_to_the_last_digit() -> None:
     assert parse_market.account(wires.account()).equity == Decimal("1.000366076123")
 
 
+@pytest.mark.parametrize(("said", "shares"), [(None, False), (False, False), (True, True)])
+def test_an_account_says_whether_others_stand_in_for_it(said: bool | None, shares: bool) -> None:
+    """Not said is no."""
+    changes = {} if said is None else {"cross_collateral_enabled": said}
+    assert parse_market.account(wires.account(**changes)).shares_collateral is shares
+
+
 def test_rate_limits_of_the_account() -> None:
     """The common shape is adopted, the stricter group counts, nonsense is refused."""
     assert parse_market.rates(LIMITS) == Rates(

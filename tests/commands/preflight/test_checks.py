@@ -48,6 +48,12 @@ def is_green(result: Result) -> None:
     assert result.verdict is Verdict.GREEN, result
 
 
+def test_collateral_that_would_hide_a_loss_is_red() -> None:
+    """Cross collateral with money in what is not traded; without it nothing is hidden."""
+    is_green(checks.collateral(account()))
+    is_red(checks.collateral(account(other_collateral=("USDC", "ETH"))), "USDC, ETH", "segregated")
+
+
 def test_each_mistake_in_the_settings_is_a_red_line() -> None:
     """With the setting's name as the fix; secrets are not quoted."""
     with pytest.raises(SettingsInvalid) as caught:
