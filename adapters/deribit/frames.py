@@ -149,10 +149,7 @@ class Frames(websocket.WebSocket):
         if not buffered and not self._poll.poll(self._patience_ms):
             raise WebSocketTimeoutException("nothing received")
         with self._using_socket:
-            try:
-                data = sock.recv(READ_BYTES)
-            except TimeoutError:
-                raise WebSocketTimeoutException("part of a TLS record received") from None
+            data = _decrypted(sock) if isinstance(sock, ssl.SSLSocket) else sock.recv(READ_BYTES)
         if not data:
             raise WebSocketConnectionClosedException("connection ended")
         return data
@@ -163,3 +160,18 @@ class Frames(websocket.WebSocket):
             raise WebSocketConnectionClosedException("socket is closed")
         with self._using_socket:
             return sock.send(data)
+
+
+def _decrypted(sock: ssl.SSLSocket) -> bytes:
+    """What is there whole. The rest of a record is waited for outside the lock, in ``poll``.
+
+    A lost packet in the middle of a large reply would hold up every order until it is repeated.
+    """
+    usual = sock.gettimeout()
+    sock.settimeout(0)
+    try:
+        return sock.recv(READ_BYTES)
+    except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        raise WebSocketTimeoutException("part of a TLS record received") from None
+    finally:
+        sock.settimeout(usual)

@@ -1,0 +1,60 @@
+"""The websocket behind TLS, as the real venue has it."""
+
+import ssl
+import struct
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from adapters.deribit.frames import Frames
+from tests.adapters.deribit.tls import Peer, certify, peer
+
+TEXT = b'{"jsonrpc":"2.0","id":1,"result":"%s"}' % (b"x" * 8_000)
+FRAME = struct.pack("!BBH", 0x81, 126, len(TEXT)) + TEXT
+PATIENCE = 30.0
+"""How long a write may take: much longer than the test waits for anything."""
+
+
+@pytest.fixture
+def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    made = certify(tmp_path)
+    monkeypatch.setenv("WEBSOCKET_CLIENT_CA_BUNDLE", str(made))
+    return made
+
+
+def test_half_a_record_holds_up_no_write(certificate: Path) -> None:
+    """A packet of a large reply is lost: what protects leaves meanwhile, and the reply comes."""
+    was_heard = threading.Event()
+
+    def play(venue: Peer) -> None:
+        record = venue.encrypted(FRAME)
+        venue.put(record[: len(record) // 2])
+        assert venue.read()  # the order
+        was_heard.set()
+        venue.put(record[len(record) // 2 :])
+        venue.read()
+
+    with peer(certificate, play) as url:
+        frames = Frames(tick_seconds=0.05)
+        frames.open(url, connect_timeout=5, write_timeout=PATIENCE)
+        began = time.monotonic()
+        assert frames.receive(1.0) is None
+        assert time.monotonic() - began < PATIENCE / 2
+        frames.send_whole(b"an order")
+        assert was_heard.wait(10)
+        assert frames.receive(10.0) == TEXT
+        frames.send_whole(b"done")
+        frames.shutdown()
+
+
+def test_a_certificate_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+    """Money goes to no stranger."""
+    made = certify(tmp_path)
+
+    def play(venue: Peer) -> None:
+        raise AssertionError(venue)
+
+    with peer(made, play) as url, pytest.raises(ssl.SSLCertVerificationError):
+        Frames(tick_seconds=0.05).open(url, connect_timeout=5, write_timeout=5)
