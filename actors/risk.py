@@ -220,6 +220,7 @@ class Risk(Actor):
                 reason=f"the day's loss is {-result:.2f} USD, the limit {limit:.2f} USD",
                 result_usd=result,
                 limit_usd=limit,
+                day=day.day,
             )
 
     def _end_kill_of_another_day(self, day: DayBaseline) -> None:

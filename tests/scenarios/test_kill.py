@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from actors.kernel import Actor
-from actors.messages.book import DiskRecovered
+from actors.messages.book import ClearKill, DiskRecovered
 from actors.messages.risk import DayBegan, Denied, KillRequested
 from actors.messages.trading import (
     FlatVerified,
+    GetExecution,
     KillSwitchActivated,
     KillSwitchReset,
     NotFlatYet,
@@ -21,14 +22,16 @@ from actors.messages.trading import (
     TradeAccepted,
     TradeClosed,
 )
+from actors.registry import Registry
 from actors.trade import TradeActor
 from domain.labels import Role
 from domain.orders import OrderState
 from domain.risk import Reason
 from simulation.daemon import DEFAULT_LIMITS, default_plan
+from simulation.runtime import EPOCH
 from simulation.venue import Fate, Refusal
 from tests.scenarios.conftest import Stage
-from tests.scenarios.scene import BTC, ETH, LINEAR, PLACE, Once, Scene
+from tests.scenarios.scene import BTC, ETH, LINEAR, PLACE, Once, Scene, Spell, poisonable
 
 SEEDS = range(4)
 SMALL = {"BTC": Decimal(1), "ETH": Decimal(10), "USDC": Decimal(10_000)}
@@ -286,9 +289,98 @@ def test_a_kill_on_a_full_disk_kills_all_the_same(stage: Stage) -> None:
     assert scene.wait(Ready).mode == "killed"
 
 
-def losing(stage: Stage, **more: object) -> Scene:
+def losing(stage: Stage, *, start: datetime = EPOCH, **more: Any) -> Scene:
     limits = replace(DEFAULT_LIMITS, max_daily_loss_pct=Decimal("0.002"))
-    return stage(plan=default_plan(limits=limits), balances=SMALL, **more).ready()
+    return stage(plan=default_plan(limits=limits), balances=SMALL, start=start).ready(**more)
+
+
+def keep_busy(scene: Scene, name: str, seconds: float) -> None:
+    scene.daemon.system.address(name).tell(Spell(at=scene.world.now(), seconds=seconds))
+
+
+def test_a_kill_that_a_busy_registry_did_not_confirm_is_durable_all_the_same(
+    stage: Stage,
+) -> None:
+    """What was asked in vain is told: the book has it, and midnight ends it."""
+    evening = datetime(2026, 1, 5, 23, 59, 30, tzinfo=UTC)
+    scene = losing(stage, start=evening, derive=poisonable)
+    scene.bracket(quantity="0.5", stop="99000")
+    scene.run(1)
+    scene.market.move(btc_usd=99_300)
+    scene.wait(KillRequested)
+    keep_busy(scene, "registry", 4)
+    scene.wait(FlatVerified)
+    scene.run(10)
+    assert scene.disk.tables["state"]["kill"]["by"] == "risk"
+    assert scene.disk.tables["state"]["kill"]["day"] == "2026-01-05"
+    reset = scene.wait(KillSwitchReset)
+    assert reset.at.date().isoformat() == "2026-01-06"
+    scene.run(2)
+    scene.bracket(stop="98000")
+
+
+def test_a_kill_that_a_busy_registry_did_not_confirm_outlives_the_process(stage: Stage) -> None:
+    """Not durable at once, and said so; a few seconds later a new process comes up killed."""
+    scene = stage().ready(derive=poisonable)
+    scene.bracket()
+    keep_busy(scene, "registry", 4)
+    assert not scene.kill()
+    scene.wait(FlatVerified)
+    scene.run(10)
+    scene.crash()
+    scene.boot()
+    assert scene.wait(Ready).mode == "killed"
+    assert isinstance(scene.open(), Denied)
+
+
+def slow_to_clear(*seconds: float) -> Any:
+    """Derives actors: a Registry whose disk takes so long over the first ends of a kill."""
+    left = list(seconds)
+
+    def derived(actor: type[Actor]) -> type[Actor]:
+        if actor is not Registry:
+            return actor
+
+        def on_clear_kill(self: Any, message: ClearKill) -> Any:
+            if left:
+                self.clock.sleep(left.pop(0))
+            return Registry.on_clear_kill(self, message)
+
+        table = {**actor.handlers, ClearKill: on_clear_kill}
+        return type(actor.__name__, (actor,), {"handlers": table})
+
+    return derived
+
+
+def test_the_end_of_a_kill_whose_answer_came_too_late_is_tried_again(stage: Stage) -> None:
+    """The Registry had ended it and nobody heard: book and Execution agree again, then it ends."""
+    evening = datetime(2026, 1, 5, 23, 59, 30, tzinfo=UTC)
+    scene = losing(stage, start=evening, derive=slow_to_clear(2.5))
+    scene.bracket(quantity="0.5", stop="99000")
+    scene.market.move(btc_usd=99_300)
+    scene.wait(FlatVerified)
+    scene.until(lambda: scene.world.now().date().isoformat() == "2026-01-06")
+    scene.wait(KillSwitchReset, limit=10)
+    scene.run(2)
+    assert "kill" not in scene.disk.tables["state"]
+    scene.bracket(stop="98000")
+
+
+def test_a_persons_kill_stands_if_its_end_was_not_confirmed(stage: Stage) -> None:
+    """Execution says that it goes on, so the book says so too; the next resume ends it."""
+    scene = stage().ready(derive=slow_to_clear(2.5))
+    scene.kill()
+    scene.wait(FlatVerified)
+    scene.run(1)
+    assert not scene.resume()
+    scene.run(3)
+    assert scene.disk.tables["state"]["kill"]["by"] == "test"
+    snapshot = scene.daemon.ask("execution", GetExecution(at=scene.world.now()))
+    assert snapshot.kill is not None
+    assert scene.resume()
+    scene.run(1)
+    assert "kill" not in scene.disk.tables["state"]
+    scene.bracket()
 
 
 def test_the_days_loss_kills(stage: Stage) -> None:
