@@ -213,7 +213,8 @@ class Risk(Actor):
         limit = risk.loss_limit_usd(self._limits, day.usd)
         if result is None or limit is None or self._kill_requested_for == day.day:
             return
-        if risk.is_loss_reached(result, limit):
+        # Of nothing nothing is lost: no entry is let in, and there is no reason to close anything.
+        if limit > 0 and risk.is_loss_reached(result, limit):
             self._kill_requested_for = day.day
             self.emit(
                 KillRequested,

@@ -399,6 +399,21 @@ def test_the_days_loss_kills(stage: Stage) -> None:
     assert isinstance(scene.open(), Denied)
 
 
+def test_no_equity_in_the_traded_currencies_is_no_loss(stage: Stage) -> None:
+    """Nothing can be lost of nothing: no entry, and what a person holds elsewhere is left alone."""
+    only_eth = default_plan(instruments=(ETH,))
+    scene = stage(plan=only_eth, balances={"BTC": Decimal(1)})
+    scene.market.ask("private/buy", instrument_name=BTC, amount=3000, type="market")
+    scene.boot()
+    scene.wait(DayBegan)
+    scene.run(5)
+    assert scene.events(KillRequested) == []
+    assert scene.position(BTC) == 300
+    answer = scene.open(ETH, "buy", "1", "3000", "3300")
+    assert isinstance(answer, Denied)
+    assert Reason.DAILY_LOSS.value in answer.reasons
+
+
 def test_after_a_resume_the_days_loss_still_denies(stage: Stage) -> None:
     """A person may end the kill; the limit of the day is not theirs to end."""
     scene = losing(stage)
