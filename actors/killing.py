@@ -72,6 +72,7 @@ class KillSwitch:
             reason=kill.reason,
             by=kill.by,
             until_midnight=kill.until_midnight,
+            day=kill.day,
         )
         return bool(is_durable)
 

@@ -505,13 +505,17 @@ class OutcomeResolved(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KillSwitchActivated(Event):
-    """The kill is durable; no entry is sent any more and the account is driven flat."""
+    """The kill is durable; no entry is sent any more and the account is driven flat.
+
+    ``day`` is the trading day whose loss it is for; empty where that does not matter.
+    """
 
     level: ClassVar[str] = "critical"
     money: ClassVar[bool] = True
     reason: str
     by: str
     until_midnight: bool
+    day: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

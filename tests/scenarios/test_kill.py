@@ -1,9 +1,10 @@
 """The kill: no entry after it, the account driven flat and seen flat, until it is ended."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -289,9 +290,10 @@ def test_a_kill_on_a_full_disk_kills_all_the_same(stage: Stage) -> None:
     assert scene.wait(Ready).mode == "killed"
 
 
-def losing(stage: Stage, *, start: datetime = EPOCH, **more: Any) -> Scene:
+def losing(stage: Stage, *, start: datetime = EPOCH, timezone: tzinfo = UTC, **more: Any) -> Scene:
     limits = replace(DEFAULT_LIMITS, max_daily_loss_pct=Decimal("0.002"))
-    return stage(plan=default_plan(limits=limits), balances=SMALL, start=start).ready(**more)
+    plan = default_plan(limits=limits, timezone=timezone)
+    return stage(plan=plan, balances=SMALL, start=start).ready(**more)
 
 
 def keep_busy(scene: Scene, name: str, seconds: float) -> None:
@@ -496,6 +498,61 @@ def test_a_kill_of_yesterday_is_ended_by_the_next_start(stage: Stage) -> None:
     scene.wait(KillSwitchReset)
     scene.run(2)
     scene.bracket(stop="98000")
+
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+def killed_by_loss(stage: Stage, start: datetime, zone: tzinfo) -> Scene:
+    """The day's loss has killed, the account is flat, the process is gone."""
+    scene = losing(stage, start=start, timezone=zone)
+    scene.bracket(quantity="0.5", stop="99000")
+    scene.market.move(btc_usd=99_300)
+    scene.wait(FlatVerified)
+    scene.run(2)
+    scene.crash()
+    return scene
+
+
+def stays_killed(scene: Scene, **arguments: Any) -> None:
+    scene.boot(**arguments)
+    assert scene.wait(Ready).mode == "killed"
+    scene.run(10)
+    assert scene.events(KillSwitchReset) == []
+    assert scene.events(DayBegan) == []
+    assert isinstance(scene.open(stop="98000"), Denied)
+
+
+@pytest.mark.parametrize("is_old", [False, True], ids=["with its day", "of an older version"])
+def test_a_kill_rebuilt_from_the_journal_lasts_until_its_own_midnight(
+    stage: Stage, *, is_old: bool
+) -> None:
+    """At half past eight in the evening of New York it is tomorrow by UTC, and not yet here."""
+    scene = killed_by_loss(stage, datetime(2026, 1, 6, 1, 30, tzinfo=UTC), NEW_YORK)
+    entry = next(x for x in scene.disk.lines if x["event"] == "kill_switch_activated")
+    assert entry["day"] == "2026-01-05"
+    if is_old:
+        dayless = {k: v for k, v in entry.items() if k != "day"}
+        scene.disk.lines[scene.disk.lines.index(entry)] = dayless
+    scene.disk.tables.clear()
+    stays_killed(scene, kept_aside="registry.json.broken")
+    assert scene.disk.tables["state"]["kill"]["day"] == "2026-01-05"
+
+
+def test_a_clock_set_back_over_midnight_ends_no_kill(stage: Stage) -> None:
+    """An earlier day is no new one, be it by the clock or by a zone further west."""
+    scene = killed_by_loss(stage, datetime(2026, 1, 6, 0, 30, tzinfo=UTC), UTC)
+    scene.plan = replace(scene.plan, timezone=NEW_YORK)
+    stays_killed(scene)
+
+
+def test_a_day_that_a_wrong_clock_began_is_left_once_the_clock_is_right(stage: Stage) -> None:
+    """Else the loss would be measured from there for years."""
+    scene = stage().ready()
+    scene.crash()
+    scene.disk.tables["state"]["day"]["day"] = "2036-01-05"
+    scene.boot()
+    assert scene.wait(DayBegan).day == "2026-01-05"
 
 
 def test_a_kill_before_the_reconciliation_flattens_too(stage: Stage) -> None:
