@@ -13,7 +13,7 @@ from actors.desk_following import Follower, Followers
 from actors.desk_opening import open_
 from actors.desk_sources import Sources
 from actors.kernel import ExitCode
-from actors.messages.book import ClearPause, RecordKill, RecordPause
+from actors.messages.book import ClearPause, KillState, PauseState, RecordKill, RecordPause
 from actors.messages.desk import AlertTestAsked, Refusal
 from actors.messages.lifecycle import StopAll
 from actors.messages.trading import CloseTrade, Flatten, Resume
@@ -130,31 +130,40 @@ def pause(sources: Sources, _: Followers, call: Call) -> Outcome:
 
 def resume(sources: Sources, _: Followers, call: Call) -> Answer:
     """Ends the pause and the kill that are in force now, and no other."""
-    book = sources.book()
-    if book is None:
+    found = _in_force(sources)
+    if found is None:
         return refused(Refusal.BUSY, "The book does not answer; try again.")
-    if book.kill is None and book.pause is None:
+    kill, pause = found
+    if kill is None and pause is None:
         return refused(Refusal.NOTHING_TO_RESUME, "Neither killed nor paused.")
-    if book.kill is not None:
+    if kill is not None:
         hindrance = _not_clear(sources)
         if hindrance is not None:
             return hindrance
     effects: list[str] = []
-    if book.kill is not None:
-        effects.append(f"ends the kill made by {book.kill.by} ({book.kill.reason})")
-    if book.pause is not None:
-        effects.append(f"ends the pause made by {book.pause.by}")
+    if kill is not None:
+        effects.append(f"ends the kill made by {kill.by} ({kill.reason})")
+    if pause is not None:
+        effects.append(f"ends the pause made by {pause.by}")
     what = " and ".join(effects)
     effect = f"{what[:1].upper()}{what[1:]}: entries are possible again."
 
     def still_holds() -> bool:
-        now = sources.book()
-        return now is not None and (now.kill, now.pause) == (book.kill, book.pause)
+        return _in_force(sources) == found
 
     def act() -> Outcome:
-        return _resumed(sources, call, is_killed=book.kill is not None, effect=effect)
+        return _resumed(sources, call, is_killed=kill is not None, effect=effect)
 
     return Proposal(effect=effect, still_holds=still_holds, act=act)
+
+
+def _in_force(sources: Sources) -> tuple[KillState | None, PauseState | None] | None:
+    """Kill and pause as the book has them; a kill may reach it later than Execution."""
+    book = sources.book()
+    if book is None:
+        return None
+    execution = sources.execution() if book.kill is None else None
+    return book.kill or (execution.kill if execution else None), book.pause
 
 
 def _not_clear(sources: Sources) -> Outcome | None:

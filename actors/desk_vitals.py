@@ -10,6 +10,7 @@ def snapshot(sources: Sources) -> VitalsSnapshot:
     """Everything health and metrics are made of, as it is now."""
     book, execution, risk = sources.book(), sources.execution(), sources.risk()
     look, now = sources.look, sources.clock.now()
+    kill = (book.kill if book else None) or (execution.kill if execution else None)
     newest = max(risk.seen_at, default=None) if risk else None
     return VitalsSnapshot(
         at=now,
@@ -21,7 +22,7 @@ def snapshot(sources: Sources) -> VitalsSnapshot:
             protect_only=execution.protect_only if execution else None,
             disk_troubles=execution.disk_troubles if execution else None,
             is_flattening=execution.is_flattening if execution else None,
-            killed_by=book.kill.by if book and book.kill else None,
+            killed_by=kill.by if kill else None,
             paused_by=book.pause.by if book and book.pause else None,
             has_book=book is not None,
             look_age_seconds=(now - look.at).total_seconds() if look else None,

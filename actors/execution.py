@@ -286,13 +286,13 @@ class Execution(Actor):
             self._bring_into_step()
 
     def _bring_into_step(self) -> None:
-        """What a Registry had not written died with it: records of trades, and of their ends."""
+        """What a Registry had not written died with it: trades, their ends, a kill."""
+        self._kill.say_again()
         try:
             book = self.to("registry").ask(GetBook(at=self.clock.now()), timeout=ASK_SECONDS)
         except AskFailed as error:  # it has failed again, and its restart is told of again
             self.log.warning("book_not_compared", error=str(error))
             return
-        self._kill.bring_into_step(book.kill)
         self._verify_all("registry restarted")
         for trade in book.trades:
             if trade.id not in self._house.records and not trade.is_finished:
@@ -331,8 +331,15 @@ class Execution(Actor):
 
     def on_kill_requested(self, message: KillRequested) -> None:
         if self._kill.state is None:
-            kill = say.Flatten(at=message.at, reason=message.reason, by="risk", until_midnight=True)
-            self.on_flatten(kill)
+            self.on_flatten(
+                say.Flatten(
+                    at=message.at,
+                    reason=message.reason,
+                    by="risk",
+                    until_midnight=True,
+                    day=message.day,
+                )
+            )
 
     def on_flatten(self, message: say.Flatten) -> bool:
         """Locks, makes it durable, then drives the account flat. True once it is durable."""
@@ -379,6 +386,7 @@ class Execution(Actor):
             disk_troubles=tuple(sorted(self._disk_troubles)),
             external=self._home.foreign,
             instruments=self._contracts.traded,
+            kill=self._kill.state,
         )
 
 

@@ -1,7 +1,8 @@
 """The kill: who made it, that it is on disk, and the flattening it has set going.
 
 The order matters: the gate of the venue client is closed first, then the kill is made durable,
-then the account is driven flat. A disk or a Registry that does not answer stops none of it.
+then the account is driven flat. A disk or a Registry that does not answer stops none of it. What is
+in force here is in force in the book: whenever that is not certain, the Registry is told of it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -54,7 +55,7 @@ class KillSwitch:
         self.state = KillState(
             reason=message.reason,
             by=message.by,
-            day=message.at.date().isoformat(),
+            day=message.day,
             until_midnight=message.until_midnight and not is_permanent,
         )
 
@@ -63,28 +64,34 @@ class KillSwitch:
         kill = self.state
         if kill is None:
             return False
-        is_durable = self._write(kill)
+        is_durable = self._ask(self._record(kill))
+        if is_durable is None:
+            self.say_again()
         self._emit(
             say.KillSwitchActivated,
             reason=kill.reason,
             by=kill.by,
             until_midnight=kill.until_midnight,
+            day=kill.day,
         )
-        return is_durable
+        return bool(is_durable)
 
-    def bring_into_step(self, book: KillState | None) -> None:
-        """A book that does not know of the kill has lost it with the Registry that kept it."""
-        if self.state is not None and book is None:
-            self._write(self.state)
+    def say_again(self) -> None:
+        """Tells the Registry of the kill, if one is in force: unlike an ask, this is not lost.
 
-    def _write(self, kill: KillState) -> bool:
-        record = RecordKill(
+        For a Registry that did not answer in time, or whose predecessor may not have written it.
+        """
+        if self.state is not None:
+            self._registry.tell(self._record(self.state))
+
+    def _record(self, kill: KillState) -> RecordKill:
+        return RecordKill(
             at=self._clock.now(),
             reason=kill.reason,
             by=kill.by,
             until_midnight=kill.until_midnight,
+            day=kill.day,
         )
-        return self._ask(record)
 
     def begin_flattening(self) -> None:
         if self._flattening is None:
@@ -110,17 +117,22 @@ class KillSwitch:
         kill = self.state
         if kill is None or (message.by == MIDNIGHT and not kill.until_midnight):
             return False
-        if not self._ask(ClearKill(at=self._clock.now(), reason=message.by)):
+        is_cleared = self._ask(ClearKill(at=self._clock.now(), reason=message.by))
+        if is_cleared is None:
+            self.say_again()  # the Registry may have ended it; here it goes on
+        if not is_cleared:
             return False
         self.state = None
         self._emit(say.KillSwitchReset, reason=message.by)
         return True
 
-    def _ask(self, command: RecordKill | ClearKill) -> bool:
+    def _ask(self, command: RecordKill | ClearKill) -> bool | None:
+        """Whether it is on disk; None when the Registry did not answer, and may have done it."""
         try:
             recorded: Recorded = self._registry.ask(command, timeout=ASK_SECONDS)
-        except AskFailed:
-            return False
+        except AskFailed as error:
+            self._log.warning("kill_not_confirmed", error=str(error))
+            return None
         return recorded.ok
 
 

@@ -110,15 +110,21 @@ def _intent(entry: Mapping[str, Any]) -> Trade | None:
 
 
 def last_kill(entries: Iterable[Mapping[str, Any]]) -> KillState | None:
-    """The kill still in force at the end of the journal."""
+    """The kill still in force at the end of the journal.
+
+    One that does not name its day was made in the last one that began before it: its moment is
+    in UTC, and so its date may be another.
+    """
     kill: KillState | None = None
+    began = ""
     for entry in entries:
-        if entry.get("event") == KILLED:
-            by, day = str(entry.get("by", "")), str(entry.get("ts", ""))[:10]
+        if entry.get("event") == DAY:
+            began = str(entry.get("day", ""))
+        elif entry.get("event") == KILLED:
             kill = KillState(
                 reason=str(entry.get("reason", "")),
-                by=by,
-                day=day,
+                by=str(entry.get("by", "")),
+                day=str(entry.get("day") or began or str(entry.get("ts", ""))[:10]),
                 until_midnight=bool(entry.get("until_midnight", False)),
             )
         elif entry.get("event") == RESET:

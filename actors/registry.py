@@ -181,7 +181,7 @@ class Registry(Actor):
         )
 
     def on_record_kill(self, message: RecordKill) -> Recorded:
-        day = self._day.day if self._day else message.at.date().isoformat()
+        day = message.day or (self._day.day if self._day else message.at.date().isoformat())
         kill = KillState(
             reason=message.reason, by=message.by, day=day, until_midnight=message.until_midnight
         )

@@ -181,9 +181,8 @@ class Risk(Actor):
     # -- the day ------------------------------------------------------------
 
     def on_risk_due(self, _: RiskDue) -> None:
-        today = self._today()
-        if self._day is None or self._day.day != today:
-            self._begin_day(today)
+        if self._day is None or self._is_over(self._day):
+            self._begin_day(self._today())
         else:
             self._end_kill_of_another_day(self._day)
             self._judge_loss(self._day)
@@ -205,21 +204,30 @@ class Risk(Actor):
             limit_usd=None if limit is None else round(limit, 2),
         )
 
-    def _today(self) -> str:
-        return self.clock.now().astimezone(self._timezone).date().isoformat()
+    def _today(self, *, plus: timedelta = timedelta()) -> str:
+        return (self.clock.now().astimezone(self._timezone).date() + plus).isoformat()
+
+    def _is_over(self, day: DayBaseline) -> bool:
+        """A day ends with a later one, not when clock or zone are set back over its midnight.
+
+        One beyond tomorrow was begun by a wrong clock.
+        """
+        return not self._today() <= day.day <= self._today(plus=timedelta(days=1))
 
     def _judge_loss(self, day: DayBaseline) -> None:
         result = self._result()
         limit = risk.loss_limit_usd(self._limits, day.usd)
         if result is None or limit is None or self._kill_requested_for == day.day:
             return
-        if risk.is_loss_reached(result, limit):
+        # Of nothing nothing is lost: no entry is let in, and there is no reason to close anything.
+        if limit > 0 and risk.is_loss_reached(result, limit):
             self._kill_requested_for = day.day
             self.emit(
                 KillRequested,
                 reason=f"the day's loss is {-result:.2f} USD, the limit {limit:.2f} USD",
                 result_usd=result,
                 limit_usd=limit,
+                day=day.day,
             )
 
     def _end_kill_of_another_day(self, day: DayBaseline) -> None:
@@ -228,7 +236,7 @@ class Risk(Actor):
             kill = self._book().kill
         except AskFailed:
             return
-        if kill is not None and kill.until_midnight and kill.day != day.day:
+        if kill is not None and kill.until_midnight and kill.day < day.day:
             now = self.clock.now()
             resume = Resume(at=now, by="midnight", expires_at=now + RESUME_LIFE)
             self.to("execution").tell(resume)

@@ -122,6 +122,7 @@ def _recorded(settings: Settings, clock: SystemClock, stack: ExitStack) -> str:
 
 def _write(settings: Settings, clock: SystemClock) -> None:
     now = clock.now()
+    day = now.astimezone(settings.timezone).date().isoformat()
     journal = DayJournal(settings.data_folder / "journal", clock)
     try:
         entry = {
@@ -131,6 +132,7 @@ def _write(settings: Settings, clock: SystemClock) -> None:
             "reason": REASON,
             "by": BY,
             "until_midnight": False,
+            "day": day,
         }
         journal.append(entry, durable=True)
     finally:
@@ -139,7 +141,7 @@ def _write(settings: Settings, clock: SystemClock) -> None:
     if path.exists():
         # An unreadable book is left for the next start, which rebuilds it, this kill included.
         orjson.loads(path.read_bytes())
-    state = KillState(reason=REASON, by=BY, day=now.date().isoformat(), until_midnight=False)
+    state = KillState(reason=REASON, by=BY, day=day, until_midnight=False)
     book, _ = open_book(path, now)
     book.put("state", "kill", TypeAdapter(KillState).dump_python(state, mode="json"))
 

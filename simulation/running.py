@@ -51,6 +51,7 @@ def _play(stage: Stage) -> None:
     # What a spoilt order opened, a person has to look at before a new process trades.
     if not stage.is_ready and not stage.court.tally.spoils:
         stage.court.accuse("L4", "not ready in a kind world")
+    _in_step(stage)
     actions.kill()
     stage.run_for(KILL_SECONDS)
     _judge(stage)
@@ -73,6 +74,16 @@ def _be_kind(stage: Stage) -> None:
         stage.later(0.5, stage.boot)
     stage.trouble_until = max(stage.now(), stage.hangs_until)  # nobody can end a hang
     stage.trace.note("*", "the world is kind from here on")
+
+
+def _in_step(stage: Stage) -> None:
+    """A kill that only one of them knows cannot be ended, or is gone with the process."""
+    if stage.daemon is None or not stage.is_ready:
+        return
+    execution = stage.daemon.ask("execution", GetExecution(at=stage.world.now()))
+    book = stage.storage.book().get("state", {})
+    if (execution.kill is not None) != ("kill" in book):
+        stage.court.accuse("I6", f"Execution's kill is {execution.kill}, the book's {book}")
 
 
 def _judge(stage: Stage) -> None:

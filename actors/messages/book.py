@@ -91,11 +91,12 @@ class IntentRecorded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordKill(Command):
-    """Asks for the kill to be made durable."""
+    """Asks for the kill to be made durable. Empty ``day``: the one the book is in."""
 
     reason: str
     by: str
     until_midnight: bool
+    day: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,6 +76,7 @@ class KillRequested(Event):
     reason: str
     result_usd: Decimal
     limit_usd: Decimal
+    day: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import ClassVar
 
 from actors.messages.base import Command, Due, Event, Message, Query, Report
+from actors.messages.book import KillState
 from domain.instruments import Instrument
 from domain.orders import Fill, Order
 from domain.risk import EXPECTED
@@ -51,11 +52,15 @@ class CloseTrade(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flatten(Command):
-    """Kills: durable first, then everything is closed and verified flat."""
+    """Kills: durable first, then everything is closed and verified flat.
+
+    ``day`` is the trading day whose loss it is for; empty where that does not matter.
+    """
 
     reason: str
     by: str
     until_midnight: bool = False
+    day: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +185,8 @@ class ExecutionSnapshot(Message):
     """Instruments with a position that is not ours."""
     instruments: tuple[Instrument, ...]
     """The contract data of what is traded."""
+    kill: KillState | None
+    """The kill in force; the book has it too, or a moment later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -498,13 +505,17 @@ class OutcomeResolved(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KillSwitchActivated(Event):
-    """The kill is durable; no entry is sent any more and the account is driven flat."""
+    """The kill is durable; no entry is sent any more and the account is driven flat.
+
+    ``day`` is the trading day whose loss it is for; empty where that does not matter.
+    """
 
     level: ClassVar[str] = "critical"
     money: ClassVar[bool] = True
     reason: str
     by: str
     until_midnight: bool
+    day: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,17 +1,19 @@
 """The kill: no entry after it, the account driven flat and seen flat, until it is ended."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from actors.kernel import Actor
-from actors.messages.book import DiskRecovered
+from actors.messages.book import ClearKill, DiskRecovered
 from actors.messages.risk import DayBegan, Denied, KillRequested
 from actors.messages.trading import (
     FlatVerified,
+    GetExecution,
     KillSwitchActivated,
     KillSwitchReset,
     NotFlatYet,
@@ -21,14 +23,16 @@ from actors.messages.trading import (
     TradeAccepted,
     TradeClosed,
 )
+from actors.registry import Registry
 from actors.trade import TradeActor
 from domain.labels import Role
 from domain.orders import OrderState
 from domain.risk import Reason
 from simulation.daemon import DEFAULT_LIMITS, default_plan
+from simulation.runtime import EPOCH
 from simulation.venue import Fate, Refusal
 from tests.scenarios.conftest import Stage
-from tests.scenarios.scene import BTC, ETH, LINEAR, PLACE, Once, Scene
+from tests.scenarios.scene import BTC, ETH, LINEAR, PLACE, Once, Scene, Spell, poisonable
 
 SEEDS = range(4)
 SMALL = {"BTC": Decimal(1), "ETH": Decimal(10), "USDC": Decimal(10_000)}
@@ -286,9 +290,99 @@ def test_a_kill_on_a_full_disk_kills_all_the_same(stage: Stage) -> None:
     assert scene.wait(Ready).mode == "killed"
 
 
-def losing(stage: Stage, **more: object) -> Scene:
+def losing(stage: Stage, *, start: datetime = EPOCH, timezone: tzinfo = UTC, **more: Any) -> Scene:
     limits = replace(DEFAULT_LIMITS, max_daily_loss_pct=Decimal("0.002"))
-    return stage(plan=default_plan(limits=limits), balances=SMALL, **more).ready()
+    plan = default_plan(limits=limits, timezone=timezone)
+    return stage(plan=plan, balances=SMALL, start=start).ready(**more)
+
+
+def keep_busy(scene: Scene, name: str, seconds: float) -> None:
+    scene.daemon.system.address(name).tell(Spell(at=scene.world.now(), seconds=seconds))
+
+
+def test_a_kill_that_a_busy_registry_did_not_confirm_is_durable_all_the_same(
+    stage: Stage,
+) -> None:
+    """What was asked in vain is told: the book has it, and midnight ends it."""
+    evening = datetime(2026, 1, 5, 23, 59, 30, tzinfo=UTC)
+    scene = losing(stage, start=evening, derive=poisonable)
+    scene.bracket(quantity="0.5", stop="99000")
+    scene.run(1)
+    scene.market.move(btc_usd=99_300)
+    scene.wait(KillRequested)
+    keep_busy(scene, "registry", 4)
+    scene.wait(FlatVerified)
+    scene.run(10)
+    assert scene.disk.tables["state"]["kill"]["by"] == "risk"
+    assert scene.disk.tables["state"]["kill"]["day"] == "2026-01-05"
+    reset = scene.wait(KillSwitchReset)
+    assert reset.at.date().isoformat() == "2026-01-06"
+    scene.run(2)
+    scene.bracket(stop="98000")
+
+
+def test_a_kill_that_a_busy_registry_did_not_confirm_outlives_the_process(stage: Stage) -> None:
+    """Not durable at once, and said so; a few seconds later a new process comes up killed."""
+    scene = stage().ready(derive=poisonable)
+    scene.bracket()
+    keep_busy(scene, "registry", 4)
+    assert not scene.kill()
+    scene.wait(FlatVerified)
+    scene.run(10)
+    scene.crash()
+    scene.boot()
+    assert scene.wait(Ready).mode == "killed"
+    assert isinstance(scene.open(), Denied)
+
+
+def slow_to_clear(*seconds: float) -> Any:
+    """Derives actors: a Registry whose disk takes so long over the first ends of a kill."""
+    left = list(seconds)
+
+    def derived(actor: type[Actor]) -> type[Actor]:
+        if actor is not Registry:
+            return actor
+
+        def on_clear_kill(self: Any, message: ClearKill) -> Any:
+            if left:
+                self.clock.sleep(left.pop(0))
+            return Registry.on_clear_kill(self, message)
+
+        table = {**actor.handlers, ClearKill: on_clear_kill}
+        return type(actor.__name__, (actor,), {"handlers": table})
+
+    return derived
+
+
+def test_the_end_of_a_kill_whose_answer_came_too_late_is_tried_again(stage: Stage) -> None:
+    """The Registry had ended it and nobody heard: book and Execution agree again, then it ends."""
+    evening = datetime(2026, 1, 5, 23, 59, 30, tzinfo=UTC)
+    scene = losing(stage, start=evening, derive=slow_to_clear(2.5))
+    scene.bracket(quantity="0.5", stop="99000")
+    scene.market.move(btc_usd=99_300)
+    scene.wait(FlatVerified)
+    scene.until(lambda: scene.world.now().date().isoformat() == "2026-01-06")
+    scene.wait(KillSwitchReset, limit=10)
+    scene.run(2)
+    assert "kill" not in scene.disk.tables["state"]
+    scene.bracket(stop="98000")
+
+
+def test_a_persons_kill_stands_if_its_end_was_not_confirmed(stage: Stage) -> None:
+    """Execution says that it goes on, so the book says so too; the next resume ends it."""
+    scene = stage().ready(derive=slow_to_clear(2.5))
+    scene.kill()
+    scene.wait(FlatVerified)
+    scene.run(1)
+    assert not scene.resume()
+    scene.run(3)
+    assert scene.disk.tables["state"]["kill"]["by"] == "test"
+    snapshot = scene.daemon.ask("execution", GetExecution(at=scene.world.now()))
+    assert snapshot.kill is not None
+    assert scene.resume()
+    scene.run(1)
+    assert "kill" not in scene.disk.tables["state"]
+    scene.bracket()
 
 
 def test_the_days_loss_kills(stage: Stage) -> None:
@@ -305,6 +399,21 @@ def test_the_days_loss_kills(stage: Stage) -> None:
     is_flat(scene)
     assert len(scene.events(KillRequested)) == 1
     assert isinstance(scene.open(), Denied)
+
+
+def test_no_equity_in_the_traded_currencies_is_no_loss(stage: Stage) -> None:
+    """Nothing can be lost of nothing: no entry, and what a person holds elsewhere is left alone."""
+    only_eth = default_plan(instruments=(ETH,))
+    scene = stage(plan=only_eth, balances={"BTC": Decimal(1)})
+    scene.market.ask("private/buy", instrument_name=BTC, amount=3000, type="market")
+    scene.boot()
+    scene.wait(DayBegan)
+    scene.run(5)
+    assert scene.events(KillRequested) == []
+    assert scene.position(BTC) == 300
+    answer = scene.open(ETH, "buy", "1", "3000", "3300")
+    assert isinstance(answer, Denied)
+    assert Reason.DAILY_LOSS.value in answer.reasons
 
 
 def test_after_a_resume_the_days_loss_still_denies(stage: Stage) -> None:
@@ -389,6 +498,61 @@ def test_a_kill_of_yesterday_is_ended_by_the_next_start(stage: Stage) -> None:
     scene.wait(KillSwitchReset)
     scene.run(2)
     scene.bracket(stop="98000")
+
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+def killed_by_loss(stage: Stage, start: datetime, zone: tzinfo) -> Scene:
+    """The day's loss has killed, the account is flat, the process is gone."""
+    scene = losing(stage, start=start, timezone=zone)
+    scene.bracket(quantity="0.5", stop="99000")
+    scene.market.move(btc_usd=99_300)
+    scene.wait(FlatVerified)
+    scene.run(2)
+    scene.crash()
+    return scene
+
+
+def stays_killed(scene: Scene, **arguments: Any) -> None:
+    scene.boot(**arguments)
+    assert scene.wait(Ready).mode == "killed"
+    scene.run(10)
+    assert scene.events(KillSwitchReset) == []
+    assert scene.events(DayBegan) == []
+    assert isinstance(scene.open(stop="98000"), Denied)
+
+
+@pytest.mark.parametrize("is_old", [False, True], ids=["with its day", "of an older version"])
+def test_a_kill_rebuilt_from_the_journal_lasts_until_its_own_midnight(
+    stage: Stage, *, is_old: bool
+) -> None:
+    """At half past eight in the evening of New York it is tomorrow by UTC, and not yet here."""
+    scene = killed_by_loss(stage, datetime(2026, 1, 6, 1, 30, tzinfo=UTC), NEW_YORK)
+    entry = next(x for x in scene.disk.lines if x["event"] == "kill_switch_activated")
+    assert entry["day"] == "2026-01-05"
+    if is_old:
+        dayless = {k: v for k, v in entry.items() if k != "day"}
+        scene.disk.lines[scene.disk.lines.index(entry)] = dayless
+    scene.disk.tables.clear()
+    stays_killed(scene, kept_aside="registry.json.broken")
+    assert scene.disk.tables["state"]["kill"]["day"] == "2026-01-05"
+
+
+def test_a_clock_set_back_over_midnight_ends_no_kill(stage: Stage) -> None:
+    """An earlier day is no new one, be it by the clock or by a zone further west."""
+    scene = killed_by_loss(stage, datetime(2026, 1, 6, 0, 30, tzinfo=UTC), UTC)
+    scene.plan = replace(scene.plan, timezone=NEW_YORK)
+    stays_killed(scene)
+
+
+def test_a_day_that_a_wrong_clock_began_is_left_once_the_clock_is_right(stage: Stage) -> None:
+    """Else the loss would be measured from there for years."""
+    scene = stage().ready()
+    scene.crash()
+    scene.disk.tables["state"]["day"]["day"] = "2036-01-05"
+    scene.boot()
+    assert scene.wait(DayBegan).day == "2026-01-05"
 
 
 def test_a_kill_before_the_reconciliation_flattens_too(stage: Stage) -> None:

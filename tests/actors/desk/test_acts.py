@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from actors.messages.book import EntriesPaused
+from actors.messages.book import ClearKill, EntriesPaused
 from actors.messages.desk import CommandHandled, CommandReported, Status
 from actors.messages.risk import Denied
 from actors.messages.trading import EntryDenied, FlatVerified, Ready
-from tests.actors.desk.support import Counter, words
+from tests.actors.desk.support import Counter, rows, words
 from tests.scenarios.scene import BTC, ETH, Poison, Scene, poisonable
 
 
@@ -56,6 +56,20 @@ def test_a_pause_stops_entries_and_lasts_over_a_restart(scene: Scene) -> None:
     assert "paused" in again.reasons
     assert scene.position(BTC) == 500
     scene.judge()
+
+
+def test_a_kill_that_the_book_does_not_know_of_is_shown_and_can_be_ended(scene: Scene) -> None:
+    """Execution keeps the gate shut: it is no good to say that nothing is in force."""
+    desk = Counter(scene)
+    desk.say("kill")
+    scene.wait(FlatVerified)
+    scene.daemon.ask("registry", ClearKill(at=scene.world.now(), reason="behind its back"))
+    scene.run(3.0)
+    status = {x["key"]: x["value"] for x in rows(desk.say("status"), "status")}
+    assert status["mode"] == "killed"
+    assert desk.sure("resume").status is Status.DONE
+    scene.run(1.0)
+    scene.bracket(BTC)
 
 
 def test_resume_names_what_it_ends_and_does_so_once_confirmed(scene: Scene) -> None:

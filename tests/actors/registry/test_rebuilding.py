@@ -92,3 +92,12 @@ def test_the_day_is_the_last_one_that_can_be_read() -> None:
     held = [(x.currency, x.equity) for x in day.equity]
     assert held == [("BTC", Decimal("0.01")), ("USDC", Decimal(5))]
     assert last_day(broken) is None
+
+
+def test_a_kill_is_of_the_day_it_says_or_of_the_last_that_began_before_it() -> None:
+    """Its moment is in UTC, its day in the operator's zone."""
+    told = last_kill([DAY, KILL | {"day": "2026-02-28"}])
+    untold = last_kill([DAY | {"day": "2026-02-27"}, KILL | {"day": ""}, DAY])
+    assert told is not None
+    assert untold is not None
+    assert (told.day, untold.day) == ("2026-02-28", "2026-02-27")
