@@ -105,7 +105,7 @@ def _recorded(settings: Settings, clock: SystemClock, stack: ExitStack) -> str:
         return f"The kill is NOT durable: {words(error)}."
     try:
         return _write(settings, clock)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, closing must not wait for it
         return f"The kill is NOT durable: {error}."
 
 
