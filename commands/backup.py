@@ -4,6 +4,7 @@ import io
 import os
 import tarfile
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,8 @@ from adapters.clock import SystemClock
 from commands.common import fail, out, read_settings, words
 
 PREFIX = "bulwark"
-LEFT_OUT = frozenset({"bot.lock", "pulse"})
+LEFT_OUT = ("bot.lock", "pulse", "api.token", "*.new", ".*")
+"""Names without a worth elsewhere, keys, and files that are being written this moment."""
 
 
 def backup(
@@ -69,9 +71,8 @@ def newest(folder: Path, env: str) -> Path | None:
 
 
 def _files(source: Path) -> Iterator[Path]:
-    """Whole files; those that are being replaced or written this moment are left to their next."""
     for path in sorted(source.rglob("*")):
-        if path.is_file() and path.name not in LEFT_OUT and not path.name.startswith("."):
+        if path.is_file() and not any(fnmatch(path.name, pattern) for pattern in LEFT_OUT):
             yield path
 
 

@@ -18,14 +18,14 @@ OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Data of a bot that runs: book, journal, spares, lock."""
+    """Data of a bot that runs: book, journal, spares, lock, the token of its API."""
     data = tmp_path / "data" / "paper"
     journal = DayJournal(data / "journal", SystemClock())
     for number in range(3):
         journal.append({"event": "ready", "trades": number}, durable=False)
     journal.close()
     (data / "registry.json").write_text("{}", "utf-8")
-    for name in (".registry.json.0", "bot.lock", "pulse"):
+    for name in (".registry.json.0", "bot.lock", "pulse", "api.token", "api.new"):
         (data / name).write_text("transient", "utf-8")
     (tmp_path / ".env").write_text("DERIBIT_ENV=paper\n", "utf-8")
     return tmp_path
