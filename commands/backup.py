@@ -15,6 +15,7 @@ from adapters.clock import SystemClock
 from commands.common import fail, out, read_settings, words
 
 PREFIX = "bulwark"
+BOOK = "registry.json"
 LEFT_OUT = ("bot.lock", "pulse", "api.token", "*.new", ".*")
 """Names without a worth elsewhere, keys, and files that are being written this moment."""
 
@@ -25,7 +26,7 @@ def backup(
     """An archive of this venue's book and journal. The bot may go on meanwhile. Holds no keys."""
     settings = read_settings()
     source, env = settings.data_folder, str(settings.deribit_env)
-    if not (source / "registry.json").exists():
+    if not (source / BOOK).exists():
         fail(f"There is nothing to back up in {source}: no bot has run there.", ExitCode.FAILED)
     folder = to or settings.backup_dir
     moment = SystemClock().now().strftime("%Y%m%dT%H%M%SZ")
@@ -71,7 +72,12 @@ def newest(folder: Path, env: str) -> Path | None:
 
 
 def _files(source: Path) -> Iterator[Path]:
-    for path in sorted(source.rglob("*")):
+    """The book first.
+
+    Of a trade that ends meanwhile the journal then has the end, and a start drops it from the
+    book. The other way round it would be in neither.
+    """
+    for path in sorted(source.rglob("*"), key=lambda path: (path != source / BOOK, path)):
         if path.is_file() and not any(fnmatch(path.name, pattern) for pattern in LEFT_OUT):
             yield path
 
