@@ -73,3 +73,52 @@ def test_a_folder_that_cannot_be_written_is_said(folder: Path) -> None:
     ran = run(folder, "backup")
     assert ran.code == 1
     assert "Not backed up: " in ran.errors
+
+
+UNREADABLE = Path("/proc/self/mem")
+OLD = [f"bulwark-paper-2026010{day}T031500Z.tar.gz" for day in range(1, 6)]
+OTHERS = (
+    "bulwark-prod-20250101T031500Z.tar.gz",
+    "bulwark-paper-20250101T031500Z.tar.gz.mine",
+    "bulwark-paper-before-the-move.tar.gz",
+    "notes.txt",
+)
+
+
+def fill(folder: Path) -> Path:
+    backups = folder / "backups"
+    backups.mkdir()
+    for name in (*OLD, *OTHERS):
+        (backups / name).touch()
+    return backups
+
+
+@pytest.mark.parametrize(("keep", "left"), [(1, []), (3, OLD[3:]), (9, OLD)])
+def test_so_many_archives_are_kept(folder: Path, keep: int, left: list[str]) -> None:
+    """The newest of this venue, the new one among them; what has another name is not ours."""
+    backups = fill(folder)
+    ran = run(folder, "backup", "--keep", str(keep))
+    assert ran.code == 0
+    made = newest(backups, "paper")
+    assert made is not None
+    assert made.stat().st_size > 0
+    assert {path.name for path in backups.iterdir()} == {*left, *OTHERS, made.name}
+
+
+@pytest.mark.skipif(not UNREADABLE.exists(), reason="no file here that root cannot read")
+def test_without_a_new_archive_no_old_one_goes(folder: Path) -> None:
+    """A file that cannot be read: what is there is all there is."""
+    backups = fill(folder)
+    (folder / "data/paper/journal/2026-01-01.jsonl").symlink_to(UNREADABLE)
+    ran = run(folder, "backup", "--keep", "1")
+    assert ran.code == 1
+    assert "Not backed up: " in ran.errors
+    assert {path.name for path in backups.iterdir()} == {*OLD, *OTHERS}
+    assert run(folder, "backup", "--keep", "0").code == 2
+
+
+def test_without_keep_nothing_is_removed(folder: Path) -> None:
+    """Only who asks for it loses archives."""
+    backups = fill(folder)
+    assert run(folder, "backup").code == 0
+    assert len(list(backups.iterdir())) == len(OLD) + len(OTHERS) + 1
