@@ -285,8 +285,9 @@ ALERTS: Mapping[type[Event], Kind] = {
     # -- disk ----------------------------------------------------------------------------------
     book.RegistryRebuilt: Kind(
         lambda e: (
-            f"The registry was unreadable; open trades rebuilt from the journal: {e.trades}\n"
-            f"The old file is kept as {e.kept_aside}."
+            f"The registry was {'unreadable' if e.kept_aside else 'missing'}; "
+            f"open trades rebuilt from the journal: {e.trades}"
+            + (f"\nThe old file is kept as {e.kept_aside}." if e.kept_aside else "")
         ),
         is_critical=True,
     ),

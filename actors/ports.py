@@ -5,7 +5,7 @@ refused) or `OutcomeUnknown` (everything else: timeout, disconnect, 5xx, unreada
 An unknown outcome is resolved by looking up the label, never by sending again.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -206,8 +206,18 @@ class Venue(Protocol):
         ...
 
 
+REBUILDING = ("state", "rebuilding")
+"""Table and key of what a book holds from its making until it was rebuilt from the journal.
+
+The document is ``{"kept_aside": path}``: where the unreadable one is, empty when none was there.
+"""
+
+
 class Book(Protocol):
-    """Durable open state. Each call returns only when it is on disk, or raises `OSError`."""
+    """Durable open state. Each call returns only when it is on disk, or raises `OSError`.
+
+    One that had to be made says so under `REBUILDING`, which whoever lives from it removes last.
+    """
 
     def put(self, table: str, key: str, document: Mapping[str, Any]) -> None: ...
     def remove(self, table: str, key: str) -> None: ...
@@ -223,10 +233,10 @@ class Journal(Protocol):
         """Adds one entry; ``durable`` waits for the disk. Raises `OSError`."""
         ...
 
-    def entries(self, *, days: int | None = None) -> Sequence[Mapping[str, Any]]:
-        """Everything readable, oldest first; a torn last line is left out.
+    def entries(self, *, days: int | None = None) -> Iterator[Mapping[str, Any]]:
+        """Everything readable, oldest first, one at a time; a torn last line is left out.
 
-        With ``days``, only that many of the last days that have any.
+        With ``days``, only that many of the last days that have any. Raises `OSError` on the way.
         """
         ...
 

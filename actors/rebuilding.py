@@ -64,6 +64,26 @@ def done_alerts(entries: Iterable[Mapping[str, Any]]) -> frozenset[int]:
 KILLED, RESET = event_name(KillSwitchActivated), event_name(KillSwitchReset)
 PAUSED, RESUMED = event_name(EntriesPaused), event_name(EntriesResumed)
 DAY = event_name(DayBegan)
+_SWITCHES = frozenset({KILLED, RESET, PAUSED, RESUMED, DAY})
+
+
+def what_counts(entries: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Of a whole journal, in one pass, the few entries a book is made of.
+
+    Intents without an end, then kills, pauses and days in their order: a year of history needs no
+    more memory than these.
+    """
+    intents: dict[str, Mapping[str, Any]] = {}
+    switches: list[Mapping[str, Any]] = []
+    for entry in entries:
+        event = entry.get("event")
+        if event == INTENT:
+            intents[str(entry.get("trade_id"))] = entry
+        elif event in ENDS:
+            intents.pop(str(entry.get("trade_id")), None)
+        elif event in _SWITCHES:
+            switches.append(entry)
+    return [*intents.values(), *switches]
 
 
 def open_intents(entries: Iterable[Mapping[str, Any]]) -> list[Trade]:

@@ -46,7 +46,7 @@ from actors.messages.book import (
     WriteLastWords,
 )
 from actors.messages.trading import TradeAbandoned
-from actors.ports import Book, Journal
+from actors.ports import REBUILDING, Book, Journal
 from actors.rebuilding import (
     ENDS,
     INTENT,
@@ -56,12 +56,14 @@ from actors.rebuilding import (
     last_pause,
     leaver,
     open_intents,
+    what_counts,
 )
 from domain.trade import ExitReason, Trade
 from domain.trade_check import flaws
 
 TRADES, STATE, OUTBOX = "trades", "state", "outbox"
 KILL, PAUSE, DAY, PROBE = "kill", "pause", "day", "probe"
+REBUILT = REBUILDING[1]
 RETRY_SECONDS = 1.0
 
 _TRADE = TypeAdapter(Trade)
@@ -95,13 +97,10 @@ class Registry(Actor):
 
     handlers: ClassVar[HandlerTable] = {}
 
-    def __init__(
-        self, context: Context, *, book: Book, journal: Journal, kept_aside: str = ""
-    ) -> None:
+    def __init__(self, context: Context, *, book: Book, journal: Journal) -> None:
         super().__init__(context)
         self._book = book
         self._journal = journal
-        self._kept_aside = kept_aside
         self._trades: dict[str, Trade] = {}
         self._kill: KillState | None = None
         self._pause: PauseState | None = None
@@ -115,7 +114,7 @@ class Registry(Actor):
         tables = self._book.load()
         trades = [_TRADE.validate_python(x) for x in tables.get(TRADES, {}).values()]
         alerts = [_ALERT.validate_python(x) for x in tables.get(OUTBOX, {}).values()]
-        latest = self._journal.entries(days=2) if trades or alerts else ()
+        latest = list(self._journal.entries(days=2)) if trades or alerts else []
         self._trades = {trade.id: trade for trade in self._without_ended(trades, latest)}
         self._outbox = {alert.number: alert for alert in alerts}
         for number in done_alerts(latest) & self._outbox.keys():  # one may have died of its drop
@@ -124,8 +123,8 @@ class Registry(Actor):
         self._kill = _KILL.validate_python(state[KILL]) if KILL in state else None
         self._pause = _PAUSE.validate_python(state[PAUSE]) if PAUSE in state else None
         self._day = _DAY.validate_python(state[DAY]) if DAY in state else None
-        if self._kept_aside and self.context.incarnation == 1:
-            self._rebuild()
+        if REBUILT in state:
+            self._rebuild(str(state[REBUILT].get("kept_aside", "")))
 
     def _without_ended(
         self, trades: Sequence[Trade], latest: Sequence[Mapping[str, Any]]
@@ -296,17 +295,15 @@ class Registry(Actor):
         self._put_or_keep(OUTBOX, str(number), None)
 
     def on_retry_due(self, _: RetryDue) -> None:
-        for (table, key), document in list(self._unwritten.items()):
-            if not self._write(table, key, document):
-                return
+        if not self._write_what_waits():
+            return
         if self._write(STATE, PROBE, {"at": self.clock.now().isoformat()}):
             self._has_failed = False
             self.disarm(RetryDue)
             self.emit(DiskRecovered, what="registry")
 
     def finish(self) -> None:
-        for (table, key), document in list(self._unwritten.items()):
-            self._write(table, key, document)
+        self._write_what_waits()
 
     # -- inside ------------------------------------------------------------
 
@@ -319,6 +316,11 @@ class Registry(Actor):
 
     def _later(self, table: str, key: str, document: Mapping[str, Any] | None) -> None:
         self._unwritten[table, key] = document
+
+    def _write_what_waits(self) -> bool:
+        """In the order it came, up to the first that fails: what comes later may rest on it."""
+        waiting = list(self._unwritten.items())
+        return all(self._write(table, key, document) for (table, key), document in waiting)
 
     def _write(self, table: str, key: str, document: Mapping[str, Any] | None) -> bool:
         try:
@@ -340,21 +342,30 @@ class Registry(Actor):
 
     # -- rebuilding from the journal ------------------------------------------------------------
 
-    def _rebuild(self) -> None:
-        entries = list(self._journal.entries())
+    def _rebuild(self, kept_aside: str) -> None:
+        """Adds to the book what only the journal knows; that this is owed is taken off it last.
+
+        So a start that dies on the way begins again, and what it had written stays. In a journal
+        without anything for a book there was none to lose: that is a first start.
+        """
+        entries = what_counts(self._journal.entries())
+        self._kill = self._kill or last_kill(entries)
+        self._keep_state(KILL, _KILL, self._kill)
+        self._pause = self._pause or last_pause(entries)
+        self._keep_state(PAUSE, _PAUSE, self._pause)
+        self._day = self._day or last_day(entries)
+        self._keep_state(DAY, _DAY, self._day)
         for trade in open_intents(entries):
-            self._trades[trade.id] = trade
-            self._put_or_keep(TRADES, trade.id, _TRADE.dump_python(trade, mode="json"))
-        self._kill = last_kill(entries)
-        if self._kill is not None:
-            self._put_or_keep(STATE, KILL, _KILL.dump_python(self._kill, mode="json"))
-        self._pause = last_pause(entries)
-        if self._pause is not None:
-            self._put_or_keep(STATE, PAUSE, _PAUSE.dump_python(self._pause, mode="json"))
-        self._day = last_day(entries)
-        if self._day is not None:
-            self._put_or_keep(STATE, DAY, _DAY.dump_python(self._day, mode="json"))
-        self.emit(RegistryRebuilt, kept_aside=self._kept_aside, trades=len(self._trades))
+            if trade.id not in self._trades:
+                self._trades[trade.id] = trade
+                self._put_or_keep(TRADES, trade.id, _TRADE.dump_python(trade, mode="json"))
+        if entries or kept_aside:
+            self.emit(RegistryRebuilt, kept_aside=kept_aside, trades=len(self._trades))
+        self._put_or_keep(*REBUILDING, None)
+
+    def _keep_state(self, key: str, kind: TypeAdapter[Any], state: object | None) -> None:
+        if state is not None:
+            self._put_or_keep(STATE, key, kind.dump_python(state, mode="json"))
 
 
 Registry.handlers = {

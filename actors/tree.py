@@ -66,7 +66,6 @@ class Ports:
     book: Book
     journal: Journal
     notifier: Notifier
-    kept_aside: str = ""
     audience: tuple[Audience, ...] = ()
     log_tail: LogTail | None = None
     archive: TickArchive | None = None
@@ -114,11 +113,7 @@ def children(plan: Plan, ports: Ports) -> Sequence[ChildSpec | Family]:
         ChildSpec(
             name="registry",
             actor=Registry,
-            arguments={
-                "book": ports.book,
-                "journal": ports.journal,
-                "kept_aside": ports.kept_aside,
-            },
+            arguments={"book": ports.book, "journal": ports.journal},
         ),
         ChildSpec(
             name="alerter",

@@ -139,7 +139,7 @@ def _our_book(folder: Path, trades: int, closed: int) -> Generator[Action]:
     for number in range(closed):
         journal.append({"ts": NOON, "event": "trade_closed", "n": number}, durable=False)
     journal.close()
-    book, _ = open_book(folder / "registry.json", NOON)
+    book = open_book(folder / "registry.json", NOON)
     documents = [document(closed + number) for number in range(trades)]
     for number, each in enumerate(documents):
         book.put("trades", str(number), each)

@@ -233,7 +233,7 @@ def _wired(
     )
     plain = HttpRpc(f"http://127.0.0.1:{port}/api/v2")
     daemon = LiveDaemon(system, Tap(stream))
-    book, _ = open_book(folder / "registry.json", clock.now())
+    book = open_book(folder / "registry.json", clock.now())
     stack.callback(book.close)
     journal = DayJournal(folder / "journal", clock)
     stack.callback(journal.close)

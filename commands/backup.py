@@ -2,8 +2,10 @@
 
 import io
 import os
+import re
 import tarfile
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated
 
@@ -14,16 +16,21 @@ from adapters.clock import SystemClock
 from commands.common import fail, out, read_settings, words
 
 PREFIX = "bulwark"
-LEFT_OUT = frozenset({"bot.lock", "pulse"})
+BOOK = "registry.json"
+LEFT_OUT = ("bot.lock", "pulse", "api.token", "*.new", ".*")
+"""Names without a worth elsewhere, keys, and files that are being written this moment."""
 
 
 def backup(
     to: Annotated[Path | None, typer.Option("--to", help="Another folder than BACKUP_DIR.")] = None,
+    keep: Annotated[
+        int | None, typer.Option(min=1, help="Remove all but the newest so many of this venue.")
+    ] = None,
 ) -> None:
     """An archive of this venue's book and journal. The bot may go on meanwhile. Holds no keys."""
     settings = read_settings()
     source, env = settings.data_folder, str(settings.deribit_env)
-    if not (source / "registry.json").exists():
+    if not (source / BOOK).exists():
         fail(f"There is nothing to back up in {source}: no bot has run there.", ExitCode.FAILED)
     folder = to or settings.backup_dir
     moment = SystemClock().now().strftime("%Y%m%dT%H%M%SZ")
@@ -34,6 +41,14 @@ def backup(
         fail(f"Not backed up: {words(error)}.", ExitCode.FAILED)
     size = target.stat().st_size
     out(f"{target}: {count} files, {size / 1024:.0f} KiB. .env is not in it: keep it elsewhere.")
+    if keep is None:
+        return
+    try:
+        for path in surplus(target, env, keep):
+            path.unlink()
+            out(f"{path}: removed.")
+    except OSError as error:
+        fail(f"Backed up, but older ones are not removed: {words(error)}.", ExitCode.FAILED)
 
 
 def write(source: Path, target: Path) -> int:
@@ -64,14 +79,30 @@ def write(source: Path, target: Path) -> int:
 
 def newest(folder: Path, env: str) -> Path | None:
     """The latest backup of that venue; None without one."""
-    found = sorted(folder.glob(f"{PREFIX}-{env}-*.tar.gz"), key=lambda path: path.name)
+    found = _archives(folder, env)
     return found[-1] if found else None
 
 
+def surplus(made: Path, env: str, keep: int) -> list[Path]:
+    """The venue's oldest archives beside ``made``, beyond ``keep`` with it (at least 1)."""
+    others = [path for path in _archives(made.parent, env) if path != made]
+    return others[: max(0, len(others) - (keep - 1))]
+
+
+def _archives(folder: Path, env: str) -> list[Path]:
+    """That venue's, oldest first: exactly what `backup` names so, whatever else lies there."""
+    name = re.compile(rf"{PREFIX}-{re.escape(env)}-\d{{8}}T\d{{6}}Z\.tar\.gz")
+    return sorted(path for path in folder.glob(f"{PREFIX}-*") if name.fullmatch(path.name))
+
+
 def _files(source: Path) -> Iterator[Path]:
-    """Whole files; those that are being replaced or written this moment are left to their next."""
-    for path in sorted(source.rglob("*")):
-        if path.is_file() and path.name not in LEFT_OUT and not path.name.startswith("."):
+    """The book first.
+
+    Of a trade that ends meanwhile the journal then has the end, and a start drops it from the
+    book. The other way round it would be in neither.
+    """
+    for path in sorted(source.rglob("*"), key=lambda path: (path != source / BOOK, path)):
+        if path.is_file() and not any(fnmatch(path.name, pattern) for pattern in LEFT_OUT):
             yield path
 
 

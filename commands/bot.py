@@ -115,7 +115,7 @@ def _run(
     trips = RoundTrips()
     venue, session = connect(login_of(settings), clock, system.route, settings.instruments, trips)
     hub = EventHub(round(clock.now().timestamp() * 1000))
-    book, aside = open_book(settings.data_folder / "registry.json", clock.now(), check=check_book)
+    book = open_book(settings.data_folder / "registry.json", clock.now(), check=check_book)
     journal = DayJournal(settings.data_folder / "journal", clock)
     stack.callback(journal.close)
     notifier = notifier_of(settings, system, stack)
@@ -130,7 +130,6 @@ def _run(
         book=book,
         journal=journal,
         notifier=notifier,
-        kept_aside=str(aside) if aside else "",
         audience=(hub,),
         log_tail=FileTail(settings.log_dir / logs.FILE),
         archive=_archive(settings, clock),

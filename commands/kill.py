@@ -16,10 +16,11 @@ from actors.flattening import Flattening
 from actors.kernel import ExitCode
 from actors.messages.book import KillState
 from actors.ports import NotSent, OutcomeUnknown, Rejected
+from actors.registry import check_book
 from adapters.clock import SystemClock, SystemEntropy
 from adapters.deribit.connect import connect
 from adapters.deribit.session import DeribitSession
-from adapters.storage.book import open_book
+from adapters.storage.book import open_book, read_book
 from adapters.storage.journal import DayJournal
 from adapters.storage.lock import AlreadyRunning, InstanceLock
 from commands.bot import login_of
@@ -114,13 +115,13 @@ def _recorded(settings: Settings, clock: SystemClock, stack: ExitStack) -> str:
     except OSError as error:
         return f"The kill is NOT durable: {words(error)}."
     try:
-        _write(settings, clock)
-    except (OSError, ValueError) as error:
+        return _write(settings, clock)
+    except Exception as error:  # noqa: BLE001 - whatever it is, closing must not wait for it
         return f"The kill is NOT durable: {error}."
-    return "The kill is on disk: the next start opens nothing until resume."
 
 
-def _write(settings: Settings, clock: SystemClock) -> None:
+def _write(settings: Settings, clock: SystemClock) -> str:
+    """Puts the kill into journal and book; says what the next start makes of it."""
     now = clock.now()
     day = now.astimezone(settings.timezone).date().isoformat()
     journal = DayJournal(settings.data_folder / "journal", clock)
@@ -138,12 +139,17 @@ def _write(settings: Settings, clock: SystemClock) -> None:
     finally:
         journal.close()
     path = settings.data_folder / "registry.json"
-    if path.exists():
-        # An unreadable book is left for the next start, which rebuilds it, this kill included.
-        orjson.loads(path.read_bytes())
+    try:
+        check_book(read_book(path))
+    except FileNotFoundError:
+        pass
+    except ValueError:
+        # Left to the next start, whose reader is the one to put it aside and tell.
+        return f"The kill is in the journal; {path} is unreadable: the next start rebuilds it."
     state = KillState(reason=REASON, by=BY, day=day, until_midnight=False)
-    book, _ = open_book(path, now)
+    book = open_book(path, now, check=check_book)
     book.put("state", "kill", TypeAdapter(KillState).dump_python(state, mode="json"))
+    return "The kill is on disk: the next start opens nothing until resume."
 
 
 class _Silent:

@@ -49,7 +49,7 @@ ROOMS = {
     "simulate": Room("commands.simulate", "simulate --seeds 100 --hours 6"),
     "logs": Room("commands.logs", "logs -f --level warning"),
     "kill": Room("commands.kill", "kill --direct"),
-    "backup": Room("commands.backup", "backup --to /mnt/elsewhere"),
+    "backup": Room("commands.backup", "backup --to /mnt/elsewhere --keep 14"),
     "journal": Room("commands.journal"),
     "archive": Room("commands.archive"),
     **dict.fromkeys(OPERATING, Room("commands.operate")),

@@ -5,7 +5,7 @@
 
 import copy
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from decimal import Decimal
@@ -15,7 +15,7 @@ from actors.kernel import Actor, Context, Supervisor, SupervisorPolicy, System
 from actors.messages.alerts import DeliveryReport
 from actors.messages.base import Event, Message
 from actors.messages.lifecycle import StopAll
-from actors.ports import Book, Journal, Notice, TickArchive
+from actors.ports import REBUILDING, Book, Journal, Notice, TickArchive
 from actors.strategist import Sizing
 from actors.tree import SUPERVISOR, Plan, Ports, children, routes
 from adapters.deribit.channels import account_channels, market_channels
@@ -48,17 +48,24 @@ class Disk:
             raise OSError(28, "No space left on device")
 
     def open(self, world: VirtualWorld) -> "Opened":
+        """As the bot does: a book that is missing is made, and must be rebuilt."""
         del world
+        if not self.tables:
+            self.lose_book("")
         return Opened(DiskBook(self), DiskJournal(self))
+
+    def lose_book(self, kept_aside: str) -> None:
+        """The book was unreadable: what a start puts in its place."""
+        table, key = REBUILDING
+        self.tables = {table: {key: {"kept_aside": kept_aside}}}
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What a process has of a disk; ``kept_aside`` names a book that could not be read."""
+    """What a process has of a disk."""
 
     book: Book
     journal: Journal
-    kept_aside: str = ""
 
 
 class Storage(Protocol):
@@ -97,9 +104,9 @@ class DiskJournal:
         if durable:
             self._disk.synced = len(self._disk.lines)
 
-    def entries(self, *, days: int | None = None) -> Sequence[Mapping[str, Any]]:
+    def entries(self, *, days: int | None = None) -> Iterator[Mapping[str, Any]]:
         del days
-        return list(self._disk.lines)
+        return iter(list(self._disk.lines))
 
     def find(
         self, *, events: Collection[str] = (), text: str = "", days: int
@@ -186,7 +193,6 @@ class VirtualDaemon:
         plan: Plan | None = None,
         phone: Phone | None = None,
         policy: SupervisorPolicy | None = None,
-        kept_aside: str = "",
         archive: TickArchive | None = None,
         derive: Callable[[type[Actor]], type[Actor]] = lambda actor: actor,
     ) -> None:
@@ -211,7 +217,6 @@ class VirtualDaemon:
             book=opened.book,
             journal=opened.journal,
             notifier=self.phone,
-            kept_aside=kept_aside or opened.kept_aside,
             archive=archive,
         )
         self.finished = world.future()

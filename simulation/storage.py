@@ -32,11 +32,11 @@ class FileStorage:
         """
         folder = self.disk.path(FOLDER)
         folder.mkdir()
-        book, aside = open_book(cast("Path", folder / BOOK), world.now(), VirtualFiles(folder))
+        book = open_book(cast("Path", folder / BOOK), world.now(), VirtualFiles(folder))
         journal = DayJournal(
             cast("Path", self.disk.path(JOURNAL)), world, _append_file, VirtualSyncs()
         )
-        return Opened(book, journal, str(aside) if aside else "")
+        return Opened(book, journal)
 
     # -- the lock ---------------------------------------------------------------------------
 

@@ -242,7 +242,10 @@ class TradeSnapshot(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryRebuilt(Event):
-    """The book was unreadable; it is kept aside and was rebuilt from the journal."""
+    """The book was unreadable, or missing, and was rebuilt from the journal.
+
+    ``kept_aside`` is where the unreadable one is; empty when there was none.
+    """
 
     level: ClassVar[str] = "critical"
     money: ClassVar[bool] = True

@@ -17,6 +17,7 @@ from tinydb import TinyDB
 from tinydb.storages import Storage
 from tinydb.table import Table
 
+from actors.ports import REBUILDING
 from adapters.storage.atomic import AtomicFile, Files, NotUndone, create
 
 VERSION = 1
@@ -184,13 +185,14 @@ def open_book(
     files: Files | None = None,
     *,
     check: Callable[[Tables], None] = _anything,
-) -> tuple[TinyBook, Path | None]:
-    """The book at ``path``, made when missing, and where an unreadable one was put aside.
+) -> TinyBook:
+    """The book at ``path``. A missing or an unreadable one is made anew.
 
     ``check`` raises `ValueError` when its user could do nothing with what the tables hold: that
     is as good as unreadable. An unreadable file is kept as
-    ``<name>.unreadable-<YYYYmmddTHHMMSS><suffix>`` and the book starts empty: the caller must say
-    so and find its trades on the venue.
+    ``<name>.unreadable-<YYYYmmddTHHMMSS><suffix>``. A book made anew holds nothing but that it
+    must be rebuilt (`actors.ports.REBUILDING`): a start that dies on the way leaves the next one
+    the same task.
 
     Raises:
         BookTooNew: a later version wrote it; nothing was touched.
@@ -198,20 +200,37 @@ def open_book(
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     files = files or Files(path.parent)
-    aside: Path | None = None
     try:
         state = _parse(path)
         check(_by_key(state))
     except (FileNotFoundError, ValueError) as error:
-        state = {_ABOUT: {"1": _Kept({_KEY: "format", "version": VERSION})}}
-        if isinstance(error, ValueError):
-            aside = _free_name(path, now)
+        aside = _free_name(path, now) if isinstance(error, ValueError) else None
+        state = _anew(aside)
         create(path, orjson.dumps(state), files, aside)
     else:
         # A predecessor killed in a commit may have left a name that is not on disk yet: what is
         # read now and acted on must not be taken back by a power cut.
         files.sync_folder()
-    return TinyBook(AtomicStorage(AtomicFile(path, files), state)), aside
+    return TinyBook(AtomicStorage(AtomicFile(path, files), state))
+
+
+def read_book(path: Path) -> Tables:
+    """What the book at ``path`` holds; nothing is touched.
+
+    Raises:
+        BookTooNew: a later version wrote it.
+        OSError: it cannot be read (`FileNotFoundError`: there is none).
+        ValueError: not JSON, or not a book.
+    """
+    return _by_key(_parse(path))
+
+
+def _anew(aside: Path | None) -> _State:
+    table, key = REBUILDING
+    return {
+        _ABOUT: {"1": _Kept({_KEY: "format", "version": VERSION})},
+        table: {"1": _Kept({_KEY: key, "kept_aside": str(aside or "")})},
+    }
 
 
 def _by_key(state: _State) -> dict[str, dict[str, dict[str, Any]]]:

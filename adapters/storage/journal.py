@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -132,12 +132,12 @@ class DayJournal:
             self._seq += 1
             self._head = digest
 
-    def entries(self, *, days: int | None = None) -> Sequence[Mapping[str, Any]]:
-        """Everything readable, oldest first; a torn last line is left out.
+    def entries(self, *, days: int | None = None) -> Iterator[Mapping[str, Any]]:
+        """Everything readable, oldest first, one at a time; a torn last line is left out.
 
-        With ``days``, only that many of the last days that have any.
+        With ``days``, only that many of the last days that have any. Raises `OSError` on the way.
         """
-        return list(read(self._folder, days))
+        return read(self._folder, days)
 
     def find(
         self, *, events: Collection[str] = (), text: str = "", days: int

@@ -150,3 +150,36 @@ def test_without_a_daemon_the_direct_kill_works_and_lasts(
         assert "Verified flat" in killed.output
         with Bot(tmp_path / "bot", operated.settings) as again:
             assert again.ready()["mode"] == "killed"
+
+
+def test_a_direct_kill_beside_the_book_of_a_later_version_closes_all_the_same(
+    tmp_path: Path,
+) -> None:
+    """What cannot be recorded is said, and nothing waits for it; the book is not touched."""
+    path = tmp_path / "bot/data/paper/registry.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"_book": {"1": {"_key": "format", "version": 2}}}', "utf-8")
+    before = path.read_bytes()
+    with market(tmp_path / "exchange") as exchange:
+        ran = run(tmp_path / "bot", "kill", "--direct", settings=at_exchange(exchange))
+    assert ran.code == 0, ran
+    assert "NOT durable" in ran.output
+    assert "Verified flat" in ran.output
+    assert path.read_bytes() == before
+
+
+def test_a_direct_kill_leaves_a_book_that_is_none_to_the_next_start(tmp_path: Path) -> None:
+    """It is put aside and rebuilt there, with this kill and all else that the journal knows."""
+    path = tmp_path / "bot/data/paper/registry.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{}", "utf-8")
+    with market(tmp_path / "exchange") as exchange:
+        operated = Operated(tmp_path / "bot", exchange)
+        ran = operated.say("kill", "--direct")
+        assert ran.code == 0, ran
+        assert "the next start rebuilds it" in ran.output
+        assert path.read_text("utf-8") == "{}"
+        with operated.bot as bot:
+            assert bot.ready()["mode"] == "killed"
+            kept = Path(bot.wait_for("registry_rebuilt")["kept_aside"])
+            assert path.with_name(kept.name).read_text("utf-8") == "{}"

@@ -154,8 +154,13 @@ class Scene:
     def daemon(self) -> VirtualDaemon:
         return self.daemons[-1]
 
-    def boot(self, **arguments: Any) -> VirtualDaemon:
-        """A new process on the same disk, whose book opens as the bot's does."""
+    def boot(self, *, kept_aside: str = "", **arguments: Any) -> VirtualDaemon:
+        """A new process on the same disk, whose book opens as the bot's does.
+
+        With ``kept_aside`` it finds the book unreadable, and keeps it under that name.
+        """
+        if kept_aside:
+            self.disk.lose_book(kept_aside)
         check_book(self.disk.tables)
         daemon = VirtualDaemon(
             self.world,

@@ -1,5 +1,6 @@
 """``kill -9`` at every moment of a bracket's life, and what the next process makes of it."""
 
+import copy
 from decimal import Decimal
 
 import pytest
@@ -292,6 +293,24 @@ def test_an_intent_without_an_entry_on_the_wire_ends_by_itself(stage: Stage) -> 
     comes_back(scene)
     scene.wait(TradeAbandoned)
     assert len(scene.market.sent("private/buy")) == sent == 0
+
+
+def test_a_book_older_than_the_end_of_its_trade_drops_it(stage: Stage) -> None:
+    """As in a backup during which a trade ended: the journal, read last, has the end."""
+    scene = stage().ready()
+    trade_id = scene.bracket()
+    scene.run(1)
+    earlier = copy.deepcopy(scene.disk.tables)
+    scene.close_trade(trade_id)
+    scene.wait(TradeClosed)
+    scene.run(3)
+    scene.crash()
+    scene.disk.tables = earlier
+    comes_back(scene)
+    scene.run(5)
+    assert scene.booked == []
+    assert [x["event"] for x in scene.disk.lines].count("trade_closed") == 1
+    scene.settled()
 
 
 def test_orphans_of_a_lost_trade_are_reaped(stage: Stage) -> None:

@@ -130,4 +130,5 @@ def test_yesterdays_lines_of_a_killed_process_survive_tomorrows_power_cut() -> N
         second = DayJournal(folder, world, VirtualAppendFile, VirtualSyncs())
         second.append({"ts": "2026-01-06T00:01:00+00:00"}, durable=True)
         disk.crash(dice_of(seed))
-        assert len(DayJournal(folder, world, VirtualAppendFile, VirtualSyncs()).entries()) == 4
+        journal = DayJournal(folder, world, VirtualAppendFile, VirtualSyncs())
+        assert len(list(journal.entries())) == 4

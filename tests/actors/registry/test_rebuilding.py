@@ -1,11 +1,12 @@
 """The book from the journal: what can be read of it, and what cannot."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from actors.rebuilding import last_day, last_kill, open_intents
+from actors.rebuilding import last_day, last_kill, last_pause, open_intents, what_counts
 
 INTENT: dict[str, Any] = {
     "event": "intent_recorded",
@@ -101,3 +102,23 @@ def test_a_kill_is_of_the_day_it_says_or_of_the_last_that_began_before_it() -> N
     assert told is not None
     assert untold is not None
     assert (told.day, untold.day) == ("2026-02-28", "2026-02-27")
+
+
+def test_of_a_long_journal_only_what_is_still_open_is_held() -> None:
+    """One pass over a year of trades: nothing of what has ended is kept, nothing else is lost."""
+    pause = {"event": "entries_paused", "ts": KILL["ts"], "by": "desk"}
+
+    def year() -> Iterator[dict[str, Any]]:
+        yield from (INTENT, KILL, {"event": "kill_switch_reset"}, DAY, KILL | {"by": "desk"}, pause)
+        for number in range(10_000):
+            yield INTENT | {"trade_id": f"t{number}"}
+            yield {"event": "stop_placed", "trade_id": f"t{number}"}
+            yield {"event": "trade_closed", "trade_id": f"t{number}"}
+
+    found = what_counts(year())
+    assert len(found) == 6
+    whole = list(year())
+    assert open_intents(found) == open_intents(whole) != []
+    assert last_kill(found) == last_kill(whole) is not None
+    assert last_pause(found) == last_pause(whole) is not None
+    assert last_day(found) == last_day(whole) is not None

@@ -13,16 +13,23 @@ from hypothesis import strategies as st
 from tinydb import Query, TinyDB
 
 from adapters.storage.atomic import Files, NotUndone
-from adapters.storage.book import BookTooNew, TinyBook, open_book
+from adapters.storage.book import BookTooNew, TinyBook, open_book, read_book
 from tests.adapters.storage.fakes import FailingFiles
 
 NOW = datetime(2026, 11, 20, 12, 30, 5, tzinfo=UTC)
 
 
 def opened(folder: Path, files: Files | None = None) -> TinyBook:
-    book, aside = open_book(folder / "registry.json", NOW, files)
-    assert aside is None
-    return book
+    """The book there, or an empty one that owes nothing to a journal."""
+    if not (folder / "registry.json").exists():
+        empty = '{"_book": {"1": {"_key": "format", "version": 1}}}'
+        (folder / "registry.json").write_text(empty, "utf-8")
+    return open_book(folder / "registry.json", NOW, files)
+
+
+def owed(kept_aside: Path | str) -> dict[str, Any]:
+    """All that a book holds which was made anew."""
+    return {"state": {"rebuilding": {"kept_aside": str(kept_aside)}}}
 
 
 def on_disk(folder: Path) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
@@ -35,11 +42,11 @@ def on_disk(folder: Path) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
     }
 
 
-def test_a_new_book_is_on_disk_and_empty(tmp_path: Path) -> None:
-    """Opening where there is nothing makes folder and file at once."""
-    book = opened(tmp_path / "data" / "paper")
-    assert book.load() == {}
-    assert on_disk(tmp_path / "data" / "paper") == {}
+def test_a_new_book_is_on_disk_and_must_be_rebuilt(tmp_path: Path) -> None:
+    """Opening where there is nothing makes folder and file at once: the journal may know more."""
+    folder = tmp_path / "data" / "paper"
+    book = open_book(folder / "registry.json", NOW)
+    assert book.load() == on_disk(folder) == owed("")
     book.close()
 
 
@@ -223,20 +230,30 @@ def test_a_reader_keeps_what_it_opened(tmp_path: Path) -> None:
     ],
 )
 def test_an_unreadable_file_is_kept_aside(tmp_path: Path, content: bytes) -> None:
-    """What is no book is kept under a dated name, the caller is told, the book starts empty."""
+    """What is no book is kept under a dated name; the new one says that, and where."""
     path = tmp_path / "registry.json"
     path.write_bytes(content)
-    book, aside = open_book(path, NOW)
+    book = open_book(path, NOW)
     expected = tmp_path / "registry.unreadable-20261120T123005.json"
-    assert aside == expected
     assert expected.read_bytes() == content
-    assert book.load() == {}
+    assert book.load() == owed(expected)
     book.put("trades", "t1", {})
     book.close()
     path.write_bytes(content)
-    book, second = open_book(path, NOW)
+    book = open_book(path, NOW)
     book.close()
-    assert second == tmp_path / "registry.unreadable-20261120T123005-2.json"
+    assert book.load() == owed(tmp_path / "registry.unreadable-20261120T123005-2.json")
+
+
+def test_that_a_book_must_be_rebuilt_survives_a_start_that_dies(tmp_path: Path) -> None:
+    """The second start finds a valid book, and still that it has to be rebuilt."""
+    path = tmp_path / "registry.json"
+    path.write_bytes(bytes(64))
+    open_book(path, NOW)  # and dies
+    expected = owed(tmp_path / "registry.unreadable-20261120T123005.json")
+    book = open_book(path, NOW)
+    assert book.load() == read_book(path) == expected
+    book.close()
 
 
 def test_a_book_its_user_cannot_live_from_is_kept_aside_too(tmp_path: Path) -> None:
@@ -250,10 +267,10 @@ def test_a_book_its_user_cannot_live_from_is_kept_aside_too(tmp_path: Path) -> N
     book.put("trades", "t1", {"contracts": "many"})
     book.close()
     content = (tmp_path / "registry.json").read_bytes()
-    book, aside = open_book(tmp_path / "registry.json", NOW, check=refuse)
-    assert aside is not None
+    book = open_book(tmp_path / "registry.json", NOW, check=refuse)
+    (aside,) = tmp_path.glob("registry.unreadable-*")
     assert aside.read_bytes() == content
-    assert book.load() == {}
+    assert book.load() == owed(aside)
     book.close()
 
 
@@ -267,8 +284,9 @@ def test_an_unreadable_file_stays_when_there_is_no_room_for_a_new_one(tmp_path: 
         open_book(path, NOW, files)
     files.fail()
     assert path.read_bytes() == b"garbage"
-    book, aside = open_book(path, NOW, files)
-    assert aside is not None
+    book = open_book(path, NOW, files)
+    (aside,) = tmp_path.glob("registry.unreadable-*")
+    assert aside.read_bytes() == b"garbage"
     book.close()
 
 

@@ -51,7 +51,7 @@ def filled(folder: Path, count: int = 5) -> Path:
 def test_entries_come_back_in_order(tmp_path: Path) -> None:
     """What was appended is read back oldest first, with its place in the chain."""
     journal = opened(tmp_path / "journal")
-    assert journal.entries() == []
+    assert list(journal.entries()) == []
     journal.append({"event": "trade_opened", "price": Decimal("61234.50")}, durable=True)
     journal.append({"event": "stop_placed", "side": Side.SELL, "sizes": (1, 2)}, durable=False)
     first, second = journal.entries()
@@ -79,7 +79,7 @@ def test_names_of_the_chain_are_refused(tmp_path: Path) -> None:
     journal = opened(tmp_path)
     with pytest.raises(ValueError, match="belong to the chain"):
         journal.append({"seq": 1}, durable=False)
-    assert journal.entries() == []
+    assert list(journal.entries()) == []
 
 
 def test_the_chain_goes_on_across_days_and_restarts(tmp_path: Path) -> None:
