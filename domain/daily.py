@@ -114,6 +114,7 @@ def daily_report(
     counts = Counter(str(x.get("event")) for x in inside)
     closed = closed_trades(x for x in inside if x.get("event") == "trade_closed")
     form = "%d %b %H:%M"
+    traded = [*_trades(closed, counts), *_held_back(inside), *_funding(inside)]
     return Content(
         lines=(
             f"{since.astimezone(zone):{form}} to {until.astimezone(zone):{form} %Z}",
@@ -121,11 +122,7 @@ def daily_report(
         ),
         tables=(
             pairs("result", "The account", _account(inside, zone)),
-            pairs(
-                "trades",
-                "Trades",
-                [*_trades(closed, counts), *_held_back(inside), *_funding(inside)],
-            ),
+            pairs("trades", "Trades", traded),
             pairs("safety", "Protection", _protection(inside, closed, counts)),
             pairs("troubles", "What went wrong", _troubles(inside, counts, unsent)),
         ),
