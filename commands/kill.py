@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from actors.flattening import Flattening
 from actors.kernel import ExitCode
 from actors.messages.book import KillState
+from actors.messages.trading import DIRECT
 from actors.ports import NotSent, OutcomeUnknown, Rejected
 from adapters.clock import SystemClock, SystemEntropy
 from adapters.deribit.connect import connect
@@ -30,7 +31,6 @@ from config.settings import Settings
 from domain.commands import BY_NAME
 
 REASON = "run.py kill --direct"
-BY = "cli:direct"
 
 
 def kill(
@@ -118,7 +118,7 @@ def _write(settings: Settings, clock: SystemClock) -> None:
             "event": "kill_switch_activated",
             "level": "critical",
             "reason": REASON,
-            "by": BY,
+            "by": DIRECT,
             "until_midnight": False,
         }
         journal.append(entry, durable=True)
@@ -128,7 +128,7 @@ def _write(settings: Settings, clock: SystemClock) -> None:
     if path.exists():
         # An unreadable book is left for the next start, which rebuilds it, this kill included.
         orjson.loads(path.read_bytes())
-    state = KillState(reason=REASON, by=BY, day=now.date().isoformat(), until_midnight=False)
+    state = KillState(reason=REASON, by=DIRECT, day=now.date().isoformat(), until_midnight=False)
     book, _ = open_book(path, now)
     book.put("state", "kill", TypeAdapter(KillState).dump_python(state, mode="json"))
 

@@ -1,4 +1,4 @@
-"""Every alert has its runbook, every runbook its alert; what is an error in the log is explained."""
+"""Every alert has its runbook, every runbook its alert; every error in the log is explained."""
 
 import ast
 import re
