@@ -204,7 +204,8 @@ ALERTS: Mapping[type[Event], Kind] = {
         lambda e: (
             f"KILL by {e.by}: {e.reason}\n"
             + (
-                "Ordered while no daemon ran. No entries until resume; what is still open goes."
+                "Ordered while no daemon ran. No entries until resume; "
+                "what is still open is closed."
                 if e.by == trading.DIRECT
                 else "No entries; closing everything."
             )
