@@ -104,7 +104,8 @@ ALERTS: Mapping[type[Event], Kind] = {
     alerts.CrashFound: Kind(
         lambda e: (
             "RESTARTED: the daemon had not stopped in order\n"
-            f"Silent for {e.silent_seconds:.0f} s. Stops stayed on the venue; reconciling now."
+            f"Its last journal entry is {e.silent_seconds:.0f} s older than this start. "
+            "Stops stayed on the venue; reconciling now."
         )
     ),
     lifecycle.Stopping: Kind(
@@ -200,7 +201,15 @@ ALERTS: Mapping[type[Event], Kind] = {
     ),
     # -- the kill and other modes --------------------------------------------------------------
     trading.KillSwitchActivated: Kind(
-        lambda e: f"KILL by {e.by}: {e.reason}\nNo entries; closing everything.",
+        lambda e: (
+            f"KILL by {e.by}: {e.reason}\n"
+            + (
+                "Ordered while no daemon ran. No entries until resume; "
+                "what is still open is closed."
+                if e.by == trading.DIRECT
+                else "No entries; closing everything."
+            )
+        ),
         is_critical=True,
     ),
     trading.FlatVerified: Kind(

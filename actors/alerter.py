@@ -38,6 +38,7 @@ from actors.messages.base import Event, event_name
 from actors.messages.book import DropAlert, GetBook, KeepLastWords, OutboxAlert, RecordAlert
 from actors.messages.desk import CommandHandled
 from actors.messages.lifecycle import ChildRestarted
+from actors.messages.trading import DIRECT
 from actors.ports import Journal, Notice, Notifier
 from domain.commands import Door
 
@@ -101,8 +102,8 @@ class Alerter(Actor):
             if alert.delivered_at is None and alert.number in past.delivered:
                 self._settle(self._outbox.drop(alert.number))
         for event in past.missed:
-            # What its delivery came to may have been lost with the process.
-            self._tell(event, is_doubtful=True)
+            # What its delivery came to may have been lost with the process, where there was one.
+            self._tell(event, is_doubtful=getattr(event, "by", "") != DIRECT)
             self._found.add(event)
         if past.crashed_at is not None and self.context.incarnation == 1:
             silent = (now - past.crashed_at).total_seconds()

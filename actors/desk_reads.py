@@ -1,6 +1,6 @@
 """Reading commands about the account: from the last look, the book, Risk, the journal, the log."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,8 @@ STALE_LOOKS = 3
 CLOSED = event_name(TradeClosed)
 HISTORY_DAYS = 400
 """How far back a trade is looked for, in days with entries."""
+LEAST_OF_ID = 6
+"""Of a trade's id, in characters: ids begin with the time, and so many stand for two seconds."""
 NOT_READ = "The account was not read yet."
 
 
@@ -95,16 +97,17 @@ def trades(sources: Sources, _: Followers, call: Call) -> Outcome:
 
 def trade(sources: Sources, _: Followers, call: Call) -> Outcome:
     """Its story from the journal; while it is open also its record."""
-    trade_id = str(call.values["id"])
-    entries = [
-        x
-        for x in sources.journal.find(text=trade_id, days=HISTORY_DAYS)
-        if x.get("trade_id") == trade_id
-    ]
+    given = str(call.values["id"])
+    found = sources.journal.find(text=given, days=HISTORY_DAYS) if len(given) >= LEAST_OF_ID else ()
     book = sources.trades() or ()
+    meant = _meant(given, [*(str(x.get("trade_id", "")) for x in found), *(x.id for x in book)])
+    if len(meant) > 1:
+        return refused(Refusal.UNKNOWN_TRADE, f"{given} begins several ids: {', '.join(meant)}.")
+    if not meant:
+        return refused(Refusal.UNKNOWN_TRADE, f"There is no trade {given} in book or journal.")
+    (trade_id,) = meant
+    entries = [x for x in found if x.get("trade_id") == trade_id]
     mine = [x for x in book if x.id == trade_id]
-    if not entries and not mine:
-        return refused(Refusal.UNKNOWN_TRADE, f"There is no trade {trade_id} in book or journal.")
     tables: list[Table] = []
     if mine:
         tables += [
@@ -115,6 +118,14 @@ def trade(sources: Sources, _: Followers, call: Call) -> Outcome:
     if closed:
         tables.append(history.closed_table(closed))
     return done(tables=(*tables, history.story_table(entries)))
+
+
+def _meant(given: str, known: Iterable[str]) -> tuple[str, ...]:
+    """The trade of that id, or those whose ids begin so."""
+    names = dict.fromkeys(known)
+    if given in names:
+        return (given,)
+    return tuple(x for x in names if len(given) >= LEAST_OF_ID and x.startswith(given))
 
 
 def pnl(sources: Sources, _: Followers, call: Call) -> Outcome:

@@ -101,7 +101,7 @@ def _line(path: Path, number: int) -> str:
 # -- show ------------------------------------------------------------------------------------------
 
 
-@journal.command("show", epilog="Example: python run.py journal show --trade 1m8h44cd")
+@journal.command("show", epilog="Example: python run.py journal show --trade 1m8kaqzyr")
 def show_command(
     trade: Annotated[str, typer.Option(help="A trade's id, or how it begins.")] = "",
     day: Annotated[str, typer.Option(help="One day (UTC), such as 2026-03-01.")] = "",

@@ -7,6 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
+from domain.history import in_order
+
 Entry = Mapping[str, Any]
 
 WORDS = {
@@ -50,8 +52,9 @@ def table(entries: Sequence[Entry]) -> Table:
     """The entries with the time since the first; nothing is cut off on a narrow terminal."""
     shown = Table("UTC", "since, s", "event", box=None, pad_edge=False)
     shown.add_column("what", overflow="fold")
-    start = _moment(entries[0]) if entries else None
-    for entry in entries:
+    ordered = in_order(entries)
+    start = next(filter(None, map(_moment, ordered)), None)
+    for entry in ordered:
         at = _moment(entry)
         since = f"{(at - start).total_seconds():+.3f}" if at and start else ""
         moment = str(entry.get("ts", ""))[5:23].replace("T", " ")  # the year is known

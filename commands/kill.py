@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from actors.flattening import Flattening
 from actors.kernel import ExitCode
 from actors.messages.book import KillState
+from actors.messages.trading import DIRECT
 from actors.ports import NotSent, OutcomeUnknown, Rejected
 from actors.registry import check_book
 from adapters.clock import SystemClock, SystemEntropy
@@ -32,7 +33,6 @@ from config.settings import Settings
 from domain.commands import BY_NAME
 
 REASON = "run.py kill --direct"
-BY = "cli:direct"
 
 
 def kill(
@@ -131,7 +131,7 @@ def _write(settings: Settings, clock: SystemClock) -> str:
             "event": "kill_switch_activated",
             "level": "critical",
             "reason": REASON,
-            "by": BY,
+            "by": DIRECT,
             "until_midnight": False,
             "day": day,
         }
@@ -146,7 +146,7 @@ def _write(settings: Settings, clock: SystemClock) -> str:
     except ValueError:
         # Left to the next start, whose reader is the one to put it aside and tell.
         return f"The kill is in the journal; {path} is unreadable: the next start rebuilds it."
-    state = KillState(reason=REASON, by=BY, day=day, until_midnight=False)
+    state = KillState(reason=REASON, by=DIRECT, day=day, until_midnight=False)
     book = open_book(path, now, check=check_book)
     book.put("state", "kill", TypeAdapter(KillState).dump_python(state, mode="json"))
     return "The kill is on disk: the next start opens nothing until resume."

@@ -1,6 +1,7 @@
 """`run.py logs`: the log for a person: filtered, followed, or what went wrong at a glance."""
 
 import fnmatch
+import re
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -152,10 +153,13 @@ class Group:
 
 
 def grouped(entries: Iterable[dict[str, Any]]) -> list[Group]:
-    """Entries by event and actor; the gravest first, then the most recent."""
-    groups: dict[tuple[str, str], Group] = {}
+    """Entries by event, actor and, of alerts, what they are about.
+
+    The gravest first, then the most recent.
+    """
+    groups: dict[tuple[str, str, str], Group] = {}
     for entry in entries:
-        key = (entry["event"], str(entry.get("actor", "")))
+        key = (entry["event"], str(entry.get("actor", "")), _subject(entry))
         detail = _detail(entry)
         found = groups.get(key)
         if found is None:
@@ -174,6 +178,11 @@ def grouped(entries: Iterable[dict[str, Any]]) -> list[Group]:
             found.level = max(found.level, entry["level"], key=rank)
     recent = sorted(groups.values(), key=lambda x: x.last, reverse=True)
     return sorted(recent, key=lambda x: -rank(x.level))
+
+
+def _subject(entry: dict[str, Any]) -> str:
+    """How an alert's headline begins, up to its first figure or colon: ``NOT FLAT YET``."""
+    return re.split(r"[\d:\n]", str(entry.get("text", "")), maxsplit=1)[0].strip()
 
 
 def _show_errors(path: Path, wanted: Filter, *, as_json: bool) -> None:

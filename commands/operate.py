@@ -13,6 +13,7 @@ import typer
 from actors.kernel import ExitCode
 from commands.client import Client
 from commands.common import fail, out, read_settings, width
+from commands.facts import VERSION
 from commands.showing import rendered
 from domain.arguments import BadArguments, words_of
 from domain.commands import BY_NAME, CommandSpec, Effect, parse_named
@@ -41,6 +42,8 @@ def _reading(spec: CommandSpec) -> Callable[..., None]:
         as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     ) -> None:
         arguments = understood(spec, words or [])
+        if spec.name == "version" and not as_json:
+            out(f"The code here is bulwark {VERSION}.")
         reply = Client(read_settings()).read(spec.name, arguments)
         show(reply, as_json=as_json)
         finish(reply)

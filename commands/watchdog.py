@@ -9,7 +9,7 @@ import os
 import sys
 import xmlrpc.client
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import structlog
 from supervisor import childutils  # pyright: ignore[reportMissingTypeStubs]
@@ -20,13 +20,15 @@ from adapters.clock import SystemClock
 from adapters.storage.pulse import last_beat
 from commands.common import fail, open_log, read_settings
 from commands.health_probe import ask
-from commands.watchdog_judge import UP, Act, Change, Judge, Look, Notice
+from commands.watchdog_judge import UP, Act, Change, Judge, Look, Notice, ended_with
 from commands.watchdog_phone import Phone
 from config.kinds import WatchdogAction
 from config.settings import Settings
 
 STATE = "PROCESS_STATE_"
 HEALTH_TIMEOUT = 2.0
+LOG_BYTES = 64 * 1024
+"""So much of the end of supervisord's log is read: some hundred starts and ends."""
 _childutils: Any = childutils
 _log: Any = structlog.get_logger(actor="watchdog")
 
@@ -81,15 +83,15 @@ class Watchdog:
             _log.warning("watchdog_not_heard", error=problem, waiting=self._phone.waiting)
 
     def _change(self, state: str, fields: Mapping[str, str]) -> Change:
-        program = fields.get("processname", "")
+        program, pid = fields.get("processname", ""), int(fields.get("pid", "0"))
         return Change(
             program=program,
             state=state,
             before=fields.get("from_state", ""),
-            pid=int(fields.get("pid", "0")),
+            pid=pid,
             tries=int(fields.get("tries", "0")),
             is_expected=fields.get("expected") == "1",
-            exit_code=self._exit_code(program) if state == "EXITED" else None,
+            exit_code=self._exit_code(program, pid) if state == "EXITED" else None,
         )
 
     def _table(self) -> dict[str, str]:
@@ -100,16 +102,13 @@ class Watchdog:
             return {}
         return {str(row["name"]): str(row["statename"]) for row in rows}
 
-    def _exit_code(self, program: str) -> int | None:
-        """Events do not say it; supervisord's table does, until the program is started again.
-
-        -1 stands for a signal there.
-        """
+    def _exit_code(self, program: str, pid: int) -> int | None:
+        """By supervisord's log, whose line is written before we hear of the end."""
         try:
-            info = cast("dict[str, Any]", self._supervisord.supervisor.getProcessInfo(program))
+            log = str(self._supervisord.supervisor.readLog(-LOG_BYTES, 0))
         except (OSError, xmlrpc.client.Error):
             return None
-        return int(info["exitstatus"]) if info["statename"] == "EXITED" else None
+        return ended_with(log, program, pid)
 
     def _look(self) -> Look:
         health = ask(self._settings, HEALTH_TIMEOUT)  # where it does not answer the pulse decides

@@ -3,11 +3,13 @@
 It sees two things: what supervisord says about its programs, and whether the bot's pulse goes on.
 """
 
+import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from actors.kernel import ExitCode
 from adapters.storage.pulse import Beat
 
 BOT, EXCHANGE = "bot", "exchange"
@@ -26,6 +28,7 @@ MEANINGS = {
     1: "it could not start",
     70: "it gave up after a storm of failures",
     71: "a part of it hung",
+    74: "a restart by order",
     75: "another instance is running",
     76: "preflight has not passed",
     77: "the venue refuses the credentials",
@@ -33,6 +36,18 @@ MEANINGS = {
     143: "it was stopped while it started",
 }
 """What the exit codes of our programs mean."""
+
+
+def ended_with(log: str, program: str, pid: int) -> int | None:
+    """How a process ended by supervisord's own log: -1 for a signal, None where it is not there.
+
+    Neither its events nor, once it has started the program again, its table say so.
+    """
+    after = re.split(rf"spawned: '{re.escape(program)}' with pid {pid}$", log, flags=re.MULTILINE)
+    said = re.search(rf"exited: {re.escape(program)} \((?:exit status (\d+))?", after[-1])
+    if said is None:
+        return None
+    return int(said[1]) if said[1] else -1
 
 
 class Act(StrEnum):
@@ -128,7 +143,7 @@ class Judge:
             yield Notice(text=f"{change.program} was stopped by order.")
 
     def _exited(self, program: _Program, change: Change, now: float) -> Iterator[Notice]:
-        why = _why(change.exit_code)
+        why = _why(change)
         if change.is_expected:
             program.died_at = None
             if change.exit_code == 0 and change.program == EXCHANGE:
@@ -143,7 +158,9 @@ class Judge:
                 )
             return
         program.died_at = now
-        if self._is_loop(program, now):
+        if change.exit_code == ExitCode.RESTART:
+            yield Notice(text=f"{change.program} restarts by order: supervisord starts it again.")
+        elif self._is_loop(program, now):
             yield from self._loop(program, change, now)
         else:
             yield Notice(
@@ -174,7 +191,7 @@ class Judge:
         program.loop_told_at = now
         yield Notice(
             text=f"{change.program} is CRASH-LOOPING: {LOOP_DEATHS} deaths within "
-            f"{now - program.deaths[0]:.0f} s, the last: {_why(change.exit_code)}. "
+            f"{now - program.deaths[0]:.0f} s, the last: {_why(change)}. "
             f"supervisord goes on trying. {_positions(change)}",
             is_critical=True,
         )
@@ -262,9 +279,13 @@ class Judge:
         self._trouble_since, self._trouble_told = None, False
 
 
-def _why(code: int | None) -> str:
+def _why(change: Change) -> str:
+    code = change.exit_code
     if code is None:
-        return "a crash or a kill, see its log"
+        return (
+            "unexpectedly, with a code supervisord did not tell; the last `stopped` line of "
+            f"logs/{change.program}.log has it, if there is one"
+        )
     meaning = MEANINGS.get(code, "an error")
     return meaning if code < 0 else f"exit code {code}, {meaning}"
 

@@ -122,7 +122,9 @@ class Settings(BaseSettings):
         None, "the chat alerts go to", "the chat's number, negative for groups"
     )
     telegram_user_ids: kinds.Ids = _setting(
-        (), "who may give commands", "users' numbers separated by commas"
+        (),
+        "who may give commands and acknowledge alerts; without any each alert is told once",
+        "users' numbers separated by commas",
     )
     telegram_api_url: kinds.HttpUrl = _setting(
         "https://api.telegram.org", "the root of the Bot API", kinds.HTTP

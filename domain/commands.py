@@ -93,7 +93,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
         name="trade",
         arguments=(_TRADE,),
         help="One trade, open or closed, with all that happened to it.",
-        example="trade 0k2v9x3m7q1a",
+        example="trade 1m8kaqzyrc1p5g5vn2j",
     ),
     CommandSpec(
         name="open",

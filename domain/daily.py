@@ -17,6 +17,7 @@ from domain.content import Cell, Content, pairs
 from domain.history import ClosedTrade, closed_trades
 from domain.moments import moment_of
 from domain.orders import ZERO
+from domain.risk import EXPECTED
 
 Entry = Mapping[str, Any]
 LONGEST_DAYS = 7
@@ -113,6 +114,7 @@ def daily_report(
     counts = Counter(str(x.get("event")) for x in inside)
     closed = closed_trades(x for x in inside if x.get("event") == "trade_closed")
     form = "%d %b %H:%M"
+    traded = [*_trades(closed, counts), *_held_back(inside), *_funding(inside)]
     return Content(
         lines=(
             f"{since.astimezone(zone):{form}} to {until.astimezone(zone):{form} %Z}",
@@ -120,7 +122,7 @@ def daily_report(
         ),
         tables=(
             pairs("result", "The account", _account(inside, zone)),
-            pairs("trades", "Trades", [*_trades(closed, counts), *_funding(inside)]),
+            pairs("trades", "Trades", traded),
             pairs("safety", "Protection", _protection(inside, closed, counts)),
             pairs("troubles", "What went wrong", _troubles(inside, counts, unsent)),
         ),
@@ -228,6 +230,12 @@ def _trades(closed: Sequence[ClosedTrade], counts: Counter[str]) -> list[_Row]:
     return rows
 
 
+def _held_back(entries: Sequence[Entry]) -> list[_Row]:
+    """What the limits, a pause or a kill kept from trading: nobody has to look at that."""
+    told = _denied([x for x in entries if EXPECTED.issuperset(_reasons(x))])
+    return [("held_back", "signals not traded", told)] if told else []
+
+
 def _listed(counts: Counter[str]) -> str:
     return ", ".join(f"{word} {number}" for word, number in counts.most_common(8))
 
@@ -279,13 +287,14 @@ def _number(value: object) -> float:
 
 
 def _troubles(entries: Sequence[Entry], counts: Counter[str], unsent: int | None) -> list[_Row]:
+    unexpected = [x for x in entries if not EXPECTED.issuperset(_reasons(x))]
     rows: list[_Row] = [
         ("restarts", "starts of the daemon", _starts(counts)),
         ("parts", "parts restarted", counts["child_restarted"]),
         ("unknown", "replies that went missing", counts["outcome_unknown"]),
         ("stops_refused", "stops refused or failed", counts["stop_failed"]),
         ("rejected", "entries the venue refused", counts["entry_rejected"]),
-        ("denied", "entries we refused", _denied(entries)),
+        ("denied", "entries we refused", _denied(unexpected)),
         ("sessions", "sessions lost", counts["session_lost"]),
         ("looks", "account unreadable", counts["look_failed"]),
         ("disk", "disk failures", counts["disk_failed"]),
@@ -311,7 +320,10 @@ def _denied(entries: Sequence[Entry]) -> Cell:
         return 0
     reasons: Counter[str] = Counter()
     for entry in denied:
-        given = entry.get("reasons")
-        for reason in cast("list[object]", given) if isinstance(given, list) else []:
-            reasons[str(reason).replace("_", " ")] += 1
+        reasons.update(reason.replace("_", " ") for reason in _reasons(entry))
     return f"{len(denied)}: {_listed(reasons)}" if reasons else len(denied)
+
+
+def _reasons(entry: Entry) -> list[str]:
+    given = entry.get("reasons")
+    return [str(x) for x in cast("list[object]", given)] if isinstance(given, list) else []

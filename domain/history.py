@@ -11,6 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from domain.content import Cell, Column, Table
+from domain.moments import moment_of
 from domain.orders import ZERO
 
 Entry = Mapping[str, Any]
@@ -184,6 +185,19 @@ def _summed(name: str, trades: list[ClosedTrade]) -> tuple[Cell, ...]:
 _FRAME = frozenset({"ts", "event", "level", "seq", "prev", "hash", "trade_id", "cause"})
 
 
+def in_order(entries: Iterable[Entry]) -> list[Entry]:
+    """As it happened: parts write side by side, so a word may stand behind a younger one.
+
+    What has no time stays behind what it stood behind.
+    """
+    timed: list[tuple[float, Entry]] = []
+    for entry in entries:
+        moment = moment_of(entry.get("ts"))
+        before = timed[-1][0] if timed else 0.0
+        timed.append((before if moment is None else moment.timestamp(), entry))
+    return [entry for _, entry in sorted(timed, key=lambda x: x[0])]
+
+
 def story_table(entries: Iterable[Entry]) -> Table:
     """What the journal says of one trade, oldest first."""
     return Table(
@@ -195,7 +209,8 @@ def story_table(entries: Iterable[Entry]) -> Table:
             Column(key="details", title="details"),
         ),
         rows=tuple(
-            (str(x.get("ts", ""))[:23], str(x.get("event", "")), _details(x)) for x in entries
+            (str(x.get("ts", ""))[:23], str(x.get("event", "")), _details(x))
+            for x in in_order(entries)
         ),
     )
 

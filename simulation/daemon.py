@@ -115,7 +115,7 @@ class DiskJournal:
         return [
             line
             for line in self._disk.lines
-            if line.get("event") in events or (text and text in map(str, line.values()))
+            if line.get("event") in events or (text and any(text in str(x) for x in line.values()))
         ]
 
 

@@ -503,6 +503,10 @@ class OutcomeResolved(Event):
     outcome: str
 
 
+DIRECT = "cli:direct"
+"""Whose kill no daemon has heard of: `run.py kill --direct`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KillSwitchActivated(Event):
     """The kill is durable; no entry is sent any more and the account is driven flat.

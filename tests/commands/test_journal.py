@@ -220,6 +220,20 @@ def test_only_events_that_exist_are_put_in_words() -> None:
     assert set(COUNTED) <= events
 
 
+def test_a_story_is_told_in_the_order_it_happened() -> None:
+    """An intent's word may be written behind its entry's; no time is negative."""
+    start = "2026-03-01T10:00:00.1"
+    entries = [
+        {"ts": f"{start}20+00:00", "event": "entry_sent"},
+        {"ts": "none", "event": "odd"},
+        {"ts": f"{start}19+00:00", "event": "intent_recorded"},
+        {"ts": f"{start}30+00:00", "event": "entry_filled"},
+    ]
+    told = table(entries)
+    assert list(told.columns[2].cells) == ["intent_recorded", "entry_sent", "odd", "entry_filled"]
+    assert list(told.columns[1].cells) == ["+0.000", "+0.001", "", "+0.011"]
+
+
 def test_a_story_is_whole_on_a_narrow_terminal() -> None:
     """What does not fit goes on in the next line; nothing is cut off."""
     scope = "account:read_write-block_trade:read-trade:read_write-wallet:read"

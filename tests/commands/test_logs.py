@@ -101,6 +101,23 @@ def test_a_traceback_is_told_by_its_last_line() -> None:
     assert group.detail == "ValueError: wrong"
 
 
+def test_an_alert_is_not_hidden_behind_good_news() -> None:
+    """Alerts are grouped by what they are about, whatever their figures: a KILL stays in sight."""
+    texts = (
+        "KILL by risk: the day's loss is 12 USD\nNo entries.",
+        "NOT FLAT YET: BTC +250\nStill trying.",
+        "NOT FLAT YET: BTC +100\nStill trying.",
+        "Verified flat after 3.2 s\nNo position.",
+    )
+    entries = [json.loads(entry("alert", "critical", actor="alerter", text=x)) for x in texts]
+    told = sorted((x.count, x.detail.split(" / ")[0]) for x in grouped(entries))
+    assert told == [
+        (1, "KILL by risk: the day's loss is 12 USD"),
+        (1, "Verified flat after 3.2 s"),
+        (2, "NOT FLAT YET: BTC +100"),
+    ]
+
+
 def test_the_last_of_each_names_its_trade_and_its_figures() -> None:
     """The headline too: with it a person goes to the runbook, with the id to the journal."""
     alert = entry(

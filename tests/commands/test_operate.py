@@ -4,8 +4,10 @@ import json
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
+from commands.facts import VERSION
 from tests.commands.bot_api import serving
 from tests.commands.running import run
+from tests.endtoend.bulwark import free_port
 
 
 def test_a_kill_that_is_not_answered_says_what_else_there_is(tmp_path: Path) -> None:
@@ -30,3 +32,11 @@ def test_a_kill_that_is_not_answered_says_what_else_there_is(tmp_path: Path) -> 
         "To close everything without the daemon: python run.py kill --direct\n"
     )
     assert ran.errors == ""
+
+
+def test_the_version_is_told_without_a_daemon_too(tmp_path: Path) -> None:
+    """Of the code that is here; that none runs is said beside it, and is a 1 as ever."""
+    ran = run(tmp_path, "version", settings={"API_PORT": free_port(), "API_TOKEN": "t" * 20})
+    assert ran.code == 1
+    assert ran.output == f"The code here is bulwark {VERSION}.\n"
+    assert "The daemon is not running" in ran.errors

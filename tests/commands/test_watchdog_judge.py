@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from adapters.storage.pulse import Beat
-from commands.watchdog_judge import LOOP_DEATHS, LOOP_WINDOW, Act, Change, Judge, Look, Notice
+from commands.watchdog_judge import (
+    LOOP_DEATHS,
+    LOOP_WINDOW,
+    Act,
+    Change,
+    Judge,
+    Look,
+    Notice,
+    ended_with,
+)
 
 
 @dataclass
@@ -150,6 +159,53 @@ def test_a_death_and_the_new_start_are_told(night: Night) -> None:
     )
     assert night.wait(1).change("STARTING") == []
     assert text(night.wait(2).change("RUNNING")) == "bot runs again, 3 s after its end."
+
+
+def test_a_restart_by_order_is_no_death(night: Night) -> None:
+    """Said calmly, however often a person asks for it; that it runs again is told as ever."""
+    for _ in range(LOOP_DEATHS + 1):
+        (notice,) = night.change("EXITED", exit_code=74)
+        assert notice == Notice(text="bot restarts by order: supervisord starts it again.")
+        assert text(night.wait(3).change("RUNNING")) == "bot runs again, 3 s after its end."
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (70, "exit code 70, it gave up after a storm of failures"),
+        (71, "exit code 71, a part of it hung"),
+        (1, "exit code 1, it could not start"),
+        (
+            None,
+            "unexpectedly, with a code supervisord did not tell; the last `stopped` line",
+        ),
+    ],
+)
+def test_a_death_is_told_with_its_cause(night: Night, code: int | None, said: str) -> None:
+    """No cause is made up where none is known."""
+    assert text(night.change("EXITED", exit_code=code)).startswith(f"bot DIED: {said}")
+
+
+LOG = """\
+2026-03-01 12:00:00,001 INFO spawned: 'exchange' with pid 70
+2026-03-01 12:00:00,002 INFO spawned: 'bot' with pid 71
+2026-03-01 12:00:05,000 WARN exited: exchange (exit status 1; not expected)
+2026-03-01 12:00:09,000 WARN exited: bot (exit status 74; not expected)
+2026-03-01 12:00:09,500 INFO spawned: 'bot' with pid 710
+2026-03-01 12:01:00,000 WARN exited: bot (terminated by SIGKILL; not expected)
+2026-03-01 12:01:00,500 INFO spawned: 'bot' with pid 712
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "pid", "code"),
+    [("bot", 71, 74), ("bot", 710, -1), ("exchange", 70, 1), ("bot", 712, None), ("bot", 9, 74)],
+)
+def test_supervisords_log_says_how_a_process_ended(
+    program: str, pid: int, code: int | None
+) -> None:
+    """The first end after its start; where the log begins later than the process, the first end."""
+    assert ended_with(LOG, program, pid) == code
 
 
 def test_the_first_start_is_no_news(night: Night) -> None:

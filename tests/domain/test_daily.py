@@ -121,18 +121,30 @@ def test_it_says_what_went_wrong_and_leaves_out_what_did_not() -> None:
             entry("process_started"),
             entry("process_started"),
             entry("crash_found"),
-            entry("entry_denied", reasons=["daily_loss", "paused"]),
-            entry("entry_denied", reasons=["paused"]),
+            entry("entry_denied", reasons=["stale_data", "paused"]),
+            entry("entry_denied", reasons=["stale_data"]),
             entry("outcome_unknown"),
             entry("protection_restored", seconds=1.26),
             unsent=3,
         )
     )
     assert found["restarts"] == "2, 1 after a crash"
-    assert found["denied"] == "2: paused 2, daily loss 1"
+    assert found["denied"] == "2: stale data 2, paused 1"
     assert (found["unknown"], found["unsent"]) == (1, 3)
     assert found["missing"] == "1, the longest 1.3 s"
     assert not {"kills", "disk", "looks", "nothing"} & set(found)
+
+
+def test_limits_at_work_are_no_trouble() -> None:
+    """On a quiet day a strategy wants more than is allowed, a hundred times: that is no failure."""
+    found = rows(
+        report(
+            entry("entry_denied", reasons=["max_open_trades"]),
+            entry("entry_denied", reasons=["max_open_trades", "max_notional"]),
+        )
+    )
+    assert found["nothing"] == "no failure, refusal or restart"
+    assert found["held_back"] == "2: max open trades 2, max notional 1"
 
 
 ODD: tuple[Any, ...] = (None, True, -1, 7, 1.5, float("nan"), float("inf"), "", "x", "NaN")

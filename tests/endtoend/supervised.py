@@ -50,7 +50,13 @@ class Supervised:
 
     def ctl(self, *arguments: str) -> str:
         """What ``supervisorctl`` says."""
-        command = [str(BIN / "supervisorctl"), "-c", "supervisor.conf", *arguments]
+        return self._said(str(BIN / "supervisorctl"), "-c", "supervisor.conf", *arguments)
+
+    def bulwark(self, *arguments: str) -> str:
+        """What ``run.py`` says."""
+        return self._said(sys.executable, "run.py", *arguments)
+
+    def _said(self, *command: str) -> str:
         ran = subprocess.run(
             command,
             cwd=self.folder,

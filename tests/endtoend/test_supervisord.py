@@ -107,6 +107,18 @@ def test_the_bot_comes_back_after_kill_9(night: Night) -> None:
     night.told("bot runs again", since)
 
 
+def test_a_restart_by_order_is_told_as_one(night: Night) -> None:
+    """supervisord has started the next one long before its table could be asked for the code."""
+    since, lines = len(night.api.texts()), len(night.run.log.look())
+    night.run.bulwark("restart", "--yes", "--wait", "0")
+    told = night.told("bot restarts by order", since)
+    assert "[!]" not in told
+    night.told("bot runs again", since)
+    night.run.log.wait("ready", lines, BACK_SECONDS)
+    assert not [x for x in night.api.texts()[since:] if "DIED" in x]
+    night.is_guarded()
+
+
 def test_the_exchange_comes_back_after_kill_9(night: Night) -> None:
     """The bot finds its positions there and logs in anew; it was never restarted."""
     before = night.run.spawned("bot")

@@ -16,7 +16,7 @@ from actors.messages.alerts import (
     DeliveryReport,
 )
 from actors.messages.signals import RegimeChanged
-from actors.messages.trading import FlatVerified, KillSwitchActivated, NotFlatYet, Ready
+from actors.messages.trading import DIRECT, FlatVerified, KillSwitchActivated, NotFlatYet, Ready
 from actors.ports import Notice
 from domain.strategies import BreakoutSettings
 from simulation.daemon import Disk, Opened, Phone, default_plan
@@ -278,7 +278,9 @@ def test_a_crash_is_told_and_an_ordered_stop_is_not(stage: Stage) -> None:
     scene.wait(Ready)
     assert scene.events(CrashFound)[0].silent_seconds >= 20
     scene.run(2)
-    assert any("RESTARTED" in text for text in scene.phone.heard)
+    (told,) = [text for text in scene.phone.heard if "RESTARTED" in text]
+    silent = scene.events(CrashFound)[0].silent_seconds
+    assert f"last journal entry is {silent:.0f} s older than this start" in told
 
 
 def test_a_critical_event_that_only_the_journal_has_is_told_by_the_next_process(
@@ -505,3 +507,25 @@ def test_a_stop_leaves_no_dead_letter_although_the_disk_is_slow(stage: Stage) ->
     scene.daemon.stop()
     assert any("Stopping" in text for text in phone.heard)
     assert not scene.daemon.system.dead_letters
+
+
+def test_a_kill_without_the_daemon_is_told_by_the_next_as_what_it_was(stage: Stage) -> None:
+    """Nobody could tell of it before, so it is no repeat; and it says what is so, not what was."""
+    scene = stage().ready()
+    scene.run(5)
+    scene.daemon.stop()
+    entry = {
+        "ts": scene.world.now().isoformat(),
+        "event": "kill_switch_activated",
+        "level": "critical",
+        "reason": "run.py kill --direct",
+        "by": DIRECT,
+        "until_midnight": False,
+    }
+    scene.disk.lines.append(entry)
+    scene.boot()
+    scene.run(5)
+    (told,) = [text for text in scene.phone.heard if "kill --direct" in text]
+    assert "Ordered while no daemon ran." in told
+    assert "closing everything" not in told
+    assert "Perhaps a repeat" not in told

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from actors.desk import WORK, without_work
-from actors.desk_reads import daily
+from actors.desk_reads import LEAST_OF_ID, daily
 from actors.desk_sources import DeskFacts
 from actors.messages.desk import CommandHandled, CommandRead, Refusal, Status
 from actors.messages.trading import TradeClosed
@@ -91,6 +91,21 @@ def test_history_comes_from_the_journal(scene: Scene) -> None:
     story = rows(desk.say(f"trade {trade_id}"), "story")
     assert story[0]["event"] == "intent_recorded"
     assert "trade_closed" in [x["event"] for x in story]
+
+
+def test_the_beginning_of_a_trades_id_will_do(scene: Scene) -> None:
+    """Where it is one trade's only; of several all are named, and too short is nothing."""
+    first = scene.bracket(BTC)
+    scene.run(3.0)
+    desk, begins = Counter(scene), first[:LEAST_OF_ID]
+    assert rows(desk.say(f"trade {begins}"), "story") == rows(desk.say(f"trade {first}"), "story")
+    second = scene.bracket(LINEAR, quantity="0.05", stop="98000", target="103000")
+    scene.run(3.0)
+    told = desk.say(f"trade {begins}")
+    assert told.reason == Refusal.UNKNOWN_TRADE
+    assert words(told) == f"{begins} begins several ids: {first}, {second}."
+    assert desk.say(f"trade {first}").status is Status.DONE
+    assert desk.say(f"trade {begins[:-1]}").reason == Refusal.UNKNOWN_TRADE
 
 
 def test_what_does_not_answer_is_said_not_to(scene: Scene) -> None:
