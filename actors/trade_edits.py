@@ -5,14 +5,13 @@ whose outcome nobody knows is not repeated; the trade reads what rests, and deci
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 
 from actors.ports import NotSent, OutcomeUnknown, Rejected
 from actors.trade_around import Surroundings, line_of, needs_login
 from actors.trade_patience import Patience
 from actors.trade_record import RecordKeeper
-from domain import outcomes, venue_codes
+from domain import outcomes, targets, venue_codes
 from domain.labels import Role
 from domain.orders import Placement
 from domain.reports import apply_fills, apply_order
@@ -95,27 +94,23 @@ class Edits:
             return
         if placement.order.contracts == step.contracts:
             self._keeper.change(outcomes.moved(self._keeper.trade, line))
+            if line.role is Role.TARGET:
+                self._keeper.change(targets.granted(self._keeper.trade))
         self._keeper.announce.placed(self._keeper.trade, placement.order, line.role)
 
     def _resize_refused(self, line: Line, error: Rejected, *, protects_still: bool) -> None:
-        trade = outcomes.refused(self._keeper.trade, self._policy, self._clock.now())
+        trade, now = self._keeper.trade, self._clock.now()
         if needs_login(error):
-            self._keeper.change(trade)
+            self._keeper.change(outcomes.refused(trade, self._policy, now))
             self._log_in()
             return
         if protects_still:
             # Larger than the position, as it was: no failure of protection.
-            self._keeper.change(trade)
+            self._keeper.change(outcomes.refused(trade, self._policy, now))
             self._log.warning("stop_stays_too_large", label=trade.label(line), error=str(error))
             return
-        if line.role is Role.STOP:
-            trade = replace(trade, stop_failures=trade.stop_failures + 1)
-        else:
-            trade = replace(trade, target_failures=trade.target_failures + 1)
-        self._keeper.change(trade)
-        self._keeper.announce.rejected(
-            self._keeper.trade, line.role, self._keeper.trade.label(line), error
-        )
+        self._keeper.change(outcomes.resize_refused(trade, line, error.code, self._policy, now))
+        self._keeper.announce.rejected(self._keeper.trade, line.role, trade.label(line), error)
 
     def move(self, step: Step) -> bool:
         """Puts a stop where it belongs by now. The one that rests stands until then."""

@@ -358,6 +358,22 @@ class TargetFailed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TargetMissing(Event):
+    """A position goes on without its take-profit; the stop stands.
+
+    ``failures`` is how often in a row it was refused or cut by the venue. ``is_left_away``: a
+    person has cancelled it again and again, so it is not tried any more. ``price`` is per coin.
+    """
+
+    level: ClassVar[str] = "warning"
+    trade_id: str
+    instrument: str
+    price: Decimal | None
+    failures: int
+    is_left_away: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TradeOpened(Event):
     """A position is open and under its stop."""
 
