@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from actors.kernel import Address
+from actors.messages.trading import CatalogueDue
 from actors.ports import Clock, Rejected, Venue
 from domain import venue_codes
 from domain.instruments import Instrument
@@ -12,9 +13,12 @@ from domain.steps import BracketPolicy, Step
 from domain.trade import Line
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Surroundings:
-    """What a trade's steps need around them. ``wake_by`` arms a look after so many seconds."""
+    """What a trade's steps need around them. ``wake_by`` arms a look after so many seconds.
+
+    Of the instrument the tick may change while the trade lives; what a contract is does not.
+    """
 
     venue: Venue
     instrument: Instrument
@@ -24,6 +28,12 @@ class Surroundings:
     emit: Callable[..., Any]
     execution: Address
     wake_by: Callable[[float], None]
+
+    def refused(self, code: int) -> None:
+        """Has the contract data read again if they may be what was refused."""
+        if code in venue_codes.STALE_CONTRACT_DATA:
+            due = CatalogueDue(at=self.clock.now(), cause="contract data refused")
+            self.execution.tell(due)
 
 
 def needs_login(error: Exception) -> bool:

@@ -145,6 +145,13 @@ class CatalogueRead(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TickRead(Message):
+    """The tick of a trade's instrument as the venue has it now, in USD/USDC per coin."""
+
+    tick_size: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TradeUpdated(Message):
     """A trade's record has changed (told, not logged)."""
 
