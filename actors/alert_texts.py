@@ -196,6 +196,18 @@ ALERTS: Mapping[type[Event], Kind] = {
         lambda e: f"Stop refused ({e.code} {e.reason}), failure {e.failures}\n{e.label}",
         every=60,
     ),
+    trading.TargetMissing: Kind(
+        lambda e: (
+            f"No target for trade {e.trade_id} on {e.instrument} ({_price(e.price)})\n"
+            + (
+                "It was cancelled by hand again and again, and is not placed any more."
+                if e.is_left_away
+                else f"Refused or cut {e.failures} times in a row; tried again every minute."
+            )
+            + " The stop stands."
+        ),
+        every=60,
+    ),
     trading.EntryRejected: Kind(
         lambda e: f"The venue refused an entry: {e.code} {e.reason}\ntrade {e.trade_id}", every=60
     ),

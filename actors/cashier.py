@@ -21,7 +21,8 @@ PERIOD_SECONDS = 300.0
 FIRST_SECONDS = 5.0
 OVERLAP = timedelta(minutes=2)
 """Asked for again: the two clocks differ, and a line may be written late."""
-LONGEST = timedelta(days=1)
+LONGEST, SHORTEST = timedelta(days=1), timedelta(minutes=5)
+"""How much of the log is asked for at once: after a failure half of it, it may have been too long."""
 LOOK_BACK_DAYS = 8
 BOOKED, BEGUN = event_name(FundingBooked), event_name(ProcessStarted)
 
@@ -38,6 +39,7 @@ class Cashier(Actor):
         self._venue = venue
         self._journal = journal
         self._since = dict.fromkeys(sorted(currencies), self.clock.now())
+        self._spans = dict.fromkeys(self._since, LONGEST)
         self._known: set[int] = set()
 
     def recover(self) -> None:
@@ -56,15 +58,18 @@ class Cashier(Actor):
         self.after(FIRST_SECONDS, FundingDue)
 
     def on_funding_due(self, _: FundingDue) -> None:
-        """A day of each currency at a time: what is behind comes soon after."""
+        """A day of each currency at a time, or less: what is behind comes soon after."""
         now, is_behind = self.clock.now(), False
         for currency, since in tuple(self._since.items()):
-            until = min(since + LONGEST, now + OVERLAP)
+            span = self._spans[currency]
+            until = min(since + span, now + OVERLAP)
             try:
                 lines = self._venue.funding(currency, _ms(since - OVERLAP), _ms(until))
             except (Rejected, NotSent, OutcomeUnknown) as error:
                 self.log.warning("funding_unread", currency=currency, error=str(error))
+                self._spans[currency] = max(SHORTEST, min(span, until - since) / 2)
                 continue
+            self._spans[currency] = min(LONGEST, span * 2)
             for line in lines:
                 if line.log_id not in self._known:
                     self._book(line)

@@ -199,6 +199,7 @@ class Execution(Actor):
             return False
         read = say.CatalogueRead(at=self.clock.now(), instruments=self._contracts.traded)
         self.system.route(read)
+        self._house.tell_ticks(self._contracts.by_name)
         return True
 
     def on_session_opened(self, _: SessionOpened) -> None:

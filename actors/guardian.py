@@ -63,6 +63,8 @@ class Guardian(Actor):
             try:
                 self._take(name, position, step)
             except Rejected as error:
+                if error.code in venue_codes.STALE_CONTRACT_DATA:
+                    self._catalogue = {}
                 if error.code not in venue_codes.GONE_ALREADY:
                     self._failed(name, step, error)
             except (NotSent, OutcomeUnknown) as error:
@@ -124,7 +126,7 @@ class Guardian(Actor):
         )
 
     def _instrument(self, name: str) -> Instrument | None:
-        """Contract data; the catalogue is read when it lacks the name."""
+        """Contract data; the catalogue is read when it lacks the name, or was refused."""
         if name not in self._catalogue:
             self._catalogue = self._venue.instruments()
         return self._catalogue.get(name)

@@ -43,6 +43,9 @@ MAX_LEVERAGE = Decimal(2)
 """A signal's size never exceeds this many times the equity, however near its stop."""
 
 
+Number = Decimal | float | str
+
+
 class TradeDoor:
     """The entry point strategies call, in the shape its users know."""
 
@@ -54,39 +57,40 @@ class TradeDoor:
         self,
         instrument_name: str,
         direction: str,
-        quantity: Quantity | Decimal | float | str,
+        quantity: Quantity | Number,
         entry_type: str = "market",
-        price: Decimal | None = None,
-        stop_loss: Decimal | None = None,
-        take_profit: Decimal | None = None,
+        price: Number | None = None,
+        stop_loss: Number | None = None,
+        take_profit: Number | None = None,
         label: str = "",
         *,
-        break_even_at: Decimal | None = None,
-        trail: Decimal | None = None,
+        break_even_at: Number | None = None,
+        trail: Number | None = None,
     ) -> tuple[bool, str]:
         """Opens a bracketed trade: ``(True, trade id)``, or ``(False, "")`` when refused.
 
         ``quantity`` is in base coin unless its type says otherwise (`Usd`, `Contracts`). A
         trade without ``stop_loss`` is refused. ``break_even_at`` is the price at which the stop is
         moved to where nothing is lost, ``trail`` the distance at which it follows. Why a trade was
-        refused is in the log: ``entry_denied``.
+        refused is in the log: ``entry_denied``. What is no number or no text is refused, too: a
+        mistake of the caller's must not become a failure of Execution's.
         """
         number, unit = _in_unit(quantity)
         now = self._clock.now()
         command = OpenTrade(
             at=now,
             expires_at=now + COMMAND_LIFE,
-            instrument=instrument_name,
-            side=direction,
+            instrument=str(instrument_name),
+            side=str(direction),
             quantity=number,
             unit=unit,
-            entry_type=entry_type,
-            price=price,
-            stop_loss=stop_loss,
-            take_profit=take_profit,
-            break_even_at=break_even_at,
-            trail=trail,
-            note=label,
+            entry_type=str(entry_type),
+            price=_price(price),
+            stop_loss=_price(stop_loss),
+            take_profit=_price(take_profit),
+            break_even_at=_price(break_even_at),
+            trail=_price(trail),
+            note=str(label),
         )
         try:
             answer = self._execution.ask(command, timeout=OPEN_SECONDS)
@@ -95,19 +99,30 @@ class TradeDoor:
         return (True, answer.trade_id) if isinstance(answer, TradeAccepted) else (False, "")
 
 
-def _in_unit(quantity: Quantity | Decimal | float | str) -> tuple[Decimal, str]:
+def _in_unit(quantity: Quantity | Number) -> tuple[Decimal, str]:
     match quantity:
         case Contracts(number):
-            return Decimal(number), "contracts"
+            return _decimal(number), "contracts"
         case Usd(value):
-            return value, "usd"
+            return _decimal(value), "usd"
         case Coins(value):
-            return value, "coin"
+            return _decimal(value), "coin"
         case _:
-            try:
-                return Decimal(str(quantity)), "coin"
-            except ArithmeticError:
-                return Decimal("NaN"), "coin"
+            return _decimal(quantity), "coin"
+
+
+def _price(value: Number | None) -> Decimal | None:
+    return None if value is None else _decimal(value)
+
+
+def _decimal(value: Number) -> Decimal:
+    """The number as it reads (0.1 is a tenth); NaN, which is refused, for what is none."""
+    try:
+        number = Decimal(str(value))
+    except ArithmeticError:
+        return Decimal("NaN")
+    # A signalling NaN would raise in the first comparison.
+    return number if number.is_finite() else Decimal("NaN")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from actors.messages.trading import (
     PriceReport,
     StepDue,
     StoryReport,
+    TickRead,
     TradeRecovered,
     VerifyTrade,
 )
@@ -61,7 +62,6 @@ class TradeActor(Actor):
         is_alone: bool,
     ) -> None:
         super().__init__(context)
-        self._instrument = argument.instrument
         self._is_new = argument.is_new and context.incarnation == 1
         self._policy = policy
         self._next_look: float | None = None
@@ -78,7 +78,7 @@ class TradeActor(Actor):
             registry=self.to("registry"),
             execution=self.to("execution"),
         )
-        around = Surroundings(
+        self._around = Surroundings(
             venue=venue,
             instrument=argument.instrument,
             policy=policy,
@@ -88,7 +88,9 @@ class TradeActor(Actor):
             execution=self.to("execution"),
             wake_by=self._wake_by,
         )
-        self._steps = StepTaker(self._keeper, around, auth=self.to("auth"), is_new=self._is_new)
+        self._steps = StepTaker(
+            self._keeper, self._around, auth=self.to("auth"), is_new=self._is_new
+        )
 
     @property
     def _trade(self) -> Trade:
@@ -139,8 +141,13 @@ class TradeActor(Actor):
         self._advance()
 
     def on_price_report(self, message: PriceReport) -> None:
-        self._keeper.change(followed(self._trade, message.price, self._instrument))
+        self._keeper.change(followed(self._trade, message.price, self._around.instrument))
         self._advance()
+
+    def on_tick_read(self, message: TickRead) -> None:
+        """What is sent from now on lies on it; what rests off it is left where it is."""
+        instrument = self._around.instrument
+        self._around.instrument = replace(instrument, tick_size=message.tick_size)
 
     def on_close_trade(self, message: CloseTrade) -> None:
         self._keeper.change(outcomes.ending(self._trade, ExitReason(message.reason)))
@@ -207,6 +214,7 @@ TradeActor.handlers = {
     FillReport: TradeActor.on_fill_report,
     StoryReport: TradeActor.on_story_report,
     PriceReport: TradeActor.on_price_report,
+    TickRead: TradeActor.on_tick_read,
     CloseTrade: TradeActor.on_close_trade,
     VerifyTrade: TradeActor.on_verify_trade,
     StepDue: TradeActor.on_step_due,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from actors.kernel import Address
+from actors.messages.trading import CatalogueDue
 from actors.ports import Clock, Rejected, Venue
 from domain import venue_codes
 from domain.instruments import Instrument
@@ -14,9 +15,12 @@ from domain.trade import Line
 VALID_MS = 1_500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Surroundings:
-    """What a trade's steps need around them. ``wake_by`` arms a look after so many seconds."""
+    """What a trade's steps need around them. ``wake_by`` arms a look after so many seconds.
+
+    Of the instrument the tick may change while the trade lives; what a contract is does not.
+    """
 
     venue: Venue
     instrument: Instrument
@@ -33,6 +37,12 @@ class Surroundings:
         Longer than a round trip, shorter than it takes until a lost request is looked into.
         """
         return self.venue.server_now_ms() + VALID_MS
+
+    def refused(self, code: int) -> None:
+        """Has the contract data read again if they may be what was refused."""
+        if code in venue_codes.STALE_CONTRACT_DATA:
+            due = CatalogueDue(at=self.clock.now(), cause="contract data refused")
+            self.execution.tell(due)
 
 
 def needs_login(error: Exception) -> bool:

@@ -5,14 +5,15 @@ whose outcome nobody knows is not repeated; the trade reads what rests, and deci
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 
 from actors.ports import NotSent, OutcomeUnknown, Rejected
 from actors.trade_around import Surroundings, line_of, needs_login
+from actors.trade_orders import on_grid
 from actors.trade_patience import Patience
 from actors.trade_record import RecordKeeper
-from domain import outcomes, venue_codes
+from domain import outcomes, targets, venue_codes
+from domain.instruments import Instrument
 from domain.labels import Role
 from domain.orders import Order, Placement
 from domain.reports import apply_fills, apply_order
@@ -45,7 +46,6 @@ class Edits:
     ) -> None:
         self._keeper = keeper
         self._around = around
-        self._instrument = around.instrument
         self._policy = around.policy
         self._clock = around.clock
         self._log = around.log
@@ -53,6 +53,10 @@ class Edits:
         self._unknown = unknown
         self._not_as_asked = not_as_asked
         self._log_in = log_in
+
+    @property
+    def _instrument(self) -> Instrument:
+        return self._around.instrument
 
     def resize(self, step: Step) -> bool:
         """Makes an order as large as the position asks for; a stop is made smaller, too."""
@@ -71,7 +75,8 @@ class Edits:
         return True
 
     def _edit(self, step: Step, line: Line) -> Placement:
-        trade = self._keeper.trade
+        trade = on_grid(self._keeper.trade, self._instrument)
+        line = trade.now_of(line)
         return self._patience.for_orders(trade).edit(
             line.order_ids[0],
             self._instrument,
@@ -104,32 +109,29 @@ class Edits:
             return
         if placement.order.contracts == step.contracts:
             self._keeper.change(outcomes.moved(self._keeper.trade, line))
+            if line.role is Role.TARGET:
+                self._keeper.change(targets.granted(self._keeper.trade))
         self._keeper.announce.placed(self._keeper.trade, placement.order, line.role)
 
     def _resize_refused(self, line: Line, error: Rejected, *, protects_still: bool) -> None:
-        trade = outcomes.refused(self._keeper.trade, self._policy, self._clock.now())
+        trade, now = self._keeper.trade, self._clock.now()
         if needs_login(error):
-            self._keeper.change(trade)
+            self._keeper.change(outcomes.refused(trade, self._policy, now))
             self._log_in()
             return
         if protects_still:
             # Larger than the position, as it was: no failure of protection.
-            self._keeper.change(trade)
+            self._keeper.change(outcomes.refused(trade, self._policy, now))
             self._log.warning("stop_stays_too_large", label=trade.label(line), error=str(error))
             return
-        if line.role is Role.STOP:
-            trade = replace(trade, stop_failures=trade.stop_failures + 1)
-        else:
-            trade = replace(trade, target_failures=trade.target_failures + 1)
-        self._keeper.change(trade)
-        self._keeper.announce.rejected(
-            self._keeper.trade, line.role, self._keeper.trade.label(line), error
-        )
+        self._around.refused(error.code)
+        self._keeper.change(outcomes.resize_refused(trade, line, error.code, self._policy, now))
+        self._keeper.announce.rejected(self._keeper.trade, line.role, trade.label(line), error)
 
     def move(self, step: Step) -> bool:
         """Puts a stop where it belongs by now. The one that rests stands until then."""
         line = line_of(step)
-        wanted = self._keeper.trade.stop_price
+        wanted = on_grid(self._keeper.trade, self._instrument).stop_price
         self._keeper.change(outcomes.about_to_move(self._keeper.trade, self._clock.now()))
         try:
             placement = self._edit(step, line)
@@ -156,6 +158,7 @@ class Edits:
             # A stop at the place where it belongs would have fired: what it would do is done now.
             self._keeper.change(outcomes.ending(self._keeper.trade, ExitReason.STOP_LOSS))
             return
+        self._around.refused(error.code)
         self._keeper.change(outcomes.refused(self._keeper.trade, self._policy, now))
         if needs_login(error):
             self._log_in()

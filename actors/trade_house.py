@@ -1,11 +1,17 @@
 """The open trades as Execution knows them: their newest records, and the way to their actors."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from actors.kernel import Address
 from actors.messages.base import Message
 from actors.messages.lifecycle import StartChild
-from actors.messages.trading import BeginTrade, CloseTrade, PriceReport, VerifyTrade
+from actors.messages.trading import (
+    BeginTrade,
+    CloseTrade,
+    PriceReport,
+    TickRead,
+    VerifyTrade,
+)
 from actors.ports import Clock
 from domain.instruments import Instrument
 from domain.orders import Order, Ticker
@@ -90,6 +96,17 @@ class TradeHouse:
             price = watched(ticker, trade.plan.stop_trigger)
             if followed(trade, price, instrument) is not trade:
                 self.tell(trade.id, PriceReport(at=self._clock.now(), price=price))
+
+    def tell_ticks(self, catalogue: Mapping[str, Instrument]) -> None:
+        """Tells every trade the tick its prices have to lie on.
+
+        Each time the contract data were read, changed or not: an actor that was restarted has
+        what its trade was born with.
+        """
+        for trade in self.records.values():
+            instrument = catalogue.get(trade.plan.instrument_name)
+            if instrument is not None and self.is_running(trade):
+                self.tell(trade.id, TickRead(at=self._clock.now(), tick_size=instrument.tick_size))
 
     def update(self, trade: Trade) -> None:
         """Adopts a newer record; a finished trade moves out."""

@@ -13,6 +13,7 @@ from typing import Any
 from actors.messages import trading as say
 from actors.messages.base import Event
 from actors.ports import Rejected
+from domain import targets
 from domain.exposure import lost_before
 from domain.instruments import Instrument
 from domain.labels import Role
@@ -65,6 +66,7 @@ class Announcer:
         self._children_placed(before, after)
         self._stop_replaced(before, after)
         self._netted(before, after)
+        self._target_missing(before, after)
         self.gap_ended(before, after)
         if after.exit_reason in EMERGENCIES and before.exit_reason not in EMERGENCIES:
             self._emit(
@@ -96,6 +98,20 @@ class Announcer:
                     contracts=fill.contracts,
                     price=fill.price,
                 )
+
+    def _target_missing(self, before: Trade, after: Trade) -> None:
+        """Says once in a row of failures that the target stays away for longer."""
+        is_left_away = targets.is_left_away(after) and not targets.is_left_away(before)
+        is_slow = before.target_failures < targets.TOLD_AT <= after.target_failures
+        if is_left_away or is_slow:
+            self._emit(
+                say.TargetMissing,
+                trade_id=after.id,
+                instrument=after.plan.instrument_name,
+                price=after.plan.target_price,
+                failures=after.target_failures,
+                is_left_away=targets.is_left_away(after),
+            )
 
     def gap_ended(self, before: Trade, after: Trade) -> None:
         """Says that the stop was missing for longer than allowed, if it was.
@@ -242,7 +258,9 @@ class Announcer:
         elif role is Role.STOP:
             self._emit(say.StopFailed, label=label, failures=trade.stop_failures, **common)
         elif role is Role.TARGET:
-            self._emit(say.TargetFailed, label=label, **common)
+            # It is tried for ever: said at the first failure in a row, the second, the fourth, ...
+            if trade.target_failures.bit_count() <= 1:
+                self._emit(say.TargetFailed, label=label, **common)
         else:
             self._emit(say.CloseFailed, label=label, **common)
 

@@ -1,13 +1,43 @@
 """A trade's orders: how each is asked for, and whether what was accepted is what was asked."""
 
+from dataclasses import replace
+
 from domain.instruments import Instrument
 from domain.labels import Role
 from domain.orders import Order, OrderRequest, OrderType
 from domain.trade import Line, LineStatus, Trade
+from domain.trailing import on_tick
+
+
+def on_grid(trade: Trade, instrument: Instrument) -> Trade:
+    """The trade with the prices of its stop and its target on the tick as it is now.
+
+    Nothing moves unless the venue has changed the tick since the trade was planned. Then it moves
+    by less than a tick, to the safe side: a stop nearer to the market, a target to the entry.
+    """
+    plan = trade.plan
+    nearer, sooner = plan.side, plan.side.opposite
+    target, moved_to = plan.target_price, trade.stop_at
+    return replace(
+        trade,
+        plan=replace(
+            plan,
+            stop_price=on_tick(instrument, nearer, plan.stop_price),
+            target_price=None if target is None else on_tick(instrument, sooner, target),
+        ),
+        stop_at=None if moved_to is None else on_tick(instrument, nearer, moved_to),
+        lines=tuple(
+            x
+            if x.trigger_price is None
+            else replace(x, trigger_price=on_tick(instrument, nearer, x.trigger_price))
+            for x in trade.lines
+        ),
+    )
 
 
 def request_of(trade: Trade, line: Line, instrument: Instrument) -> OrderRequest:
     """The order behind a line of the record. Everything but an entry is reduce-only."""
+    trade = on_grid(trade, instrument)
     plan = trade.plan
     is_entry = line.role is Role.ENTRY
     types = {

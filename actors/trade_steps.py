@@ -22,6 +22,7 @@ from actors.trade_record import RecordKeeper
 from domain import outcomes, venue_codes
 from domain.bracket import next_step
 from domain.exposure import measured
+from domain.instruments import Instrument
 from domain.labels import Role
 from domain.orders import Order, OrderRequest, Placement
 from domain.reports import apply_fills, apply_history, apply_order
@@ -44,7 +45,6 @@ class StepTaker:
         self._around = around
         self._auth = auth
         self._venue = around.venue
-        self._instrument = around.instrument
         self._policy = around.policy
         self._clock = around.clock
         self._log = around.log
@@ -75,6 +75,10 @@ class StepTaker:
             Do.WAIT: self._wait,
             Do.FINISH: self._finish,
         }
+
+    @property
+    def _instrument(self) -> Instrument:
+        return self._around.instrument
 
     def take(self, step: Step) -> bool:
         """Does it; returns whether to go on with the next at once."""
@@ -195,8 +199,7 @@ class StepTaker:
         if not (waits_still and trade.target_after and trade.target_after > now):
             self._keeper.announce.rejected(trade, line.role, trade.label(line), error)
         self._keeper.change(trade)
-        if error.code in venue_codes.STALE_CONTRACT_DATA:
-            self._around.execution.tell(say.CatalogueDue(at=now, cause="contract data refused"))
+        self._around.refused(error.code)
 
     def _log_in_again(self) -> None:
         """Has the session renewed and goes on at once; a second time only after the pause."""

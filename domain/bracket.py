@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from domain import venue_codes
+from domain import targets, venue_codes
 from domain.labels import Role
 from domain.steps import BracketPolicy, Do, Step, View, view_of
 from domain.trade import CLOSERS, EMERGENCIES, ExitReason, Line, LineStatus, Trade
@@ -280,8 +280,7 @@ def _target(view: View) -> Step | None:
     unknown = view.first(Role.TARGET, LineStatus.UNKNOWN)
     if unknown is not None:
         return view.look_up(unknown)
-    is_hopeless = trade.target_failures >= view.policy.target_retries
-    if view.cover < view.position or is_hopeless:
+    if view.cover < view.position or targets.is_left_away(trade):
         return None
     live = view.all(Role.TARGET, LineStatus.LIVE)
     if sum(trade.remaining(x) for x in live) >= view.position:
@@ -289,9 +288,8 @@ def _target(view: View) -> Step | None:
     slot = view.child_to_come(Role.TARGET)
     if slot is not None and slot.looks < view.policy.child_looks:
         return view.look_at_child(slot)
-    if live:
-        return view.resize(live[0])
-    return view.wait_until(trade.target_after, view.policy.target_pause) or view.place(Role.TARGET)
+    early = view.wait_until(trade.target_after, targets.LONGEST_PAUSE)
+    return early or (view.resize(live[0]) if live else view.place(Role.TARGET))
 
 
 def _enter(view: View) -> Step | None:

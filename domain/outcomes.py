@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from domain import linked, venue_codes
+from domain import linked, targets, venue_codes
 from domain.exposure import measured
 from domain.labels import Role
 from domain.orders import Order, Side
@@ -42,24 +42,22 @@ def rejected(trade: Trade, line: Line, code: int, policy: BracketPolicy, now: da
     if line.role is Role.ENTRY and trade.is_linked:
         return _link_refused(trade, code)
     if line.role is Role.TARGET and code in venue_codes.PRICE_TOO_LOW | venue_codes.PRICE_TOO_HIGH:
-        return _beyond_the_band(trade, line, code, policy, now)
-    trade, failures = _counted(trade, line, code)
+        return _beyond_the_band(trade, line, code, now)
+    trade, failures = _counted(trade, line, code, now)
     if line.role is Role.STOP and code in venue_codes.TRIGGER_ALREADY_PASSED:
         return replace(trade, exit_reason=trade.exit_reason or ExitReason.TRIGGER_PASSED)
     is_first = failures == 1 and code not in venue_codes.NOTHING_TO_REDUCE | venue_codes.PASSING
-    if line.role is Role.ENTRY or is_first:
+    if line.role in {Role.ENTRY, Role.TARGET} or is_first:
         return trade
     return replace(trade, not_before=now + _pause_after(failures, policy))
 
 
-def _beyond_the_band(
-    trade: Trade, line: Line, code: int, policy: BracketPolicy, now: datetime
-) -> Trade:
+def _beyond_the_band(trade: Trade, line: Line, code: int, now: datetime) -> Trade:
     """A target the price has left behind is taken at market; one it has not come near to waits."""
     sells = trade.plan.side is Side.BUY
     if sells == (code in venue_codes.PRICE_TOO_LOW):
         return replace(trade, exit_reason=trade.exit_reason or ExitReason.TAKE_PROFIT)
-    again = now + timedelta(seconds=policy.target_pause)
+    again = now + timedelta(seconds=targets.LONGEST_PAUSE)
     return replace(_without_refused(trade, line), target_after=again)
 
 
@@ -74,15 +72,16 @@ def _link_refused(trade: Trade, code: int) -> Trade:
     return replace(trade, is_link_refused=True, enters_again=True)
 
 
-def _counted(trade: Trade, line: Line, code: int) -> tuple[Trade, int]:
+def _counted(trade: Trade, line: Line, code: int, now: datetime) -> tuple[Trade, int]:
     """Counts a refusal; returns how many there were in a row."""
     if line.role is Role.STOP:
         # What passes by itself is bounded by the deadline, not by a number of tries.
         failures = trade.stop_failures + (code not in venue_codes.PASSING)
         return replace(trade, stop_failures=failures), failures
     if line.role is Role.TARGET:
-        failures = trade.target_failures + 1
-        return replace(trade, target_failures=failures), failures
+        passes = code in venue_codes.NOTHING_TO_REDUCE | venue_codes.PASSING
+        trade = targets.failed(trade, now, at_once=not passes)
+        return trade, trade.target_failures
     if line.role in CLOSERS:
         failures = trade.close_failures + 1
         return _without_refused(replace(trade, close_failures=failures), line), failures
@@ -125,6 +124,13 @@ def refused(trade: Trade, policy: BracketPolicy, now: datetime) -> Trade:
     """A cancel or an edit was refused, or nobody knows: the venue is asked before going on."""
     pause = now + timedelta(seconds=policy.retry_interval)
     return replace(trade, needs_sync=True, sync_after=pause, not_before=pause)
+
+
+def resize_refused(
+    trade: Trade, line: Line, code: int, policy: BracketPolicy, now: datetime
+) -> Trade:
+    """An order that covers too little could not be made larger: counted as if not placed."""
+    return refused(_counted(trade, line, code, now)[0], policy, now)
 
 
 def looked_up(
@@ -192,7 +198,7 @@ def _looked_up_in_vain(
     look_at = None if is_absent else now + timedelta(seconds=policy.look_interval)
     trade = with_line(trade, replace(current, looks=looks, look_at=look_at, status=status))
     if is_absent and current.status is not LineStatus.ABSENT and not current.is_slot:
-        trade, _ = _counted(trade, current, 0)
+        trade, _ = _counted(trade, current, 0, now)
     return measured(trade, now)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from domain import labels, linked
+from domain import labels, linked, targets
 from domain.exposure import measured
 from domain.labels import Role
 from domain.orders import STOP_TYPES, Fill, Order, OrderState
@@ -75,7 +75,7 @@ def apply_order(trade: Trade, order: Order, now: datetime) -> Trade:
         closes = order.side is trade.plan.side.opposite
         is_stop = order.order_type in STOP_TYPES
         news = replace(news, is_sound=closes and is_stop and order.reduce_only)
-    changed = _concluded(with_line(trade, news), line, news, order)
+    changed = _concluded(with_line(trade, news), line, news, order, now)
     if line.role is Role.STOP:
         changed = replace(changed, is_compared=False)
     return linked.measured_by_venue(before, _doubted(trade, changed), order, now)
@@ -150,7 +150,7 @@ def _is_stale(line: Line, order: Order) -> bool:
     return order.updated_ms < line.updated_ms and not is_child
 
 
-def _concluded(trade: Trade, before: Line, after: Line, order: Order) -> Trade:
+def _concluded(trade: Trade, before: Line, after: Line, order: Order, now: datetime) -> Trade:
     """What a report means beyond its own order."""
     position = trade.position
     is_closing = trade.exit_reason is not None
@@ -162,12 +162,13 @@ def _concluded(trade: Trade, before: Line, after: Line, order: Order) -> Trade:
     if before.status.is_over or not died or position <= 0:
         return trade
     by_partner = order.cancel_reason == PARTNER_ENDED
+    by_hand = order.cancel_reason == CANCELLED_BY_USER
     if after.role is Role.TARGET and not is_closing and not by_partner:
-        trade = replace(trade, target_failures=trade.target_failures + 1)
+        trade = targets.died(trade, after, now, by_hand=by_hand)
     # Nobody asked for it: perhaps there is nothing left to reduce, so ask before repeating it.
     # Its partner's end may not have been heard of yet.
     is_odd = after.role in CLOSERS or (not is_closing and (after.role is Role.STOP or by_partner))
-    if is_odd and order.cancel_reason != CANCELLED_BY_USER:
+    if is_odd and not by_hand:
         trade = replace(trade, needs_sync=True)
     return trade
 

@@ -49,9 +49,9 @@ class BracketPolicy:
 
     ``crowd_window``: orders of one kind sent within it are spaced, each a little longer.
     ``longest_pause``: between two tries to close. ``late_after``: how long after it was sent an
-    order may still arrive. ``target_pause``: how long a target beyond the price band is left alone.
-    ``child_interval``, ``child_patience``: how often, and how long, it is
-    looked for what a linked order should have placed; ``child_looks`` bounds it for a target.
+    order may still arrive.
+    ``child_interval``, ``child_patience``: how often, and how long, it is looked for what a linked
+    order should have placed; ``child_looks`` bounds it for a target.
     ``move_interval``: between two moves of the stop; doubled by each refusal, up to the longest.
     ``settle_after``: how long after a fill a stop that is larger than the position is left alone:
     whose a foreign fill was is a guess until book and venue were compared twice.
@@ -62,8 +62,6 @@ class BracketPolicy:
     chase_after: float = 2.0
     look_interval: float = 0.5
     retry_interval: float = 0.5
-    target_retries: int = 3
-    target_pause: float = 60.0
     absent_looks: int = 2
     crowd_window: float = 5.0
     longest_pause: float = 5.0

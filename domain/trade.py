@@ -208,7 +208,8 @@ class Trade:
     ``is_compared``: since the last word of a stop the venue's whole truth has been read.
     ``foreign_seq`` is the newest fill of a foreign hand against this trade that the venue's history
     has shown, ``told_seq`` the newest fill the whole story has told of (both: ``trade_seq``).
-    ``target_after``: when a target that lay beyond the price band is tried again.
+    ``target_after``: when a target that was refused, or was taken away, is tried again.
+    ``target_hand_cancels``: how often a person has cancelled it.
     ``stop_at`` is where the stop has to be moved to, ``moved_at`` the last try to move it.
     """
 
@@ -224,6 +225,7 @@ class Trade:
     told_seq: int = 0
     stop_failures: int = 0
     target_failures: int = 0
+    target_hand_cancels: int = 0
     close_failures: int = 0
     syncs_in_vain: int = 0
     not_before: datetime | None = None

@@ -59,6 +59,7 @@ def _of_counts(trade: Trade) -> Iterator[str]:
     counts = (
         trade.stop_failures,
         trade.target_failures,
+        trade.target_hand_cancels,
         trade.close_failures,
         trade.syncs_in_vain,
         trade.foreign_seq,

@@ -47,7 +47,7 @@ def _behind(trade: Trade, price: Decimal, instrument: Instrument) -> Decimal | N
     trail, side = trade.plan.trail, trade.plan.side
     if trail is None:
         return None
-    place = _on_tick(instrument, side.opposite, price - side.sign * trail)
+    place = on_tick(instrument, side.opposite, price - side.sign * trail)
     gained = (place - trade.stop_price) * side.sign
     return place if place > 0 and gained >= trail * LEAST_MOVE else None
 
@@ -88,9 +88,9 @@ def break_even(trade: Trade, instrument: Instrument) -> Decimal | None:
         price = (1 + sign * rate) / (1 / entry - sign * fees / amount)
     else:
         price = (entry + sign * fees / amount) / (1 - sign * rate)
-    return _on_tick(instrument, side, price)
+    return on_tick(instrument, side, price)
 
 
-def _on_tick(instrument: Instrument, towards: Side, price: Decimal) -> Decimal:
+def on_tick(instrument: Instrument, towards: Side, price: Decimal) -> Decimal:
     """The nearest tick, up for a buy and down for a sell."""
     return instrument.ceil_price(price) if towards is Side.BUY else instrument.floor_price(price)

@@ -150,6 +150,13 @@ class CatalogueRead(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TickRead(Message):
+    """The tick of a trade's instrument as the venue has it now, in USD/USDC per coin."""
+
+    tick_size: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TradeUpdated(Message):
     """A trade's record has changed (told, not logged)."""
 
@@ -362,6 +369,22 @@ class TargetFailed(Event):
     label: str
     code: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetMissing(Event):
+    """A position goes on without its take-profit; the stop stands.
+
+    ``failures`` is how often in a row it was refused or cut by the venue. ``is_left_away``: a
+    person has cancelled it again and again, so it is not tried any more. ``price`` is per coin.
+    """
+
+    level: ClassVar[str] = "warning"
+    trade_id: str
+    instrument: str
+    price: Decimal | None
+    failures: int
+    is_left_away: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from domain import bracket, outcomes
+from domain import bracket, outcomes, targets
 from domain.exposure import measured, measured_anew
 from domain.labels import Role
 from domain.orders import Fill, Order, OrderState
@@ -222,14 +222,16 @@ class Owner:
                 lambda: self._edited(line, step.contracts),
             )
         except (Refused, NotSent, Unknown) as error:
-            self._change(outcomes.refused(self.trade, self.policy, self.now))
             if isinstance(error, Refused):
-                self._count_failure(line)
+                self._resize_refused(line, error.code)
+            else:
+                self._change(outcomes.refused(self.trade, self.policy, self.now))
             return True
         self._change(apply_order(self.trade, order, self.now))
         if order.state.is_live and order.contracts < step.contracts:
-            self._change(outcomes.refused(self.trade, self.policy, self.now))
-            self._count_failure(line)
+            self._resize_refused(line, 0)
+        elif order.contracts == step.contracts and line.role is Role.TARGET:
+            self._change(targets.granted(self.trade))
         return True
 
     def _edited(self, line: Line, contracts: int) -> Order:
@@ -260,12 +262,8 @@ class Owner:
         self._change(outcomes.moved(self.trade, line))
         return True
 
-    def _count_failure(self, line: Line) -> None:
-        trade = self.trade
-        if line.role is Role.STOP:
-            self._change(replace(trade, stop_failures=trade.stop_failures + 1))
-        else:
-            self._change(replace(trade, target_failures=trade.target_failures + 1))
+    def _resize_refused(self, line: Line, code: int) -> None:
+        self._change(outcomes.resize_refused(self.trade, line, code, self.policy, self.now))
 
     def _cancel(self, step: Step) -> bool:
         line = step.line

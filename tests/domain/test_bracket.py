@@ -180,12 +180,16 @@ CASES: dict[str, tuple[Trade, tuple[Any, ...]]] = {
         record(entry(), stop(), target(contracts=6, reported_filled=4)),
         ("resize", "tp", 1, 10),
     ),
-    "a target refused three times is left alone": (
-        record(entry(), stop(), target(REJECTED), target_failures=3),
-        ("nothing",),
+    "a target refused a moment ago waits": (
+        record(entry(), stop(), target(REJECTED), target_failures=3, target_after=after(20)),
+        ("wait", "", 0, 0),
     ),
-    "a target that cannot grow is left alone": (
-        record(entry(), stop(), target(contracts=4), target_failures=3),
+    "a target that cannot grow waits": (
+        record(entry(), stop(), target(contracts=4), target_failures=3, target_after=after(20)),
+        ("wait", "", 0, 0),
+    ),
+    "a target that somebody cancelled three times is left away": (
+        record(entry(), stop(), target(REJECTED), target_hand_cancels=3),
         ("nothing",),
     ),
     "protected and targeted, nothing is to be done": (

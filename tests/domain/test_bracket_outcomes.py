@@ -8,8 +8,9 @@ import pytest
 from domain import outcomes, venue_codes
 from domain.labels import Role
 from domain.orders import OrderState, Side
+from domain.reports import apply_order
 from domain.steps import Do
-from domain.trade import ExitReason, Line, LineStatus, Trade
+from domain.trade import ExitReason, Line, LineStatus, Trade, with_line
 from tests.domain.builders import (
     POLICY,
     START,
@@ -135,16 +136,43 @@ def test_nothing_to_reduce_asks_for_the_truth(sent: Line) -> None:
     """Probably flat, perhaps only early: read first, and try again after a pause."""
     trade = refused_order(record(entry()), sent, NO_POSITION)
     assert trade.needs_sync
-    assert trade.not_before == after(0.5)
+    is_target = sent.role is Role.TARGET
+    assert (trade.target_after if is_target else trade.not_before) == after(0.5)
 
 
-def test_refused_targets_are_counted() -> None:
-    """Three, and the stop stands alone."""
+def test_refused_targets_are_tried_for_ever_and_ever_more_rarely() -> None:
+    """At once, then after half a second, one, two, ... and a minute; a stop never waits for it."""
     trade = record(entry(), stop())
-    for attempt in (1, 2, 3):
-        trade = refused_order(trade, target(attempt=attempt), seconds=attempt)
-    assert trade.target_failures == 3
-    assert step_of(trade, 99) is None
+    pauses: list[float] = []
+    for attempt in range(1, 12):
+        trade = refused_order(trade, target(attempt=attempt))
+        pauses.append(((trade.target_after or START) - START).total_seconds())
+    assert pauses == [0, 0.5, 1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert trade.not_before is None
+    assert [x.attempt for x in trade.of(Role.TARGET)] == [11]
+    assert (again := step_of(trade, 60))
+    assert (again.do, again.role) == (Do.PLACE, Role.TARGET)
+
+
+def test_a_target_that_rested_ends_the_row_of_failures() -> None:
+    """What was long ago says nothing of today: it is put back at once."""
+    gone = report(Role.TARGET, OrderState.CANCELLED, updated_ms=START_MS + 1)
+    trade = record(entry(), stop(), target(), target_failures=7)
+    assert apply_order(trade, gone, after(59)).target_failures == 8
+    rested = apply_order(trade, gone, after(60))
+    assert (rested.target_failures, rested.target_after) == (1, None)
+
+
+def test_hours_of_cut_targets_leave_few_lines() -> None:
+    """A person's own limit may take what there is to reduce for a day."""
+    trade = record(entry(), stop())
+    for attempt in range(1, 100):
+        sent = target(attempt=attempt, sent_at=after(60 * attempt), order_ids=(f"tp{attempt}",))
+        trade = with_line(trade, sent)
+        gone = report(Role.TARGET, OrderState.CANCELLED, attempt=attempt, order_id=f"tp{attempt}")
+        trade = apply_order(trade, replace(gone, updated_ms=START_MS + 1), after(60 * attempt))
+    assert len(trade.of(Role.TARGET)) <= 2
+    assert trade.next_attempt(Role.TARGET) == 100
 
 
 @pytest.mark.parametrize("side", [Side.BUY, Side.SELL])

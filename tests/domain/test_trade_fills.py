@@ -110,11 +110,14 @@ def test_a_close_that_died_by_itself_is_a_reason_to_ask() -> None:
 def test_targets_that_die_are_counted() -> None:
     """Whoever cancels it three times has made his point."""
     trade = record(entry(), stop(), target())
-    gone = report(Role.TARGET, GONE, updated_ms=START_MS + 1, cancel_reason="user_request")
-    assert heard(trade, gone).target_failures == 1
-    assert heard(trade, gone, gone).target_failures == 1
+    cut = report(Role.TARGET, GONE, updated_ms=START_MS + 1)
+    gone = replace(cut, cancel_reason="user_request")
     closing = replace(trade, exit_reason=ExitReason.KILL)
-    assert heard(closing, gone).target_failures == 0
+    for reports, counts in (((gone, gone), (0, 1)), ((cut, cut), (1, 0))):
+        told = heard(trade, *reports)
+        assert (told.target_failures, told.target_hand_cancels) == counts
+        told = heard(closing, *reports)
+        assert (told.target_failures, told.target_hand_cancels) == (0, 0)
 
 
 def test_a_stop_that_covers_forgives_the_refusals_before_it() -> None:

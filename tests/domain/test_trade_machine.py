@@ -21,6 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from domain import targets
 from domain.exact import exact
 from domain.labels import Role
 from domain.orders import OrderState, Side
@@ -300,7 +301,9 @@ class TradeMachine(RuleBasedStateMachine):
         believed = {y for x in trade.lines if not x.status.is_over for y in x.order_ids}
         resting = {x.order_id for x in self.venue.orders.values() if x.state.is_live}
         assert resting <= believed, "something rests that the record has forgotten"
-        if trade.position and trade.plan.target_price and trade.target_failures < 3:
+        is_due = trade.target_after is None or trade.target_after <= self.owner.now
+        is_wanted = trade.plan.target_price and not targets.is_left_away(trade)
+        if trade.position and is_wanted and is_due:
             assert any(x.status is LineStatus.LIVE for x in trade.of(Role.TARGET))
 
 

@@ -3,7 +3,10 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import pytest
+
 from actors.messages.funding import FundingBooked
+from adapters.deribit import reads
 from adapters.paper.market import BookShape
 from domain.month import report
 from tests.scenarios.conftest import Stage
@@ -22,6 +25,25 @@ def told(scene: Scene) -> Decimal:
     """What the month's report says."""
     money = report(scene.disk.lines, "2026-01", UTC).by_currency.get("BTC")
     return money.funding if money else Decimal(0)
+
+
+def test_a_log_that_is_too_long_is_read_in_shorter_spans(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More lines than the client reads at once: it failed on the same day for ever."""
+    monkeypatch.setattr(reads, "LOG_PAGE", 4)
+    monkeypatch.setattr(reads, "LOG_PAGES", 3)
+    scene = stage(tick=10.0, start=BEFORE_SETTLEMENT, shape=BookShape(premium_bps=20)).ready()
+    scene.rest(240)
+    scene.market.is_partitioned = True
+    for _ in range(12):
+        for side in ("buy", "sell"):
+            scene.market.ask(f"private/{side}", instrument_name=BTC, amount=100_000, type="market")
+            scene.rest(60)
+    assert told(scene) != booked(scene)
+    scene.kind()
+    scene.rest(2400)
+    assert told(scene) == booked(scene) != 0
 
 
 def test_funding_in_the_reports_is_what_the_venue_booked(stage: Stage) -> None:

@@ -11,7 +11,7 @@ from domain.labels import Role
 from domain.orders import OrderState
 from simulation.venue import Fate, Refusal
 from tests.scenarios.conftest import Stage
-from tests.scenarios.scene import PLACE, Once, Scene
+from tests.scenarios.scene import BTC, PLACE, Once, Scene
 
 THIN = BookShape(premium_bps=0, size_pct=2, levels=4)
 SEEDS = range(4)
@@ -242,4 +242,23 @@ def test_a_small_entry_in_a_thin_book_is_whole(stage: Stage) -> None:
     assert scene.wait(TradeOpened).contracts == 100
     scene.fault(Once(Refusal(10009), *PLACE, role=Role.TARGET))
     scene.run(1)
+    scene.settled()
+
+
+@pytest.mark.parametrize("code", [10041, 10047])
+def test_a_stop_that_cannot_grow_for_a_moment_closes_nothing(stage: Stage, code: int) -> None:
+    """A busy venue says nothing of the stop: three such answers closed the whole position."""
+    scene = thin(stage)
+    trade_id = limit_entry(scene)
+    scene.run(1)
+    dip(scene)
+    scene.run(2)
+    first = scene.position()
+    scene.fault(Once(Refusal(code), "private/edit", times=3))
+    dip(scene)
+    scene.run(5)
+    assert not scene.events(TradeClosed)
+    assert scene.position() == scene.cover(BTC) > first > 0
+    assert scene.naked.longest() < 3
+    assert not scene.is_over(trade_id)
     scene.settled()

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from actors.messages.lifecycle import ChildFailed
 from actors.messages.risk import Denied
 from actors.messages.signals import SignalRaised
 from actors.messages.trading import (
@@ -15,11 +17,16 @@ from actors.messages.trading import (
 )
 from actors.strategist import TradeDoor
 from domain.risk import Reason
-from domain.sizing import Contracts, Usd
+from domain.sizing import Coins, Contracts, Usd
 from domain.strategies import BreakoutSettings, ScriptLine
 from simulation.daemon import DEFAULT_LIMITS, default_plan
 from tests.scenarios.conftest import Stage
 from tests.scenarios.scene import BTC, ETH, LINEAR, PLACE, Scene, poisonable
+
+USD_OF: Any = Usd
+COINS_OF: Any = Coins
+CONTRACTS_OF: Any = Contracts
+"""Called with what their types do not allow, as a script without a type checker may."""
 
 FAST = BreakoutSettings(bar_ms=2_000, lookback=10, atr_period=5)
 
@@ -177,6 +184,62 @@ def test_the_door_takes_quantities_in_every_unit(
     assert ok
     scene.run(1)
     assert scene.trades()[trade_id].plan.contracts == pytest.approx(contracts, abs=1)
+
+
+def test_the_door_takes_prices_as_they_are_at_hand(stage: Stage) -> None:
+    """Floats and texts are read as they are written."""
+    scene = stage().ready()
+    door = TradeDoor(scene.daemon.system.address("execution"), scene.world)
+    ok, trade_id = door.execute_generic_trade(
+        BTC, "buy", USD_OF(1000.0), stop_loss=99000.5, take_profit="101000", trail=1500.5
+    )
+    assert ok
+    scene.run(1)
+    plan = scene.trades()[trade_id].plan
+    assert (plan.stop_price, plan.target_price) == (Decimal("99000.5"), Decimal(101000))
+    assert plan.contracts == 100
+    assert not scene.events(ChildFailed)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"stop_loss": float("nan")},
+        {"stop_loss": "sNaN"},
+        {"stop_loss": "dear"},
+        {"stop_loss": object()},
+        {"take_profit": float("inf")},
+        {"price": [], "entry_type": "limit"},
+        {"trail": {}},
+        {"break_even_at": True},
+        {"quantity": None},
+        {"quantity": USD_OF(None)},
+        {"quantity": COINS_OF("x")},
+        {"quantity": CONTRACTS_OF("sNaN")},
+        {"quantity": CONTRACTS_OF(10.5)},
+        {"direction": None},
+        {"direction": 7},
+        {"instrument_name": None},
+        {"entry_type": None},
+    ],
+)
+def test_whatever_the_door_is_given_is_a_refusal_and_never_a_failure(
+    stage: Stage, wrong: dict[str, Any]
+) -> None:
+    """A float for a price killed Execution, and five of them in a minute ended the process."""
+    scene = stage().ready()
+    door: Any = TradeDoor(scene.daemon.system.address("execution"), scene.world)
+    usual = {
+        "instrument_name": BTC,
+        "direction": "buy",
+        "quantity": Decimal("0.05"),
+        "stop_loss": 99_000.0,
+    }
+    assert door.execute_generic_trade(**{**usual, **wrong}) == (False, "")
+    scene.run(2)
+    assert not scene.events(ChildFailed)
+    assert len(scene.events(EntryDenied)) == 1
+    assert not scene.market.sent(*PLACE)
 
 
 def test_the_door_says_no_without_a_stop_and_when_nobody_answers(stage: Stage) -> None:

@@ -37,7 +37,7 @@ WAYS = (
 """Every other value of the switches that reach orders, positions or fills.
 
 Not ``passive_beyond_band=refuse``: there a target outside the band is refused until the market is
-near, so scenarios with a far target cannot end at it. The trade gives it up and keeps its stop.
+near, so scenarios with a far target cannot end at it. The trade keeps its stop and tries again.
 """
 
 
