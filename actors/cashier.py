@@ -22,7 +22,7 @@ FIRST_SECONDS = 5.0
 OVERLAP = timedelta(minutes=2)
 """Asked for again: the two clocks differ, and a line may be written late."""
 LONGEST, SHORTEST = timedelta(days=1), timedelta(minutes=5)
-"""How much of the log is asked for at once: after a failure half of it, it may have been too long."""
+"""How much of the log is asked for at once: half of that after a failure, lest it be too long."""
 LOOK_BACK_DAYS = 8
 BOOKED, BEGUN = event_name(FundingBooked), event_name(ProcessStarted)
 
