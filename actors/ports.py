@@ -284,7 +284,8 @@ class Desk(Protocol):
     """The operator's desk, as doors see it. Safe from any thread; blocks at most some seconds.
 
     ``who`` is the person the door has made sure of. ``request_id`` is the door's own, unique: a
-    command given twice under one is carried out once and answered the same.
+    command given twice under one within ten minutes is carried out once and answered the same;
+    another command is refused. What reads or reduces risk is carried out each time.
     """
 
     def run(
