@@ -290,6 +290,14 @@ ALERTS: Mapping[type[Event], Kind] = {
         ),
         is_critical=True,
     ),
+    book.JournalUnreadable: Kind(
+        lambda e: (
+            f"JOURNAL: {e.file} cannot be read ({e.error})\n"
+            "It is passed over. Open trades, a kill and a pause are in the book and not concerned; "
+            "results in that file are missing in reports, and may be told or counted again."
+        ),
+        is_critical=True,
+    ),
     book.DiskFailed: Kind(
         lambda e: (
             f"DISK: the {e.what} cannot be written ({e.error})\n"

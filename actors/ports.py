@@ -223,7 +223,8 @@ class Journal(Protocol):
     def entries(self, *, days: int | None = None) -> Sequence[Mapping[str, Any]]:
         """Everything readable, oldest first; a torn last line is left out.
 
-        With ``days``, only that many of the last days that have any.
+        With ``days``, only that many of the last days that have any; what of them cannot be read is
+        left out, and told of elsewhere. Without, it raises `OSError`.
         """
         ...
 

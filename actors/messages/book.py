@@ -259,6 +259,15 @@ class DiskFailed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JournalUnreadable(Event):
+    """A file of the journal is passed over: what only it has is not known any more."""
+
+    level: ClassVar[str] = "critical"
+    file: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DiskRecovered(Event):
     """Writing works again. ``lost`` entries did not fit into memory meanwhile."""
 

@@ -49,9 +49,9 @@ HEALTH_KEPT_SECONDS = 0.5
 _DOORS = {"api": Door.API, "cli": Door.CLI, "dashboard": Door.DASHBOARD}
 _WHO = re.compile(r"[A-Za-z0-9._@-]{1,32}")
 _KEY_HELP = (
-    "Given twice under one key within ten minutes, a command is carried out once and answered the "
-    "same; another command, or other arguments, are refused (409 key_reused). kill, pause and close "
-    "are carried out each time, whatever the key was used for: repeating them does no harm."
+    "Given twice under one key within ten minutes, a command is carried out once and answered "
+    "the same; another command, or other arguments, are refused (409 key_reused). kill, pause and "
+    "close are carried out each time, whatever the key was used for: repeating them is harmless."
 )
 
 
