@@ -17,12 +17,13 @@ from actors.messages.alerts import (
 )
 from actors.messages.signals import RegimeChanged
 from actors.messages.trading import FlatVerified, KillSwitchActivated, NotFlatYet, Ready
+from actors.messages.watch import PositionAgreed, PositionDrifted
 from actors.ports import Notice
 from domain.strategies import BreakoutSettings
 from simulation.daemon import Disk, Opened, Phone, default_plan
 from simulation.runtime import VirtualWorld
 from tests.scenarios.conftest import Stage
-from tests.scenarios.scene import Scene
+from tests.scenarios.scene import BTC, ETH, Scene
 
 Done = Callable[[DeliveryReport], None]
 REPEAT = 120.0
@@ -505,3 +506,25 @@ def test_a_stop_leaves_no_dead_letter_although_the_disk_is_slow(stage: Stage) ->
     scene.daemon.stop()
     assert any("Stopping" in text for text in phone.heard)
     assert not scene.daemon.system.dead_letters
+
+
+def test_the_all_clear_is_the_last_word(stage: Stage) -> None:
+    """What was held back is withdrawn by it, for its own instrument only."""
+    scene = stage().ready()
+
+    def publish(kind: type[Any], instrument: str, **fields: Any) -> None:
+        event = kind(at=scene.world.now(), instrument=instrument, **fields)
+        scene.daemon.system.publish("watcher", event)
+        scene.run(3)
+
+    drift = {"residual": 500, "venue": 500, "ledger": 0}
+    for _ in range(2):
+        publish(PositionDrifted, ETH, **drift)
+    for _ in range(2):
+        publish(PositionDrifted, BTC, **drift)
+        publish(PositionAgreed, BTC)
+    scene.run(120)
+    about = {x: [y for y in scene.phone.heard if y.startswith(x)] for x in (BTC, ETH)}
+    assert "agree" in about[BTC][-1]
+    assert len(about[BTC]) == 3
+    assert len(about[ETH]) == 2
