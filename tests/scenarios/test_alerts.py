@@ -1,12 +1,13 @@
 """Alerts over outages, doubts, refusals and crashes: each arrives, and says what it must."""
 
 from collections.abc import Callable, Mapping
-from datetime import time
+from datetime import UTC, time, timedelta
 from typing import Any
 
 import pytest
 
 from actors import alert_outbox
+from actors.alert_daily import report_due
 from actors.messages.alerts import (
     AcknowledgeAlerts,
     AlertDelivered,
@@ -454,6 +455,20 @@ def test_a_new_bot_makes_no_report_of_the_days_before_it(stage: Stage) -> None:
     scene = stage(plan=default_plan(report_at=time(8, 0))).ready()
     scene.run(120)
     assert reports(scene) == []
+
+
+def test_a_report_made_while_the_clock_was_ahead_stops_no_other(stage: Stage) -> None:
+    """Its end is days from now; the day that ends today is reported all the same."""
+    scene = stage(plan=default_plan(report_at=AT)).ready()
+    ahead = (scene.world.now() + timedelta(days=4)).isoformat()
+    now = scene.world.now()
+    entry = {"event": "daily_reported", "ts": ahead, "since": ahead, "until": ahead}
+    scene.disk.lines.append({**entry, "text": "Daily report\nx"})
+    scene.bracket()
+    at = (now + timedelta(hours=1)).time()
+    due = now + timedelta(hours=2)
+    journal = scene.disk.open(scene.world).journal
+    assert report_due(journal, due, at, UTC, unsent=0) is not None
 
 
 def test_a_report_lost_with_its_process_is_told_by_the_next(stage: Stage) -> None:
