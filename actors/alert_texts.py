@@ -310,6 +310,14 @@ ALERTS: Mapping[type[Event], Kind] = {
         is_critical=True,
     ),
     book.DiskRecovered: Kind(lambda e: f"Disk: the {e.what} can be written again"),
+    book.HistoryLost: Kind(
+        lambda e: (
+            f"JOURNAL: {e.entries} entries are lost for good\n"
+            f"The disk took none for too long. {e.money_facts} of them were facts about trades, "
+            "kills or orders. Hold the day's figures against the venue's."
+        ),
+        is_critical=True,
+    ),
     # -- the archive: nothing here touches what trades -----------------------------------------
     archive.ArchiveDiskFailed: Kind(
         lambda e: f"Archive: ticks cannot be stored\n{e.error}\nTrading is not affected.",

@@ -276,5 +276,17 @@ class DiskRecovered(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryLost(Event):
+    """So many entries did not fit into memory while the journal could not be written.
+
+    ``money_facts`` of them were facts about trades, kills or orders: the others are dropped first.
+    """
+
+    level: ClassVar[str] = "critical"
+    entries: int
+    money_facts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RetryDue(Due):
     """Time to try the disk again."""
