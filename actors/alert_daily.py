@@ -39,7 +39,7 @@ def report_due(
     """Each moment is reported once, also when nobody was there: the journal knows the last."""
     until = due_moment(now, at, zone)
     entries = journal.find(events=(*EVENTS, REPORTED), days=LONGEST_DAYS + 2)
-    last = last_report(x for x in entries if x.get("event") == REPORTED)
+    last = last_report((x for x in entries if x.get("event") == REPORTED), now)
     since = window_before(until, last or first_moment(entries))
     if (last is not None and last >= until) or not has_any(entries, since, until):
         return None

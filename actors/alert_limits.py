@@ -43,9 +43,11 @@ class AlertLimits:
         self._held_back[subject] = HeldBack(number, text, event, told_at + every)
         return False
 
-    def withdraw(self, outdated: type[Event]) -> None:
-        """What is held back of this kind is not told any more: it would pass for news."""
-        self._held_back = {x: held for x, held in self._held_back.items() if x[0] is not outdated}
+    def withdraw(self, outdated: type[Event], by: Event) -> None:
+        """What is held back of this kind about the same subject is not told any more: it would pass
+        for news.
+        """
+        self._held_back.pop((outdated, _about(by)), None)
 
     def next_due(self) -> float | None:
         """When the first of what is held back may be told."""

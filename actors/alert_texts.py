@@ -35,7 +35,7 @@ class Kind:
     is_owed: bool = False
     """Told by the next process when this one dies before it could; so is what is critical."""
     outdates: type[Event] | None = None
-    """What is no news any more where it was held back until now."""
+    """What is no news any more where it was held back until now, about the same subject."""
 
 
 def words_for(kind: Kind, event: Event) -> tuple[str, str]:
@@ -263,7 +263,10 @@ ALERTS: Mapping[type[Event], Kind] = {
         ),
         every=60,
     ),
-    watch.PositionAgreed: Kind(lambda e: f"{e.instrument}: venue and trades agree again"),
+    watch.PositionAgreed: Kind(
+        lambda e: f"{e.instrument}: venue and trades agree again",
+        outdates=watch.PositionDrifted,
+    ),
     watch.OrphanCancelled: Kind(
         lambda e: f"Cancelled an order without a trade on {e.instrument}\n{e.label}", every=60
     ),
@@ -274,7 +277,8 @@ ALERTS: Mapping[type[Event], Kind] = {
         lambda e: (
             f"{e.instrument}: {e.contracts} contracts that are not ours now have a stop\n"
             f"at {_price(e.trigger_price)} ({e.label})"
-        )
+        ),
+        outdates=watch.GuardFailed,
     ),
     watch.GuardRemoved: Kind(lambda e: f"{e.instrument}: our guard is not needed any more"),
     watch.GuardFailed: Kind(
@@ -312,6 +316,14 @@ ALERTS: Mapping[type[Event], Kind] = {
         ),
         is_critical=True,
     ),
+    book.JournalUnreadable: Kind(
+        lambda e: (
+            f"JOURNAL: {e.file} cannot be read ({e.error})\n"
+            "It is passed over. Open trades, a kill and a pause are in the book and not concerned; "
+            "results in that file are missing in reports, and may be told or counted again."
+        ),
+        is_critical=True,
+    ),
     book.DiskFailed: Kind(
         lambda e: (
             f"DISK: the {e.what} cannot be written ({e.error})\n"
@@ -320,12 +332,22 @@ ALERTS: Mapping[type[Event], Kind] = {
         is_critical=True,
     ),
     book.DiskRecovered: Kind(lambda e: f"Disk: the {e.what} can be written again"),
+    book.HistoryLost: Kind(
+        lambda e: (
+            f"JOURNAL: {e.entries} entries are lost for good\n"
+            f"The disk took none for too long. {e.money_facts} of them were facts about trades, "
+            "kills or orders. Hold the day's figures against the venue's."
+        ),
+        is_critical=True,
+    ),
     # -- the archive: nothing here touches what trades -----------------------------------------
     archive.ArchiveDiskFailed: Kind(
         lambda e: f"Archive: ticks cannot be stored\n{e.error}\nTrading is not affected.",
         every=600,
     ),
-    archive.ArchiveDiskRecovered: Kind(lambda _: "Archive: ticks are stored again"),
+    archive.ArchiveDiskRecovered: Kind(
+        lambda _: "Archive: ticks are stored again", outdates=archive.ArchiveDiskFailed
+    ),
     archive.HoleRecorded: Kind(
         lambda e: (
             f"Archive: {e.last_id - e.first_id + 1} ticks of {e.symbol} are lost\n"
@@ -339,7 +361,10 @@ ALERTS: Mapping[type[Event], Kind] = {
     archive.CollectorLost: Kind(
         lambda e: f"Archive: the collector is silent for {e.silent_seconds:.0f} s", every=600
     ),
-    archive.CollectorReturned: Kind(lambda e: f"Archive: the collector is back (process {e.pid})"),
+    archive.CollectorReturned: Kind(
+        lambda e: f"Archive: the collector is back (process {e.pid})",
+        outdates=archive.CollectorLost,
+    ),
     # -- the day, and the doors ----------------------------------------------------------------
     alerts.DailyReported: Kind(lambda e: e.text, is_owed=True),
     signals.RegimeChanged: Kind(
@@ -371,7 +396,9 @@ ALERTS: Mapping[type[Event], Kind] = {
         every=3600,
     ),
     telegram.PollingResumed: Kind(
-        lambda e: f"Commands reach me again, after {e.seconds:.0f} s", every=60
+        lambda e: f"Commands reach me again, after {e.seconds:.0f} s",
+        every=60,
+        outdates=telegram.PollingConflicted,
     ),
     alerts.AlertDropped: Kind(
         lambda e: f"An ordinary alert was not delivered: {e.alert}\n{e.reason}; the journal has it",

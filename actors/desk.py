@@ -47,11 +47,12 @@ from domain.content import Content
 CONFIRM_WITHIN = timedelta(seconds=60)
 TIDY_SECONDS = 60.0
 REPLIES_KEPT = 200
+REPLIES_KEPT_SECONDS = 600.0
 PENDING_KEPT = 50
 READERS_KEPT = 500
 
 
-_Key = tuple[Door, str, str]
+_Key = tuple[Door, str, str, str]
 _Request = RunCommand | ConfirmCommand | CancelConfirmation
 
 
@@ -62,6 +63,15 @@ class _Pending:
     call: Call
     proposal: Proposal
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """A reply, what it was the answer to, and when (monotonic) it was given."""
+
+    asked: tuple[object, ...]
+    reply: CommandReply
+    since: float
 
 
 class Desk(Actor):
@@ -96,7 +106,7 @@ class Desk(Actor):
             log=self.log,
         )
         self._followers = Followers(self.emit)
-        self._replies: OrderedDict[_Key, CommandReply] = OrderedDict()
+        self._replies: OrderedDict[_Key, _Kept] = OrderedDict()
         self._pending: OrderedDict[str, _Pending] = OrderedDict()
         self._read: dict[tuple[Door, str, str], int] = {}
         self._strangers: set[tuple[Door, str]] = set()
@@ -110,8 +120,8 @@ class Desk(Actor):
     # -- commands ------------------------------------------------------------------------------
 
     def on_run_command(self, message: RunCommand) -> CommandReply:
-        """Carries a command out, once per request id."""
-        known = self._replies.get(_key(message))
+        """Carries a command out; one that is not repeatable once per request id."""
+        known = None if _own_place(message.name) else self._told_before(message)
         if known is not None:
             return known
         if not self._knows(message.door, message.who):
@@ -194,7 +204,7 @@ class Desk(Actor):
 
     def on_confirm_command(self, message: ConfirmCommand) -> CommandReply:
         """Does what was proposed: once, in time, by whom it was proposed to, if it still holds."""
-        known = self._replies.get(_key(message))
+        known = self._told_before(message)
         if known is not None:
             return known
         pending = self._taken(message)
@@ -248,7 +258,20 @@ class Desk(Actor):
 
     def on_get_reply(self, message: GetReply) -> CommandReply | None:
         """The reply to a command that was told, if it is still kept."""
-        return self._replies.get(_key(message))
+        kept = self._replies.get(_key(message))
+        return None if kept is None else kept.reply
+
+    def _told_before(self, request: RunCommand | ConfirmCommand) -> CommandReply | None:
+        """The reply that this request id has had already; a refusal if to something else."""
+        kept = self._replies.get(_key(request))
+        if kept is None or kept.asked == _asked(request):
+            return None if kept is None else kept.reply
+        what = f"Something else ({kept.reply.command}) was asked under this key a moment ago."
+        outcome = refused(Refusal.KEY_REUSED, what, "Nothing was done. Give each request its own.")
+        name = request.name if isinstance(request, RunCommand) else "confirm"
+        if isinstance(request, RunCommand):
+            self._audit_refusal(request, outcome)
+        return self._made(request, name, outcome)
 
     def _reply(
         self,
@@ -257,7 +280,22 @@ class Desk(Actor):
         outcome: Outcome,
         confirmation: Confirmation | None = None,
     ) -> CommandReply:
-        reply = CommandReply(
+        reply = self._made(request, command, outcome, confirmation)
+        key, since = _key(request), self.clock.monotonic()
+        self._replies[key] = _Kept(asked=_asked(request), reply=reply, since=since)
+        self._replies.move_to_end(key)
+        while len(self._replies) > REPLIES_KEPT:
+            self._replies.popitem(last=False)
+        return reply
+
+    def _made(
+        self,
+        request: _Request,
+        command: str,
+        outcome: Outcome,
+        confirmation: Confirmation | None = None,
+    ) -> CommandReply:
+        return CommandReply(
             at=self.clock.now(),
             request_id=request.request_id,
             command=command[:32],
@@ -266,10 +304,6 @@ class Desk(Actor):
             content=outcome.content,
             confirmation=confirmation,
         )
-        self._replies[_key(request)] = reply
-        while len(self._replies) > REPLIES_KEPT:
-            self._replies.popitem(last=False)
-        return reply
 
     def _audit(self, call: Call, outcome: Outcome) -> None:
         if call.spec.effect is Effect.READS:
@@ -320,6 +354,9 @@ class Desk(Actor):
         now = self.clock.now()
         for token in [x for x, pending in self._pending.items() if now > pending.expires_at]:
             del self._pending[token]
+        oldest = self.clock.monotonic() - REPLIES_KEPT_SECONDS
+        for key in [x for x, kept in self._replies.items() if kept.since < oldest]:
+            del self._replies[key]
 
     def on_get_vitals(self, _: GetVitals) -> VitalsSnapshot:
         """For health and metrics."""
@@ -341,8 +378,26 @@ class Desk(Actor):
 
 
 def _key(message: _Request | GetReply) -> _Key:
-    """What tells requests apart: nobody is answered with what another was told."""
-    return (message.door, message.who, message.request_id)
+    """What tells requests apart: nobody is answered with what another was told.
+
+    A repeatable command has a place of its own under its request id, and is in nobody's way.
+    """
+    place = _own_place(message.name) if isinstance(message, RunCommand | GetReply) else ""
+    return (message.door, message.who, message.request_id, place)
+
+
+def _own_place(name: str) -> str:
+    """The command's name if it is repeatable, else empty."""
+    spec = find(name)
+    return spec.name if spec is not None and spec.is_repeatable else ""
+
+
+def _asked(request: _Request) -> tuple[object, ...]:
+    """What a request asks for: two under one id must agree in it."""
+    if isinstance(request, RunCommand):
+        name = request.name.strip().removeprefix("/").lower()
+        return (name, request.text.split(), sorted(request.arguments))
+    return (type(request), request.token)
 
 
 def _written(call: Call) -> str:

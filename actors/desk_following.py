@@ -46,7 +46,9 @@ class Followers:
         self._waiting: list[Follower] = []
 
     def add(self, follower: Follower) -> None:
-        self._waiting = [*self._waiting, follower][-MOST:]
+        """A request given twice is told of once."""
+        if follower not in self._waiting:
+            self._waiting = [*self._waiting, follower][-MOST:]
 
     def take_up_kill(self, by: str) -> None:
         """After a restart: whoever made the kill in force is told of its end."""

@@ -68,7 +68,11 @@ class DeskDoor:
     def _urgent(self, command: RunCommand) -> CommandReply:
         self._hotline.tell(command)
         question = GetReply(
-            at=command.at, door=command.door, who=command.who, request_id=command.request_id
+            at=command.at,
+            door=command.door,
+            who=command.who,
+            name=command.name,
+            request_id=command.request_id,
         )
         try:
             return self._replied(self._hotline.ask(question, timeout=HOTLINE_SECONDS))

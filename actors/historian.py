@@ -21,6 +21,7 @@ from actors.messages.book import (
     DiskFailed,
     DiskRecovered,
     DropAlert,
+    HistoryLost,
     RepeatLastWords,
     RetryDue,
     WriteLastWords,
@@ -43,6 +44,7 @@ class Historian(Actor):
         self._journal = journal
         self._waiting: deque[tuple[Mapping[str, Any], bool]] = deque()
         self._lost = 0
+        self._lost_money = 0
         self._had: set[str | int] = set()
         """What may leave the book by what this incarnation was told."""
 
@@ -95,8 +97,11 @@ class Historian(Actor):
                 return
             self._waiting.popleft()
         self.disarm(RetryDue)
-        self.emit(DiskRecovered, what="journal", lost=self._lost)
-        self._lost = 0
+        lost, money = self._lost, self._lost_money
+        self._lost = self._lost_money = 0
+        self.emit(DiskRecovered, what="journal", lost=lost)
+        if lost:
+            self.emit(HistoryLost, entries=lost, money_facts=money)
 
     def finish(self) -> None:
         while self._waiting and self._write(self._waiting[0][0], durable=True):
@@ -124,10 +129,22 @@ class Historian(Actor):
             registry.tell(DropAlert(at=now, number=leaves))
 
     def _keep(self, entry: Mapping[str, Any], *, durable: bool) -> None:
-        if len(self._waiting) >= WAITING_LIMIT:
-            self._lost += 1
-        else:
-            self._waiting.append((entry, durable))
+        """When there is no room, the newest goes that is no fact about money."""
+        self._waiting.append((entry, durable))
+        if len(self._waiting) <= WAITING_LIMIT:
+            return
+        self._lost += 1
+        waiting = enumerate(reversed(self._waiting))
+        back = next((n for n, each in waiting if not _is_about_money(*each)), None)
+        if back is None:
+            self._lost_money += 1
+            back = 0
+        del self._waiting[len(self._waiting) - 1 - back]
+
+
+def _is_about_money(entry: Mapping[str, Any], durable: bool) -> bool:
+    """A delivery is durable so that nobody is told again, which is no loss."""
+    return durable and entry["event"] != DELIVERED
 
 
 def _leaver(entry: Mapping[str, Any]) -> str | int | None:

@@ -236,7 +236,8 @@ class Journal(Protocol):
     def entries(self, *, days: int | None = None) -> Iterator[Mapping[str, Any]]:
         """Everything readable, oldest first, one at a time; a torn last line is left out.
 
-        With ``days``, only that many of the last days that have any. Raises `OSError` on the way.
+        With ``days``, only that many of the last days that have any; what of them cannot be read is
+        left out, and told of elsewhere. Without, it raises `OSError` on the way.
         """
         ...
 
@@ -297,7 +298,8 @@ class Desk(Protocol):
     """The operator's desk, as doors see it. Safe from any thread; blocks at most some seconds.
 
     ``who`` is the person the door has made sure of. ``request_id`` is the door's own, unique: a
-    command given twice under one is carried out once and answered the same.
+    command given twice under one within ten minutes is carried out once and answered the same;
+    another command is refused. What reads or reduces risk is carried out each time.
     """
 
     def run(

@@ -10,26 +10,31 @@ import structlog
 from actors import tree
 from actors.kernel import Context, ExitCode, Supervisor, SupervisorPolicy, System, run
 from actors.kernel.runtime import ThreadRuntime
+from actors.messages.book import JournalUnreadable
 from actors.messages.lifecycle import PreflightPassedOver, ProcessStarted
+from actors.ports import Notifier
 from actors.registry import check_book
 from adapters.api.hub import EventHub
 from adapters.clock import SystemClock, SystemEntropy, ThreadTimers
 from adapters.deribit.connect import Login, connect
 from adapters.deribit.round_trips import RoundTrips
+from adapters.notify import LogNotifier
 from adapters.paper.embedded import CannotStart, EmbeddedExchange, PortTaken, answers
 from adapters.storage.book import BookTooNew, open_book
 from adapters.storage.collector_process import CollectorProcess
+from adapters.storage.giving_up import GivingUp
 from adapters.storage.journal import DayJournal
 from adapters.storage.lock import AlreadyRunning, InstanceLock
 from adapters.storage.pulse import Pulse
 from commands.api import serve
 from commands.common import fail, not_started, open_log, words
-from commands.facts import VERSION
+from commands.facts import VERSION, restarted_by
 from commands.heart import start_heartbeat
 from commands.log_tail import FileTail
 from commands.phone import notifier_of
 from commands.plan import plan_of, script_of
 from commands.preflight.record import Clearance, clearance
+from commands.supervised import START_SECONDS, linger
 from config import logs
 from config.kinds import Collector
 from config.script import ScriptInvalid
@@ -39,6 +44,8 @@ from domain.strategies import ScriptLine
 RUN_FILE = Path(__file__).resolve().parent.parent / "run.py"
 EXCHANGE_IDLE_SECONDS = 120
 EXCHANGE_START_SECONDS = 5.0
+ORDERED = frozenset({int(ExitCode.OK), int(ExitCode.RESTART)})
+GIVEN_UP = frozenset({int(ExitCode.GAVE_UP), int(ExitCode.HUNG)})
 
 
 def run_bot(
@@ -49,6 +56,7 @@ def run_bot(
         script = script_of(settings)
     except ScriptInvalid as error:
         fail(str(error), ExitCode.SETTINGS_INVALID)
+    giving_up = GivingUp(settings.data_folder / "giving_up", SystemClock())
     with ExitStack() as stack:
         try:
             stack.enter_context(InstanceLock(settings.data_folder / "bot.lock"))
@@ -65,11 +73,31 @@ def run_bot(
                 _start_exchange(settings, stack)
             else:
                 _await_exchange(settings)
-            return _run(settings, script, stack, cleared)
+            code = _run(settings, script, stack, cleared, giving_up)
         except (CannotStart, PortTaken, BookTooNew) as error:
-            return not_started(str(error))
+            code = not_started(str(error))
         except OSError as error:
-            return not_started(words(error))
+            code = not_started(words(error))
+        delay = _delay(code, giving_up)
+    linger(delay)  # with nothing held: a person may start it meanwhile
+    return code
+
+
+def _delay(code: int, giving_up: GivingUp) -> float:
+    """How many seconds the end waits: longer each time where somebody starts the bot again.
+
+    An end soon after the start is left to supervisord, whose wait grows as well.
+    """
+    if code in ORDERED:
+        giving_up.reset()
+        return 0.0
+    had_started = code in GIVEN_UP or giving_up.lived_seconds >= START_SECONDS
+    if not restarted_by() or code not in GIVEN_UP | {int(ExitCode.FAILED)} or not had_started:
+        return 0.0
+    delay = giving_up.delay()
+    if delay:
+        structlog.get_logger(actor="run").warning("end_delayed", seconds=delay, exit_code=code)
+    return delay
 
 
 def _start_exchange(settings: Settings, stack: ExitStack) -> None:
@@ -103,7 +131,11 @@ def _not_cleared(reason: str) -> int:
 
 
 def _run(
-    settings: Settings, script: tuple[ScriptLine, ...], stack: ExitStack, cleared: Clearance
+    settings: Settings,
+    script: tuple[ScriptLine, ...],
+    stack: ExitStack,
+    cleared: Clearance,
+    giving_up: GivingUp,
 ) -> int:
     clock, entropy = SystemClock(), SystemEntropy()
     timers = ThreadTimers()
@@ -122,7 +154,7 @@ def _run(
 
     def escalate(reason: str) -> None:
         venue.lock_entries(reason)
-        notifier.shout(f"GIVING UP: {reason}\nStops stay on the venue.")
+        shout(f"GIVING UP: {reason}\nStops stay on the venue.", notifier, giving_up, clock)
 
     ports = tree.Ports(
         venue=venue,
@@ -143,11 +175,17 @@ def _run(
         finished=finished,
     )
     system.publish("run", _started(settings, clock))
+    journal.tell_unreadable(
+        lambda file, error: system.publish(
+            "journal", JournalUnreadable(at=clock.now(), file=file, error=error)
+        )
+    )
     if cleared.is_exception:
         system.publish("run", PreflightPassedOver(at=clock.now(), reason=cleared.reason))
 
     def abandon(code: int) -> None:
         escalate("the supervisor itself is gone or hangs")
+        linger(_delay(code, giving_up))
         os._exit(code)
 
     start_heartbeat(settings, system, stack)
@@ -156,6 +194,16 @@ def _run(
     code = run(system, finished, abandon=abandon, beat=lambda: pulse.beat(clock.monotonic()))
     runtime.join(1.0)
     return code
+
+
+def shout(text: str, notifier: Notifier, giving_up: GivingUp, clock: SystemClock) -> None:
+    """Last words: always in the log, and to a person once in ten minutes, over processes."""
+    kept_back = giving_up.tell()
+    if kept_back is None:
+        LogNotifier(clock).shout(text)
+    else:
+        more = f"\n{kept_back} more like it since the last were not told." if kept_back else ""
+        notifier.shout(text + more)
 
 
 def _archive(settings: Settings, clock: SystemClock) -> CollectorProcess:

@@ -1,5 +1,6 @@
 """Until the libraries are there: Ctrl-C ends quietly, and a library that is missing is named."""
 
+import resource
 import signal
 import sys
 from types import TracebackType
@@ -8,6 +9,8 @@ from types import TracebackType
 def begin() -> None:
     """To be called before anything else is imported; needs nothing but Python."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # A crash in a library's C code must not write the memory, and the keys in it, to disk.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     sys.excepthook = _told
 
 

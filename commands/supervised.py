@@ -5,7 +5,9 @@ failed start, tried again with a growing wait, whatever the code. That is right 
 away by itself, and wrong for what will not: mistakes in the settings would be tried ten times.
 """
 
+import signal
 import sys
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -16,6 +18,7 @@ from adapters.clock import SystemClock
 START_SECONDS = 2.0
 """``startsecs`` in supervisor.conf."""
 MARGIN = 0.7
+SIGNAL_SECONDS = 0.5
 FINAL = frozenset(
     {
         int(ExitCode.OK),
@@ -26,6 +29,22 @@ FINAL = frozenset(
     }
 )
 """Ends that trying again does not cure: ``exitcodes`` in supervisor.conf."""
+
+
+def linger(seconds: float) -> None:
+    """Waits before an end, so that a new start comes later. SIGTERM and Ctrl-C end the wait."""
+    is_over = threading.Event()
+
+    def end(*_: object) -> None:
+        is_over.set()
+
+    kept = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    clock = SystemClock()
+    until = clock.monotonic() + seconds
+    while (left := until - clock.monotonic()) > 0 and not is_over.is_set():
+        is_over.wait(min(left, SIGNAL_SECONDS))  # the signal may have reached another thread
+    for number, handler in kept.items():
+        signal.signal(number, handler)
 
 
 @contextmanager

@@ -56,6 +56,14 @@ class CommandSpec:
         return self.effect is Effect.REDUCES
 
     @property
+    def is_repeatable(self) -> bool:
+        """Whether it is carried out each time it is given, under a request id used before as well.
+
+        Doing it again does no harm; answering from memory would: a kill would not be one.
+        """
+        return self.effect in {Effect.READS, Effect.REDUCES}
+
+    @property
     def usage(self) -> str:
         return " ".join([self.name, *(argument.usage for argument in self.arguments)])
 

@@ -71,10 +71,10 @@ def next_moment(now: datetime, at: time, zone: tzinfo) -> datetime:
     return datetime.combine(local.date() + timedelta(days=2), at, zone).astimezone(now.tzinfo)
 
 
-def last_report(entries: Iterable[Entry]) -> datetime | None:
-    """Where the last report ended."""
+def last_report(entries: Iterable[Entry], now: datetime) -> datetime | None:
+    """Where the last report ended; one that ends after ``now`` is of a clock that was ahead."""
     ends = (moment_of(entry.get("until")) for entry in entries)
-    return max((end for end in ends if end is not None), default=None)
+    return max((end for end in ends if end is not None and end <= now), default=None)
 
 
 def first_moment(entries: Iterable[Entry]) -> datetime | None:

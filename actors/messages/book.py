@@ -263,11 +263,32 @@ class DiskFailed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JournalUnreadable(Event):
+    """A file of the journal is passed over: what only it has is not known any more."""
+
+    level: ClassVar[str] = "critical"
+    file: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DiskRecovered(Event):
     """Writing works again. ``lost`` entries did not fit into memory meanwhile."""
 
     what: str
     lost: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryLost(Event):
+    """So many entries did not fit into memory while the journal could not be written.
+
+    ``money_facts`` of them were facts about trades, kills or orders: the others are dropped first.
+    """
+
+    level: ClassVar[str] = "critical"
+    entries: int
+    money_facts: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

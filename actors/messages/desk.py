@@ -33,6 +33,8 @@ class Refusal(StrEnum):
     READ_ONLY_DOOR = "read_only_door"
     UNKNOWN_COMMAND = "unknown_command"
     BAD_ARGUMENTS = "bad_arguments"
+    KEY_REUSED = "key_reused"
+    """Something else was asked under this request id a moment ago."""
     UNKNOWN_CONFIRMATION = "unknown_confirmation"
     """Never given, used already, or given before the last restart."""
     CONFIRMATION_EXPIRED = "confirmation_expired"
@@ -55,7 +57,8 @@ class RunCommand(Command):
     """An operator's command, as a door took it in.
 
     ``who`` is the person the door knows (Telegram user id; the token's holder). Arguments come as
-    typed ``text`` or by name. ``request_id`` is the door's own: the same one is carried out once.
+    typed ``text`` or by name. ``request_id`` is the door's own: under the same one a command is
+    carried out once, unless it is repeatable, and nothing else is carried out.
     """
 
     door: Door
@@ -92,6 +95,7 @@ class GetReply(Query):
 
     door: Door
     who: str
+    name: str
     request_id: str
 
 

@@ -48,6 +48,11 @@ READERS, ACTORS, WATCHERS = 3, 4, 2
 HEALTH_KEPT_SECONDS = 0.5
 _DOORS = {"api": Door.API, "cli": Door.CLI, "dashboard": Door.DASHBOARD}
 _WHO = re.compile(r"[A-Za-z0-9._@-]{1,32}")
+_KEY_HELP = (
+    "Given twice under one key within ten minutes, a command is carried out once and answered "
+    "the same; another command, or other arguments, are refused (409 key_reused). kill, pause and "
+    "close are carried out each time, whatever the key was used for: repeating them is harmless."
+)
 
 
 class Caller(BaseModel):
@@ -86,7 +91,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 def caller(
     x_bulwark_door: Annotated[str, Header(description="api, cli or dashboard")] = "api",
     x_bulwark_who: Annotated[str, Header(description="who asks, for the audit")] = "operator",
-    idempotency_key: Annotated[str, Header(description="the same key is carried out once")] = "",
+    idempotency_key: Annotated[str, Header(description=_KEY_HELP)] = "",
 ) -> Caller:
     """What the headers say, for the audit; anything odd is the plain operator at the API."""
     who = x_bulwark_who if _WHO.fullmatch(x_bulwark_who) else "operator"

@@ -78,6 +78,10 @@ class ApiServer:
         import uvicorn  # noqa: PLC0415
 
         from adapters.api.app import Api, application  # noqa: PLC0415
+        from adapters.api.connections import (  # noqa: PLC0415
+            MOST_CONNECTIONS,
+            ImpatientProtocol,
+        )
         from adapters.api.guard import Guard  # noqa: PLC0415
         from adapters.api.metrics import Metrics  # noqa: PLC0415
 
@@ -105,7 +109,8 @@ class ApiServer:
                 ws="none",
                 server_header=False,
                 timeout_graceful_shutdown=1,
-                limit_concurrency=64,
+                http=ImpatientProtocol,
+                backlog=MOST_CONNECTIONS,  # so many are taken at once before any is looked at
             )
             server = Server(config)
 

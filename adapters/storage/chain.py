@@ -8,7 +8,7 @@ of the line before, across files and restarts; the first line's is sixty-four ze
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,9 @@ RESERVED = frozenset({"seq", "prev", "hash"})
 _SEAL = re.compile(rb',"hash":"([0-9a-f]{64})"\}')
 _SEAL_LENGTH = 75
 _DAY = re.compile(r"\d{4}-\d\d-\d\d\.jsonl")
+
+
+Unreadable = Callable[[Path, OSError], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,34 +84,55 @@ def days(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if _DAY.fullmatch(path.name))
 
 
-def read(folder: Path, last: int | None = None) -> Iterator[dict[str, Any]]:
+def strict(_: Path, error: OSError) -> None:
+    """What becomes of a file that cannot be read: the reading fails."""
+    raise error
+
+
+def read(
+    folder: Path, last: int | None = None, unreadable: Unreadable = strict
+) -> Iterator[dict[str, Any]]:
     """Every readable entry, oldest first, one at a time; unreadable lines are left out.
 
-    With ``last``, those of that many files at the end.
+    With ``last``, those of that many files at the end. A file that cannot be read, or no further,
+    is handed to ``unreadable`` and left out, should that return.
     """
     files = days(folder)
     for path in files if last is None else files[-last:]:
+        for line in _whole_lines(path, unreadable):
+            if (entry := read_line(line)) is not None:
+                yield entry
+
+
+def _whole_lines(path: Path, unreadable: Unreadable) -> Iterator[bytes]:
+    try:
         with path.open("rb") as file:
-            for line in file:
-                if line.endswith(b"\n") and (entry := read_line(line)) is not None:
-                    yield entry
+            yield from (line for line in file if line.endswith(b"\n"))
+    except OSError as error:
+        unreadable(path, error)
 
 
-def find(folder: Path, events: frozenset[str], text: str, last: int) -> Iterator[dict[str, Any]]:
+def find(
+    folder: Path,
+    events: frozenset[str],
+    text: str,
+    last: int,
+    unreadable: Unreadable = strict,
+) -> Iterator[dict[str, Any]]:
     """Entries of these events, or those that mention ``text``, of the last files, oldest first.
 
     Lines that cannot be meant are not even parsed: a month is read in a tenth of a second.
+    ``unreadable`` as in `read`.
     """
     needles = [f'"event":"{name}"'.encode() for name in events]
     needles += [orjson.dumps(text)[1:-1]] if text else []
     for path in days(folder)[-last:]:
-        with path.open("rb") as file:
-            for line in file:
-                if not line.endswith(b"\n") or not any(each in line for each in needles):
-                    continue
-                entry = read_line(line)
-                if entry is not None and (text or entry.get("event") in events):
-                    yield entry
+        for line in _whole_lines(path, unreadable):
+            if not any(each in line for each in needles):
+                continue
+            entry = read_line(line)
+            if entry is not None and (text or entry.get("event") in events):
+                yield entry
 
 
 def verify(folder: Path) -> VerifyResult:

@@ -11,7 +11,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from actors.ports import Clock
-from adapters.storage.chain import GENESIS, RESERVED, days, find, read, read_line, seal
+from adapters.storage.chain import GENESIS, RESERVED, days, find, read, read_line, seal, strict
 
 _log: FilteringBoundLogger = structlog.get_logger(actor="journal")
 
@@ -108,6 +108,8 @@ class DayJournal:
         self._file: AppendFile | None = None
         self._day = ""
         self._seq, self._head = 0, GENESIS
+        self._unreadable: dict[str, str] = {}
+        self._tell: Callable[[str, str], None] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         self._recover()
 
@@ -135,15 +137,37 @@ class DayJournal:
     def entries(self, *, days: int | None = None) -> Iterator[Mapping[str, Any]]:
         """Everything readable, oldest first, one at a time; a torn last line is left out.
 
-        With ``days``, only that many of the last days that have any. Raises `OSError` on the way.
+        With ``days``, only that many of the last days that have any; a file that cannot be read is
+        passed over and told of. Without, it raises `OSError` on the way: a kill may stand in it.
         """
-        return read(self._folder, days)
+        return read(self._folder, days, strict if days is None else self._passed_over)
 
     def find(
         self, *, events: Collection[str] = (), text: str = "", days: int
     ) -> Sequence[Mapping[str, Any]]:
-        """Entries of these events, or those that mention ``text``, oldest first."""
-        return list(find(self._folder, frozenset(events), text, days))
+        """Entries of these events, or those that mention ``text``, oldest first.
+
+        A file that cannot be read is passed over and told of.
+        """
+        return list(find(self._folder, frozenset(events), text, days, self._passed_over))
+
+    def tell_unreadable(self, tell: Callable[[str, str], None]) -> None:
+        """``tell`` hears of each file that cannot be read once: its name, and why."""
+        with self._lock:
+            self._tell = tell
+            known = list(self._unreadable.items())
+        for file, error in known:
+            tell(file, error)
+
+    def _passed_over(self, path: Path, error: OSError) -> None:
+        with self._lock:
+            is_news = path.name not in self._unreadable
+            why = self._unreadable.setdefault(path.name, error.strerror or str(error))
+            tell = self._tell
+        if is_news:
+            _log.error("journal_file_passed_over", file=path.name, error=why)
+            if tell is not None:
+                tell(path.name, why)
 
     def close(self) -> None:
         """Brings the last entries to disk and lets go of the file."""
@@ -187,19 +211,33 @@ class DayJournal:
         """Finds the end of the chain, and moves what a crash left behind it out of the way.
 
         A predecessor that was killed may have left lines that are not on disk yet. The chain goes
-        on from there, perhaps in tomorrow's file, so they are brought to disk first.
+        on from there, perhaps in tomorrow's file, so they are brought to disk first. A file of an
+        earlier day that cannot be read is passed over, and the chain has a gap there: `verify`
+        says so. Today's is needed, since it is written on.
         """
         files = days(self._folder)
+        today = self._clock.now().date().isoformat()
         for path in reversed(files):
-            with path.open("rb+") as file:
-                end, last = _last_sealed(file)
-                if end < file.seek(0, os.SEEK_END):
-                    self._set_aside(file, end, path.with_suffix(".torn"))
-                self._syncs.file(file)
+            try:
+                last = self._end_of(path)
+            except OSError as error:
+                if path.stem >= today:
+                    raise
+                self._passed_over(path, error)
+                continue
             if last is not None:
                 self._seq, self._head = last["seq"], last["hash"]
                 break
         self._day = files[-1].stem if files else ""
+
+    def _end_of(self, path: Path) -> dict[str, Any] | None:
+        """The last sealed line of a file, whose torn tail is moved away."""
+        with path.open("rb+") as file:
+            end, last = _last_sealed(file)
+            if end < file.seek(0, os.SEEK_END):
+                self._set_aside(file, end, path.with_suffix(".torn"))
+            self._syncs.file(file)
+        return last
 
     def _set_aside(self, file: BinaryIO, end: int, torn: Path) -> None:
         file.seek(end)

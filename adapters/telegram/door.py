@@ -114,11 +114,11 @@ class TelegramDoor:
     # -- commands --------------------------------------------------------------------------------
 
     async def _typed(self, update: Typed, who: str) -> None:
-        self._seen(who)
         if not update.name or update.is_forwarded:
             hint = "Commands begin with / and are not forwarded; /help lists them."
             await self._say(lines_of(hint))
             return
+        self._seen(who)
         spec = find(update.name)
         is_urgent = spec is not None and spec.is_urgent
         if not is_urgent and len(self._tasks) > MOST_WAITING:
@@ -182,7 +182,7 @@ class TelegramDoor:
     # -- saying ----------------------------------------------------------------------------------
 
     def _seen(self, who: str, up_to: int = 0) -> None:
-        """Whoever writes, or presses a button, has seen what was delivered."""
+        """Whoever gives a command, or presses a button, has seen what was delivered."""
         self._tell(
             AcknowledgeAlerts(at=self._clock.now(), by=f"{Door.TELEGRAM}:{who}", up_to=up_to)
         )

@@ -201,5 +201,7 @@ def test_a_report_begins_where_the_last_one_ended() -> None:
     last = UNTIL - timedelta(days=3)
     assert daily.window_before(UNTIL, last) == last
     assert daily.window_before(UNTIL, UNTIL - timedelta(days=30)) == UNTIL - timedelta(days=7)
-    assert daily.last_report([{"until": last.isoformat()}, {"until": "x"}, {}]) == last
+    ahead = {"until": (UNTIL + timedelta(days=1)).isoformat()}
+    ends = [{"until": last.isoformat()}, ahead, {"until": "x"}, {}]
+    assert daily.last_report(ends, UNTIL) == last
     assert daily.first_moment([]) is None

@@ -1,12 +1,13 @@
 """Alerts over outages, doubts, refusals and crashes: each arrives, and says what it must."""
 
 from collections.abc import Callable, Mapping
-from datetime import time
+from datetime import UTC, time, timedelta
 from typing import Any
 
 import pytest
 
 from actors import alert_outbox
+from actors.alert_daily import report_due
 from actors.messages.alerts import (
     AcknowledgeAlerts,
     AlertDelivered,
@@ -17,12 +18,13 @@ from actors.messages.alerts import (
 )
 from actors.messages.signals import RegimeChanged
 from actors.messages.trading import DIRECT, FlatVerified, KillSwitchActivated, NotFlatYet, Ready
+from actors.messages.watch import PositionAgreed, PositionDrifted
 from actors.ports import Notice
 from domain.strategies import BreakoutSettings
 from simulation.daemon import Disk, Opened, Phone, default_plan
 from simulation.runtime import VirtualWorld
 from tests.scenarios.conftest import Stage
-from tests.scenarios.scene import Scene
+from tests.scenarios.scene import BTC, ETH, Scene
 
 Done = Callable[[DeliveryReport], None]
 REPEAT = 120.0
@@ -457,6 +459,20 @@ def test_a_new_bot_makes_no_report_of_the_days_before_it(stage: Stage) -> None:
     assert reports(scene) == []
 
 
+def test_a_report_made_while_the_clock_was_ahead_stops_no_other(stage: Stage) -> None:
+    """Its end is days from now; the day that ends today is reported all the same."""
+    scene = stage(plan=default_plan(report_at=AT)).ready()
+    ahead = (scene.world.now() + timedelta(days=4)).isoformat()
+    now = scene.world.now()
+    entry = {"event": "daily_reported", "ts": ahead, "since": ahead, "until": ahead}
+    scene.disk.lines.append({**entry, "text": "Daily report\nx"})
+    scene.bracket()
+    at = (now + timedelta(hours=1)).time()
+    due = now + timedelta(hours=2)
+    journal = scene.disk.open(scene.world).journal
+    assert report_due(journal, due, at, UTC, unsent=0) is not None
+
+
 def test_a_report_lost_with_its_process_is_told_by_the_next(stage: Stage) -> None:
     """It is in the journal, so it is not made again; and it was not delivered, so it is told."""
     scene = stage(plan=default_plan(report_at=AT)).ready()
@@ -529,3 +545,25 @@ def test_a_kill_without_the_daemon_is_told_by_the_next_as_what_it_was(stage: Sta
     assert "Ordered while no daemon ran." in told
     assert "closing everything" not in told
     assert "Perhaps a repeat" not in told
+
+
+def test_the_all_clear_is_the_last_word(stage: Stage) -> None:
+    """What was held back is withdrawn by it, for its own instrument only."""
+    scene = stage().ready()
+
+    def publish(kind: type[Any], instrument: str, **fields: Any) -> None:
+        event = kind(at=scene.world.now(), instrument=instrument, **fields)
+        scene.daemon.system.publish("watcher", event)
+        scene.run(3)
+
+    drift = {"residual": 500, "venue": 500, "ledger": 0}
+    for _ in range(2):
+        publish(PositionDrifted, ETH, **drift)
+    for _ in range(2):
+        publish(PositionDrifted, BTC, **drift)
+        publish(PositionAgreed, BTC)
+    scene.run(120)
+    about = {x: [y for y in scene.phone.heard if y.startswith(x)] for x in (BTC, ETH)}
+    assert "agree" in about[BTC][-1]
+    assert len(about[BTC]) == 3
+    assert len(about[ETH]) == 2

@@ -5,11 +5,12 @@ from decimal import Decimal
 
 import pytest
 
+from actors import historian
 from actors.historian import Historian
 from actors.kernel import Actor
 from actors.messages.alerts import AlertDelivered
 from actors.messages.base import Event, Message, event_name
-from actors.messages.book import DropAlert, RecordPause, RepeatLastWords
+from actors.messages.book import DropAlert, HistoryLost, RecordPause, RepeatLastWords
 from actors.messages.lifecycle import ChildFailed, ChildRestarted, GaveUp
 from actors.messages.risk import DayBegan, Denied
 from actors.messages.trading import (
@@ -486,4 +487,32 @@ def test_an_ordered_stop_leaves_stop_and_target_on_the_venue(stage: Stage) -> No
     scene.boot()
     scene.run(5)
     assert scene.booked == [trade_id]
+    scene.settled()
+
+
+def test_history_that_did_not_fit_is_told_and_money_is_kept(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of a trade pushes out what is no fact about money; the number lost is told."""
+    monkeypatch.setattr(historian, "WAITING_LIMIT", 40)
+    scene = stage().ready()
+    trade_id = scene.bracket()
+    scene.run(1)
+    scene.disk.is_full = True
+    for number in range(60):
+        event = ChildRestarted(
+            at=scene.world.now(), name=f"x{number}", incarnation=2, after_seconds=0.1
+        )
+        scene.daemon.system.publish("supervisor", event)
+    scene.market.move(btc_usd=98_800)
+    scene.wait(TradeClosed)
+    scene.run(2)
+    scene.disk.is_full = False
+    scene.run(10)
+    ends = [x["trade_id"] for x in scene.disk.lines if x["event"] == event_name(TradeClosed)]
+    assert ends == [trade_id]
+    (lost,) = scene.events(HistoryLost)
+    assert lost.entries >= 20
+    assert lost.money_facts == 0
+    assert any(f"{lost.entries} entries are lost" in text for text in scene.phone.heard)
     scene.settled()

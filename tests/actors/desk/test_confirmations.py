@@ -43,6 +43,26 @@ def test_what_is_confirmed_names_every_figure(scene: Scene) -> None:
     scene.judge()
 
 
+def test_a_request_id_is_good_for_one_request(scene: Scene) -> None:
+    """The same again is answered the same; anything else is refused; both for ten minutes."""
+    desk = Counter(scene)
+    first = desk.say(OPEN, request_id="k")
+    assert desk.say(OPEN, request_id="k") == first
+    for other in (OPEN.replace("0.05", "0.5"), "resume", "test"):
+        reply = desk.say(other, request_id="k")
+        assert (reply.status, reply.reason) == (Status.REFUSED, Refusal.KEY_REUSED)
+    assert first.confirmation is not None
+    token = first.confirmation.token
+    reused = desk.desk.confirm(desk.door, desk.who, token, request_id="k")
+    assert reused.reason == Refusal.KEY_REUSED
+    assert desk.say("status", request_id="k").command == "status"
+    assert desk.say("pause", request_id="k").status is Status.DONE
+    assert desk.say(OPEN, request_id="k") == first
+    scene.rest(700.0)
+    assert desk.say("test", request_id="k").status is Status.DONE
+    assert scene.positions() == {}
+
+
 def test_a_second_press_does_nothing(scene: Scene) -> None:
     """The token is gone with its first use."""
     desk = Counter(scene)

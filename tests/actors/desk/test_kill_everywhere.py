@@ -148,13 +148,33 @@ def test_a_kill_whose_answer_does_not_come_is_carried_out_all_the_same(scene: Sc
     assert scene.positions() == {}
 
 
-def test_a_kill_given_twice_under_one_id_is_one(scene: Scene) -> None:
-    """A door that was not sure repeats itself without harm."""
+def test_a_kill_given_twice_under_one_id_is_told_of_once(scene: Scene) -> None:
+    """A door that was not sure repeats itself without harm: it is carried out again."""
     desk = Counter(scene)
-    first = desk.say("kill", request_id="same")
-    assert desk.say("kill", request_id="same") == first
+    for _ in range(2):
+        assert desk.say("kill", request_id="same").status is Status.ACCEPTED
     scene.wait(FlatVerified)
-    assert len(scene.events(KillSwitchActivated)) == 1
+    scene.run(3.0)
+    assert scene.positions() == {}
+    assert [x.request_id for x in scene.events(CommandReported) if x.is_final] == ["same"]
+    scene.judge()
+
+
+@pytest.mark.parametrize("first", ["kill", "pause"])
+def test_a_kill_under_a_used_key_is_carried_out(scene: Scene, first: str) -> None:
+    """Whatever the key was used for, long ago or just now: a kill is never answered from memory."""
+    desk = Counter(scene)
+    desk.say(first, request_id="risk-bot")
+    if first == "kill":
+        scene.wait(FlatVerified)
+        assert desk.sure("resume").status is Status.DONE
+        scene.bracket(BTC)
+    reply = desk.say("kill", request_id="risk-bot")
+    assert (reply.command, reply.status) == ("kill", Status.ACCEPTED)
+    scene.wait(FlatVerified, 2 if first == "kill" else 1)
+    assert scene.positions() == {}
+    assert scene.disk.tables["state"]["kill"]["by"] == "api:operator"
+    scene.judge()
 
 
 def test_a_restarted_hotline_still_reports_to_who_made_the_kill(scene: Scene) -> None:

@@ -4,12 +4,14 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 import requests
 
 from actors.messages.trading import FlatVerified, Ready
+from adapters.api import connections
 from domain.commands import COMMANDS, Door, Effect
 from domain.health import Uncovered
 from tests.adapters.api.fakes import CANARY, NOON, TOKEN, WELL, FakeDesk, Running
@@ -255,6 +257,59 @@ def test_events_are_resumed_where_they_were_left(api: Running) -> None:
     assert restarted.next()["event"] == "events_missed"
     assert json.loads(restarted.next()["data"])["seconds"] == 1.0
     restarted.close()
+
+
+def silent(api: Running, count: int) -> list[socket.socket]:
+    """Connections that send nothing."""
+    host, port = api.address.removeprefix("http://").split(":")
+    return [socket.create_connection((host, int(port)), 20) for _ in range(count)]
+
+
+def closed(line: socket.socket, within: float) -> bool:
+    """Whether the other side ends the connection within so many seconds."""
+    line.settimeout(within)
+    try:
+        return line.recv(1) == b""
+    except ConnectionError:
+        return True
+    except TimeoutError:
+        return False
+
+
+def test_silent_connections_neither_pile_up_nor_keep_a_kill_out(api: Running) -> None:
+    """No token is needed to connect: the oldest silent ones make room; event streams stay."""
+    api.hub.hear(FlatVerified(at=NOON, seconds=1.0))
+    stream = Listening(api, "1-0")
+    assert stream.next()["id"] == "1-1"
+    for count in (70, 400):
+        lines = silent(api, count)
+        assert api.post("/v1/kill").status_code == 202
+        assert sum(not closed(line, 0.01) for line in lines) <= 64
+        for line in lines:
+            line.close()
+    api.hub.hear(FlatVerified(at=NOON, seconds=2.0))
+    assert stream.next()["id"] == "1-2"
+    stream.close()
+
+
+def test_a_request_that_does_not_come_is_not_waited_for(
+    api: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing, a part of the headers, a part of the body, bytes between two requests."""
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.2)
+    head = b"POST /v1/kill HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + TOKEN.encode()
+    ping = head.replace(b"POST /v1/kill", b"GET /v1/ping") + b"\r\n\r\n"
+    for part in (b"", head, head + b"\r\nContent-Length: 9\r\n\r\n{", ping + b"\r\n"):
+        (line,) = silent(api, 1)
+        line.sendall(part)
+        line.settimeout(20)
+        got = b""
+        with suppress(ConnectionError):
+            while more := line.recv(4096):
+                got += more
+        assert (b"200 OK" in got) == part.startswith(ping)
+        line.close()
+    assert api.post("/v1/kill").status_code == 202
 
 
 def test_a_taken_port_is_said_and_nothing_else_happens() -> None:

@@ -311,3 +311,44 @@ def test_a_day_that_cannot_begin_leaves_the_old_one_open(
     journal.close()
     assert [entry["number"] for entry in read(tmp_path)] == [1, 2]
     assert verify(tmp_path).ok
+
+
+def two_days(folder: Path) -> Path:
+    """A journal of two days; the older file."""
+    clock = SetClock()
+    journal = DayJournal(folder, clock)
+    journal.append({"event": "old"}, durable=False)
+    clock.wall += timedelta(days=1)
+    journal.append({"event": "new"}, durable=False)
+    journal.close()
+    return folder / "2026-11-20.jsonl"
+
+
+def test_a_day_that_cannot_be_read_is_passed_over_and_told_once(tmp_path: Path) -> None:
+    """The last days' readers go on without it; who needs everything is refused."""
+    older = two_days(tmp_path)
+    older.unlink()
+    older.mkdir()
+    journal = DayJournal(tmp_path, SetClock(NOON + timedelta(days=1)))
+    told: list[tuple[str, str]] = []
+    assert [x["event"] for x in journal.entries(days=2)] == ["new"]
+    journal.tell_unreadable(lambda file, error: told.append((file, error)))
+    assert [x["event"] for x in journal.find(events={"old", "new"}, days=2)] == ["new"]
+    assert told == [("2026-11-20.jsonl", "Is a directory")]
+    with pytest.raises(IsADirectoryError):
+        journal.entries()
+    journal.close()
+
+
+def test_a_start_after_midnight_needs_no_yesterday(tmp_path: Path) -> None:
+    """The chain goes on behind what is readable, and is seen to have a hole; today's is needed."""
+    older = two_days(tmp_path)
+    newer = older.with_name("2026-11-21.jsonl")
+    newer.unlink()
+    newer.mkdir()
+    with pytest.raises(IsADirectoryError):
+        DayJournal(tmp_path, SetClock(NOON + timedelta(days=1)))
+    journal = DayJournal(tmp_path, SetClock(NOON + timedelta(days=2)))
+    journal.append({"event": "today"}, durable=True)
+    assert [x["event"] for x in journal.entries(days=3)] == ["old", "today"]
+    journal.close()

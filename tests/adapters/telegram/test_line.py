@@ -305,6 +305,14 @@ def test_a_command_is_given_to_the_desk_and_answered(rig: Rig) -> None:
     rig.api.wait_for(lambda: rig.api.pending == 0)
 
 
+def test_an_ordinary_text_acknowledges_nothing(rig: Rig) -> None:
+    """Only commands and the button say that the alerts were seen."""
+    rig.polling()
+    rig.api.write("good morning")
+    rig.api.wait_text("Commands begin with /")
+    assert [x for x in rig.told if isinstance(x, AcknowledgeAlerts)] == []
+
+
 def test_the_menu_names_every_command_in_this_chat_only(rig: Rig) -> None:
     """Strangers see none."""
     rig.polling()
