@@ -74,8 +74,9 @@ def test_no_secret_is_written_anywhere(tmp_path: Path) -> None:
         with Bot(tmp_path, {}) as bot:
             bot.wait_for("registry_rebuilt")
             assert bot.stop() == 0
-        # An old day of the journal that cannot be read: an actor fails at every start.
+        # A book to be rebuilt from a journal that cannot be read: at every start an actor fails.
         (tmp_path / "data/paper/journal/2020-01-01.jsonl").mkdir()
+        registry.write_bytes(bytes(100))
         with Bot(tmp_path, {}) as bot:
             assert bot.wait(60) not in {0, 78}
             assert any("Traceback" in str(x.get("trace")) for x in bot.logged())

@@ -1,7 +1,7 @@
 """Funding: every line the venue books reaches the journal once, over crashes and a settlement."""
 
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 import pytest
 
@@ -18,7 +18,9 @@ BEFORE_SETTLEMENT = datetime(2026, 1, 5, 7, 50, tzinfo=UTC)
 def booked(scene: Scene) -> Decimal:
     """What the venue's own log says, in the digits it shows."""
     logs = scene.engine.ledger.logs
-    return sum((round(x.interest_pl or Decimal(0), 12) for x in logs), Decimal(0))
+    lines = (x.interest_pl or Decimal(0) for x in logs)
+    # Said, because a library that was imported before may have changed this thread's rounding.
+    return sum((x.quantize(Decimal("1e-12"), ROUND_HALF_EVEN) for x in lines), Decimal(0))
 
 
 def told(scene: Scene) -> Decimal:

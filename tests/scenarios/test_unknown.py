@@ -13,6 +13,7 @@ from actors.messages.trading import (
     OutcomeUnknown,
     ProtectionDeadlineMissed,
     StopPlaced,
+    TargetMissing,
     TargetPlaced,
     TradeAbandoned,
     TradeAccepted,
@@ -310,13 +311,15 @@ def test_an_entry_that_could_not_be_sent_ends_the_trade(stage: Stage) -> None:
 
 
 def test_a_target_that_is_refused_for_good_leaves_the_stop_alone(stage: Stage) -> None:
-    """The target is a wish, the stop is not: after three refusals the trade lives without."""
+    """The target is a wish, the stop is not: it is tried ever more rarely, and the stop stands."""
     scene = stage().ready()
     scene.fault(Once(Refusal(10009), *PLACE, role=Role.TARGET, times=99))
     trade_id = begin(scene)
     scene.wait(StopPlaced)
     scene.run(10)
-    asked = [p for p in scene.market.sent(*PLACE) if ".tp." in p["label"]]
-    assert len(asked) == 3
-    assert len(scene.stops(trade_id)) == 1
+    assert [".tp." in p["label"] for p in scene.market.sent(*PLACE)].count(True) == 6
+    scene.rest(110)
+    assert [".tp." in p["label"] for p in scene.market.sent(*PLACE)].count(True) == 9
+    assert len(scene.orders(trade_id, Role.STOP)) == len(scene.stops(trade_id)) == 1
+    assert len(scene.events(TargetMissing)) == 1
     ends_well(scene, trade_id)

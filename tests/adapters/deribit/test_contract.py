@@ -224,7 +224,7 @@ def test_wrong_credentials_and_unknown_channels(port: int) -> None:
         intruder.session.open(())
     assert refused.value.code in BAD_CREDENTIALS
     client = Client(port, secret="paper")
-    with pytest.raises(OutcomeUnknown, match=r"ticker\.nonsense"):
-        client.session.open(("ticker.nonsense",))
+    with pytest.raises(OutcomeUnknown, match=r"user\.nonsense"):
+        client.session.open(("user.nonsense", "ticker.GONE-PERPETUAL.100ms"))
     intruder.session.close()
     client.session.close()

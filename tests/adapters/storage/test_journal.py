@@ -336,7 +336,7 @@ def test_a_day_that_cannot_be_read_is_passed_over_and_told_once(tmp_path: Path) 
     assert [x["event"] for x in journal.find(events={"old", "new"}, days=2)] == ["new"]
     assert told == [("2026-11-20.jsonl", "Is a directory")]
     with pytest.raises(IsADirectoryError):
-        journal.entries()
+        list(journal.entries())
     journal.close()
 
 
