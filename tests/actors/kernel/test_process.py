@@ -98,8 +98,9 @@ def test_a_hung_child_ends_the_process_with_its_own_exit_code() -> None:
             "stopped",
         ]
         assert bot.ends() == ["c", "a"]
-        (dump,) = [line for line in bot.said if line.get("thread") == "b"]
-        assert "in hang" in dump["stack"]
+        dumps = [line["stack"] for line in bot.said if line.get("thread") == "b"]
+        assert dumps  # on a busy machine more than one part may find that something hangs
+        assert all("in hang" in stack for stack in dumps)
         assert bot.said[-1]["threads"] == ["b"]
 
 
