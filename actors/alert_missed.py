@@ -48,15 +48,17 @@ def look_back(entries: Iterable[Mapping[str, Any]], known: Iterable[Known], now:
     found: dict[AlertKey, list[Mapping[str, Any]]] = {}
     told = Counter[AlertKey]()
     delivered: set[int] = set()
-    last, is_running = None, False
+    last, before, is_running = None, None, False
     for entry in entries:
         event, moment = entry.get("event"), moment_of(entry.get("ts"))
         if moment is None:
             continue
-        if event != BEGUN:  # which is the new process's own
+        if event == BEGUN:  # what follows is the new process' own, unless it becomes ready
+            before = last
+        else:
             last = moment
         if event == READY:
-            is_running = True
+            before, is_running = None, True
         elif event == STOPPING:
             is_running = False
         elif event == DELIVERED and (raised_at := moment_of(entry.get("raised_at"))) is not None:
@@ -69,7 +71,7 @@ def look_back(entries: Iterable[Mapping[str, Any]], known: Iterable[Known], now:
     return Past(
         missed=tuple(event for event in events if event is not None),
         delivered=frozenset(delivered),
-        crashed_at=last if is_running else None,
+        crashed_at=(before or last) if is_running else None,
     )
 
 
