@@ -6,10 +6,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from adapters.paper import jsontext
+from adapters.paper import jsontext, wire
 from adapters.paper.catalogue import INSTRUMENTS
 from adapters.paper.errors import VenueError
 from adapters.paper.market import BookShape
+from adapters.paper.records import OrderRecord
 from tests.adapters.paper.harness import Bench
 
 THIN = BookShape(levels=6, size_pct=2)
@@ -201,7 +202,9 @@ def _request(bench: Bench, step: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         return "close_position", {"instrument_name": step["close"], "type": "market"}
     if "sweep" in step:
         return "cancel_all_by_instrument", {"instrument_name": step["sweep"]}
-    live = bench.call("get_open_orders")
+    # Not asked for: every request lets channels speak whose time has come.
+    resting: list[OrderRecord] = list(bench.exchange._engine.ledger.live.values())
+    live = [wire.order(x) for x in resting]
     if not live:
         return "cancel", {"order_id": "0"}
     order = live[step.get("edit", step.get("cancel", 0)) % len(live)]

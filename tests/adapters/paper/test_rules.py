@@ -231,7 +231,6 @@ def test_a_recording_played_again_gives_the_same_bytes(flow: Steps) -> None:
         bench.subscribe(*CHANNELS)
     recording: list[str] = []
     heard = run(first, flow, recording)
-    # Picking an order to edit asks for the open ones: that changes nothing, so it is not played.
     assert replay(second, recording) == heard
     assert jsontext.encode(first.exchange.snapshot()) == jsontext.encode(second.exchange.snapshot())
 
