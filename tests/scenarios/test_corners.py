@@ -145,7 +145,11 @@ def test_a_token_refused_on_an_edit_is_renewed(stage: Stage) -> None:
     (stop,) = scene.stops(trade_id)
     scene.fault(Once(Refusal(13009), "private/edit"))
     scene.market.ask(
-        "private/edit", order_id=stop.order_id, amount=1000, trigger_price=Decimal(99_000)
+        "private/edit",
+        order_id=stop.order_id,
+        reduce_only=True,
+        amount=1000,
+        trigger_price=Decimal(99_000),
     )
     scene.run(3)
     (same,) = scene.stops(trade_id)

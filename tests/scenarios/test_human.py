@@ -254,7 +254,7 @@ def test_a_stop_that_goes_beside_a_bare_position_of_a_persons_is_missed_as_well(
     (stop,) = scene.stops(trade_id)
     scene.market.lost_notifications = True
     smaller = scene.position() - 200
-    scene.market.ask("private/edit", order_id=stop.order_id, amount=10 * smaller)
+    scene.market.ask("private/edit", order_id=stop.order_id, reduce_only=True, amount=10 * smaller)
     sell(scene, 1000)
     scene.run(0.1)
     scene.market.lost_notifications = False
@@ -281,7 +281,11 @@ def test_a_stop_moved_by_hand_is_left_where_it_was_put(stage: Stage) -> None:
     scene.run(1)
     (stop,) = scene.stops(trade_id)
     scene.market.ask(
-        "private/edit", order_id=stop.order_id, amount=5000, trigger_price=Decimal(99500)
+        "private/edit",
+        order_id=stop.order_id,
+        reduce_only=True,
+        amount=5000,
+        trigger_price=Decimal(99500),
     )
     scene.run(10)
     (same,) = scene.stops(trade_id)
@@ -297,7 +301,11 @@ def test_a_stop_made_smaller_by_hand_is_grown_again(stage: Stage) -> None:
     scene.run(1)
     (stop,) = scene.stops(trade_id)
     scene.market.ask(
-        "private/edit", order_id=stop.order_id, amount=1000, trigger_price=Decimal(99000)
+        "private/edit",
+        order_id=stop.order_id,
+        reduce_only=True,
+        amount=1000,
+        trigger_price=Decimal(99000),
     )
     scene.run(3)
     (same,) = scene.stops(trade_id)
@@ -408,7 +416,9 @@ def test_a_stop_that_fires_leaves_alone_what_a_person_opened_beside_it(
     scene.run(1)
     (stop,) = scene.stops(trade_id)
     bare = scene.naked.longest()
-    scene.market.ask("private/edit", order_id=stop.order_id, amount=5000, trigger_price=99_200)
+    scene.market.ask(
+        "private/edit", order_id=stop.order_id, reduce_only=True, amount=5000, trigger_price=99_200
+    )
     fates = {"refused": Refusal(10041), "lost": Fate.REPLY_LOST}
     if how in fates:
         scene.fault(Once(fates[how], "private/edit"))
