@@ -264,8 +264,10 @@ class Desk(Actor):
     def _told_before(self, request: RunCommand | ConfirmCommand) -> CommandReply | None:
         """The reply that this request id has had already; a refusal if to something else."""
         kept = self._replies.get(_key(request))
-        if kept is None or kept.asked == _asked(request):
-            return None if kept is None else kept.reply
+        if kept is None:
+            return None
+        if kept.asked == _asked(request):
+            return kept.reply
         what = f"Something else ({kept.reply.command}) was asked under this key a moment ago."
         outcome = refused(Refusal.KEY_REUSED, what, "Nothing was done. Give each request its own.")
         name = request.name if isinstance(request, RunCommand) else "confirm"

@@ -1,15 +1,14 @@
 """How often in a row the bot has given up, over processes: it ends ever later, and shouts rarely.
 
 supervisord starts at once what ends after its start; a cause that stays would make a loop of
-that, with a log-in at the venue and a critical message in each round. The file is written over in
-place, always with the same length, so a full disk does not stop it. Nothing here raises.
+that, with a log-in at the venue and a critical message in each round. Nothing here raises.
 """
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from actors.ports import Clock
+from adapters.storage.in_place import write_over
 
 IMMEDIATE = 2
 """So many ends in a row are not delayed: a position may be open, and nobody looks after it."""
@@ -79,12 +78,4 @@ class GivingUp:
 
     def _write(self, record: _Record) -> bool:
         text = b"%010d %020d %010d\n" % (record.in_a_row, record.told_at, record.kept_back)
-        try:
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o640)
-            try:
-                os.pwrite(descriptor, text, 0)
-            finally:
-                os.close(descriptor)
-        except OSError:
-            return False
-        return True
+        return write_over(self._path, text)

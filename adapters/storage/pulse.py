@@ -1,12 +1,13 @@
 """The bot's pulse: a small file whose content changes while the bot lives.
 
 Whoever watches compares contents, not times: a clock that is set, on either side, means nothing.
-The file is written over in place, always with the same length, so a full disk does not stop it.
 """
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
+
+from adapters.storage.in_place import write_over
 
 EVERY_SECONDS = 1.0
 
@@ -33,15 +34,7 @@ class Pulse:
             return
         self._next_at = monotonic + EVERY_SECONDS
         self._number += 1
-        text = b"%010d %020d\n" % (os.getpid(), self._number)
-        try:
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o640)
-            try:
-                os.pwrite(descriptor, text, 0)
-            finally:
-                os.close(descriptor)
-        except OSError:
-            return
+        write_over(self._path, b"%010d %020d\n" % (os.getpid(), self._number))
 
 
 def last_beat(path: Path) -> Beat | None:
