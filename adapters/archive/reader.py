@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 - every name and value in these statements is ours, or quoted by `literal`
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +23,8 @@ from domain.moments import Stretch
 
 CHUNK_MS = 600_000
 """Market time read at once for a replay: some thousand rows, never a day."""
+ATTEMPTS = 5
+"""How often a catalogue that is replaced again and again is opened; it is, every few seconds."""
 CSV_HEAD = (
     "agg_trade_id, price, quantity, first_trade_id, last_trade_id, transact_time, is_buyer_maker"
 )
@@ -46,7 +48,28 @@ def connect(root: Path) -> duckdb.DuckDBPyConnection:
     path = root / CATALOGUE
     if not path.exists():
         raise NothingThere(f"there is no archive in {root}; run.py collect makes one")
-    return duckdb.connect(str(path), read_only=True)
+    return opened(path, lambda: duckdb.connect(str(path), read_only=True))
+
+
+def opened(
+    path: Path, attempt: Callable[[], duckdb.DuckDBPyConnection]
+) -> duckdb.DuckDBPyConnection:
+    """What ``attempt`` returns; made again while the catalogue is replaced under it.
+
+    DuckDB 2 opens a database by its name three times, for the magic bytes, the headers and the
+    blocks: replaced in between, the headers of one file are taken for those of the next.
+
+    Raises:
+        duckdb.Error: it failed on a file that stayed where it was, or ever again.
+    """
+    for _ in range(ATTEMPTS - 1):
+        before = path.stat().st_ino
+        try:
+            return attempt()
+        except duckdb.Error:
+            if path.stat().st_ino == before:
+                raise
+    return attempt()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,23 @@ SPEED = 20.0
 _clock = SystemClock()
 
 READER = """
-import duckdb, json, sys, time
+import duckdb, json, os, sys
 asked, last = 0, 0
 print(json.dumps({"ready": True}), flush=True)
+
+def opened():
+    for attempt in range(5):
+        before = os.stat(CATALOGUE).st_ino
+        try:
+            return duckdb.connect(CATALOGUE)
+        except duckdb.IOException:
+            if os.stat(CATALOGUE).st_ino == before:
+                raise
+    raise SystemExit("replaced whenever it was opened")
+
+CATALOGUE = "data/raw/binance_ticks.duckdb"
 while True:
-    with duckdb.connect("data/raw/binance_ticks.duckdb") as archive:
+    with opened() as archive:
         rows, distinct = archive.execute(
             "SELECT COUNT(*), COUNT(DISTINCT (symbol, agg_id)) FROM agg_trades"
         ).fetchone()
@@ -43,7 +55,10 @@ while True:
     if sys.stdin.read(1) != "n":
         break
 """
-"""Another program: opens, asks, closes, whenever it is told to; ends at the first failure."""
+"""Another program: opens, asks, closes, whenever it is told to; ends at the first failure.
+
+It opens as docs/archive.md asks for, again when the catalogue was replaced under it.
+"""
 
 
 class Reader:

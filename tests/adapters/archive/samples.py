@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 
+from adapters.archive import reader
 from adapters.archive.store import Archive
 from domain.ticks import Ticks
 from tests.adapters.binance.tape import Tape
@@ -51,8 +52,9 @@ def opened(root: Path, clock: HandClock | None = None) -> Archive:
 
 
 def query(root: Path, sql: str) -> list[tuple[Any, ...]]:
-    """As another program would: open, ask, close."""
-    with duckdb.connect(str(root / "binance_ticks.duckdb")) as connection:
+    """As another program would: open (again if it was replaced meanwhile), ask, close."""
+    path = root / "binance_ticks.duckdb"
+    with reader.opened(path, lambda: duckdb.connect(str(path))) as connection:
         return connection.execute(sql).fetchall()
 
 

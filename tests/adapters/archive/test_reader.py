@@ -4,6 +4,7 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from adapters.archive import plot, reader
@@ -52,6 +53,54 @@ def test_prices_come_in_order_piece_by_piece(
     assert list(reader.prices(tmp_path, stretch)) == whole
     monkeypatch.setattr(reader, "CHUNK_MS", 1_700)
     assert list(reader.prices(tmp_path, stretch)) == whole
+
+
+class Replaced:
+    """Opening a file that is replaced by another one under the first so many attempts."""
+
+    def __init__(self, path: Path, times: int) -> None:
+        path.touch()
+        self.path, self.times, self.attempts = path, times, 0
+
+    def __call__(self) -> duckdb.DuckDBPyConnection:
+        self.attempts += 1
+        if self.attempts > self.times:
+            return duckdb.connect()
+        fresh = self.path.with_name("fresh")
+        fresh.touch()
+        fresh.replace(self.path)
+        raise duckdb.IOException("No more data remaining in MetadataReader")
+
+
+def test_a_catalogue_replaced_while_it_is_opened_is_opened_again(tmp_path: Path) -> None:
+    """The headers of one file and the blocks of the next, as DuckDB 2 reads them, do no harm."""
+    attempt = Replaced(tmp_path / "catalogue", times=reader.ATTEMPTS - 1)
+    with reader.opened(attempt.path, attempt) as connection:
+        assert connection.execute("SELECT 1").fetchall() == [(1,)]
+    assert attempt.attempts == reader.ATTEMPTS
+
+
+def test_replaced_for_ever_it_is_not_opened_for_ever(tmp_path: Path) -> None:
+    attempt = Replaced(tmp_path / "catalogue", times=reader.ATTEMPTS)
+    with pytest.raises(duckdb.IOException, match="MetadataReader"):
+        reader.opened(attempt.path, attempt)
+    assert attempt.attempts == reader.ATTEMPTS
+
+
+def test_a_catalogue_that_is_damaged_is_opened_once(tmp_path: Path) -> None:
+    """Its error is told; trying again would only hold it up."""
+    stored(tmp_path)
+    path = tmp_path / "binance_ticks.duckdb"
+    path.write_bytes(path.read_bytes()[:20_000])
+    attempts: list[int] = []
+
+    def attempt() -> duckdb.DuckDBPyConnection:
+        attempts.append(1)
+        return duckdb.connect(str(path), read_only=True)
+
+    with pytest.raises(duckdb.Error):
+        reader.opened(path, attempt)
+    assert len(attempts) == 1
 
 
 def test_the_paper_exchange_follows_a_stretch_of_the_archive(tmp_path: Path) -> None:
