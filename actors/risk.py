@@ -5,6 +5,7 @@ baseline and the platform's state. What only Execution knows comes with the ques
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import ClassVar
@@ -87,9 +88,17 @@ class Risk(Actor):
         except AskFailed:
             return Denied(at=self.clock.now(), reasons=(Reason.NO_INTENT,))
         reasons = risk.refusals(self._situation(message, book))
+        if not reasons and not self._count_loss_anew():
+            reasons = (Reason.NO_INTENT,)
         if reasons:
             return Denied(at=self.clock.now(), reasons=reasons)
         return Allowed(at=self.clock.now())
+
+    def _count_loss_anew(self) -> bool:
+        """What is let in after a kill may lose again, and then kills again; False: not on disk."""
+        self._kill_requested_for = ""
+        day = self._day
+        return day is None or not day.has_killed or self._record(replace(day, has_killed=False))
 
     def on_may_trade(self, _: MayTrade) -> Allowed | Denied:
         """Without the day's equity nothing can be let in: prices or the account are missing."""
@@ -134,10 +143,7 @@ class Risk(Actor):
             at=self.clock.now(),
             limits=self._limits,
             day=self._day,
-            equity=tuple(
-                CurrencyEquity(currency=currency, equity=amount)
-                for currency, amount in sorted(self._equity.items())
-            ),
+            equity=_equities(self._equity),
             equity_usd=risk.equity_usd(self._equity, self._index),
             result_usd=self._result(),
             loss_limit_usd=risk.loss_limit_usd(self._limits, self._day.usd if self._day else None),
@@ -184,7 +190,7 @@ class Risk(Actor):
         if self._day is None or self._is_over(self._day):
             self._begin_day(self._today())
         else:
-            self._end_kill_of_another_day(self._day)
+            self._judge_kill(self._day)
             self._judge_loss(self._day)
             self._measure(self._day)
 
@@ -217,7 +223,9 @@ class Risk(Actor):
     def _judge_loss(self, day: DayBaseline) -> None:
         result = self._result()
         limit = risk.loss_limit_usd(self._limits, day.usd)
-        if result is None or limit is None or self._kill_requested_for == day.day:
+        if result is None or limit is None:
+            return
+        if day.has_killed or self._kill_requested_for == day.day:
             return
         # Of nothing nothing is lost: no entry is let in, and there is no reason to close anything.
         if limit > 0 and risk.is_loss_reached(result, limit):
@@ -230,16 +238,23 @@ class Risk(Actor):
                 day=day.day,
             )
 
-    def _end_kill_of_another_day(self, day: DayBaseline) -> None:
-        """Asked for again and again: Execution agrees once it is flat and reconciled."""
+    def _judge_kill(self, day: DayBaseline) -> None:
+        """A kill for the loss of a day ends with that day, and is made once, over restarts.
+
+        The end is asked for again and again: Execution agrees once it is flat and reconciled.
+        """
         try:
             kill = self._book().kill
         except AskFailed:
             return
-        if kill is not None and kill.until_midnight and kill.day < day.day:
+        if kill is None or not kill.until_midnight:
+            return
+        if kill.day < day.day:
             now = self.clock.now()
             resume = Resume(at=now, by="midnight", expires_at=now + RESUME_LIFE)
             self.to("execution").tell(resume)
+        elif kill.day == day.day and not day.has_killed:
+            self._record(replace(day, has_killed=True))
 
     def _adopt_newcomers(self, day: DayBaseline) -> None:
         """A currency that held nothing cannot have earned what it holds now: it was paid in."""
@@ -247,12 +262,15 @@ class Risk(Actor):
         new = {x: y for x, y in self._equity.items() if y and x not in held}
         value = risk.equity_usd(new, self._index)
         if value is not None:
-            self._record(day.day, held | new, day.usd + value)
+            equity = _equities(held | new)
+            self._record(replace(day, equity=equity, usd=day.usd + value))
 
     def _begin_day(self, today: str) -> None:
         equity = {currency: self._equity[currency] for currency in sorted(self._equity)}
         value = risk.equity_usd(equity, self._index)
-        if value is None or not self._has_looked or not self._record(today, equity, value):
+        if value is None or not self._has_looked:
+            return
+        if not self._record(DayBaseline(day=today, equity=_equities(equity), usd=value)):
             return
         self.emit(
             DayBegan,
@@ -261,16 +279,8 @@ class Risk(Actor):
             equity=tuple(f"{currency}={amount}" for currency, amount in equity.items()),
         )
 
-    def _record(self, today: str, equity: Mapping[str, Decimal], usd: Decimal) -> bool:
-        """Makes the day's baseline durable; True when this day has one."""
-        baseline = DayBaseline(
-            day=today,
-            usd=usd,
-            equity=tuple(
-                CurrencyEquity(currency=currency, equity=amount)
-                for currency, amount in sorted(equity.items())
-            ),
-        )
+    def _record(self, baseline: DayBaseline) -> bool:
+        """Makes the day's baseline durable; True when it is, and is used from here on."""
         if not self._keep(baseline):
             return False
         self._day = baseline
@@ -306,6 +316,10 @@ class Risk(Actor):
         )
         self._pause = book.pause
         return book
+
+
+def _equities(equity: Mapping[str, Decimal]) -> tuple[CurrencyEquity, ...]:
+    return tuple(CurrencyEquity(currency=x, equity=y) for x, y in sorted(equity.items()))
 
 
 def base_currency(instrument_name: str) -> str:

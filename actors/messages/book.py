@@ -166,11 +166,15 @@ class CurrencyEquity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayBaseline:
-    """What the account held when the trading day began. ``usd`` is its value then."""
+    """What the account held when the trading day began. ``usd`` is its value then.
+
+    ``has_killed``: its loss has made a kill, and nothing was let in since that could lose more.
+    """
 
     day: str
     equity: tuple[CurrencyEquity, ...]
     usd: Decimal
+    has_killed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,20 @@
 """Scenes that are judged and taken down when their test is over."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, tzinfo
+from decimal import Decimal
 from typing import Any
 
 import pytest
 import structlog
 
+from simulation.daemon import DEFAULT_LIMITS, default_plan
+from simulation.runtime import EPOCH
 from tests.scenarios.scene import Scene
 
 Stage = Callable[..., Scene]
+SMALL = {"BTC": Decimal(1), "ETH": Decimal(10), "USDC": Decimal(10_000)}
 
 
 def _drop(*_: Any) -> Any:
@@ -38,3 +44,16 @@ def stage() -> Iterator[Stage]:
     finally:
         for scene in made:
             scene.end()
+
+
+def losing(stage: Stage, *, start: datetime = EPOCH, timezone: tzinfo = UTC, **more: Any) -> Scene:
+    """A small account that may lose a fifth of a percent in a day."""
+    limits = replace(DEFAULT_LIMITS, max_daily_loss_pct=Decimal("0.002"))
+    plan = default_plan(limits=limits, timezone=timezone)
+    return stage(plan=plan, balances=SMALL, start=start).ready(**more)
+
+
+def is_flat(scene: Scene) -> None:
+    assert scene.positions() == {}
+    assert scene.live() == []
+    assert scene.booked == []

@@ -1,24 +1,20 @@
 """The kill: no entry after it, the account driven flat and seen flat, until it is ended."""
 
-from dataclasses import replace
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from actors.kernel import Actor
 from actors.messages.book import ClearKill, DiskRecovered
-from actors.messages.risk import DayBegan, Denied, KillRequested
+from actors.messages.risk import Denied, KillRequested
 from actors.messages.trading import (
     FlatVerified,
     GetExecution,
-    KillSwitchActivated,
     KillSwitchReset,
     NotFlatYet,
     Ready,
-    Resume,
     TradeAbandoned,
     TradeAccepted,
     TradeClosed,
@@ -28,14 +24,11 @@ from actors.trade import TradeActor
 from domain.labels import Role
 from domain.orders import OrderState
 from domain.risk import Reason
-from simulation.daemon import DEFAULT_LIMITS, default_plan
-from simulation.runtime import EPOCH
 from simulation.venue import Fate, Refusal
-from tests.scenarios.conftest import Stage
+from tests.scenarios.conftest import Stage, is_flat, losing
 from tests.scenarios.scene import BTC, ETH, LINEAR, PLACE, Once, Scene, Spell, poisonable
 
 SEEDS = range(4)
-SMALL = {"BTC": Decimal(1), "ETH": Decimal(10), "USDC": Decimal(10_000)}
 
 
 def three_trades(scene: Scene) -> list[str]:
@@ -44,12 +37,6 @@ def three_trades(scene: Scene) -> list[str]:
         scene.bracket(ETH, "sell", "1.5", "3300", "3100"),
         scene.bracket(LINEAR),
     ]
-
-
-def is_flat(scene: Scene) -> None:
-    assert scene.positions() == {}
-    assert scene.live() == []
-    assert scene.booked == []
 
 
 def entries(scene: Scene) -> int:
@@ -290,12 +277,6 @@ def test_a_kill_on_a_full_disk_kills_all_the_same(stage: Stage) -> None:
     assert scene.wait(Ready).mode == "killed"
 
 
-def losing(stage: Stage, *, start: datetime = EPOCH, timezone: tzinfo = UTC, **more: Any) -> Scene:
-    limits = replace(DEFAULT_LIMITS, max_daily_loss_pct=Decimal("0.002"))
-    plan = default_plan(limits=limits, timezone=timezone)
-    return stage(plan=plan, balances=SMALL, start=start).ready(**more)
-
-
 def keep_busy(scene: Scene, name: str, seconds: float) -> None:
     scene.daemon.system.address(name).tell(Spell(at=scene.world.now(), seconds=seconds))
 
@@ -385,95 +366,6 @@ def test_a_persons_kill_stands_if_its_end_was_not_confirmed(stage: Stage) -> Non
     scene.bracket()
 
 
-def test_the_days_loss_kills(stage: Stage) -> None:
-    """Realised and floating, fees and all: at the limit everything is closed."""
-    scene = losing(stage)
-    scene.bracket(quantity="0.5", stop="99000")
-    scene.run(1)
-    scene.market.move(btc_usd=99_300)
-    requested = scene.wait(KillRequested)
-    assert requested.result_usd <= -requested.limit_usd
-    assert scene.wait(KillSwitchActivated).by == "risk"
-    scene.wait(FlatVerified)
-    scene.run(3)
-    is_flat(scene)
-    assert len(scene.events(KillRequested)) == 1
-    assert isinstance(scene.open(), Denied)
-
-
-def test_no_equity_in_the_traded_currencies_is_no_loss(stage: Stage) -> None:
-    """Nothing can be lost of nothing: no entry, and what a person holds elsewhere is left alone."""
-    only_eth = default_plan(instruments=(ETH,))
-    scene = stage(plan=only_eth, balances={"BTC": Decimal(1)})
-    scene.market.ask("private/buy", instrument_name=BTC, amount=3000, type="market")
-    scene.boot()
-    scene.wait(DayBegan)
-    scene.run(5)
-    assert scene.events(KillRequested) == []
-    assert scene.position(BTC) == 300
-    answer = scene.open(ETH, "buy", "1", "3000", "3300")
-    assert isinstance(answer, Denied)
-    assert Reason.DAILY_LOSS.value in answer.reasons
-
-
-def test_after_a_resume_the_days_loss_still_denies(stage: Stage) -> None:
-    """A person may end the kill; the limit of the day is not theirs to end."""
-    scene = losing(stage)
-    scene.bracket(quantity="0.5", stop="99000")
-    scene.market.move(btc_usd=99_300)
-    scene.wait(FlatVerified)
-    scene.run(2)
-    assert scene.resume()
-    scene.run(3)
-    answer = scene.open(stop="98000", target=None)
-    assert isinstance(answer, Denied)
-    assert answer.reasons == (Reason.DAILY_LOSS.value,)
-
-
-def test_a_kill_by_the_days_loss_ends_at_midnight(stage: Stage) -> None:
-    """A new day, a new baseline, and trading goes on."""
-    evening = datetime(2026, 1, 5, 23, 59, 30, tzinfo=UTC)
-    scene = losing(stage, start=evening)
-    scene.bracket(quantity="0.5", stop="99000")
-    scene.market.move(btc_usd=99_300)
-    scene.wait(FlatVerified)
-    assert not scene.events(KillSwitchReset)
-    reset = scene.wait(KillSwitchReset, limit=60)
-    assert reset.at.date().isoformat() == "2026-01-06"
-    assert scene.events(DayBegan)[-1].day == "2026-01-06"
-    scene.run(2)
-    scene.bracket(stop="98000")
-
-
-def test_midnight_does_not_end_a_kill_that_is_not_flat(stage: Stage) -> None:
-    """It ends as soon as the account is flat on the new day, not before."""
-    evening = datetime(2026, 1, 5, 23, 59, 45, tzinfo=UTC)
-    scene = losing(stage, start=evening)
-    scene.bracket(quantity="0.5", stop="90000")
-    scene.fault(Once(Refusal(10041), *PLACE, times=100_000))
-    scene.market.move(btc_usd=99_300)
-    scene.wait(KillSwitchActivated)
-    scene.run(60)
-    assert not scene.events(KillSwitchReset)
-    scene.kind()
-    scene.wait(FlatVerified)
-    scene.wait(KillSwitchReset)
-
-
-def test_midnight_does_not_end_a_persons_kill(stage: Stage) -> None:
-    """Nor one that Risk asked for a second time."""
-    evening = datetime(2026, 1, 5, 23, 59, 30, tzinfo=UTC)
-    scene = losing(stage, start=evening)
-    scene.bracket(quantity="0.5", stop="99000")
-    scene.kill()
-    scene.market.move(btc_usd=99_300)
-    scene.wait(FlatVerified)
-    scene.run(60)
-    assert not scene.events(KillSwitchReset)
-    midnight = Resume(at=scene.world.now(), by="midnight")
-    assert not scene.daemon.ask("execution", midnight)
-
-
 def test_a_kill_until_midnight_does_not_soften_a_persons_kill(stage: Stage) -> None:
     """Killed for good, then once more until midnight: it stays for good."""
     evening = datetime(2026, 1, 5, 23, 59, 30, tzinfo=UTC)
@@ -483,76 +375,6 @@ def test_a_kill_until_midnight_does_not_soften_a_persons_kill(stage: Stage) -> N
     scene.wait(FlatVerified)
     scene.run(60)
     assert not scene.events(KillSwitchReset)
-
-
-def test_a_kill_of_yesterday_is_ended_by_the_next_start(stage: Stage) -> None:
-    """The process was down at midnight: the new day is seen at start."""
-    evening = datetime(2026, 1, 5, 23, 59, 30, tzinfo=UTC)
-    scene = losing(stage, start=evening)
-    scene.bracket(quantity="0.5", stop="99000")
-    scene.market.move(btc_usd=99_300)
-    scene.wait(FlatVerified)
-    scene.crash()
-    scene.run(60)
-    scene.boot()
-    scene.wait(KillSwitchReset)
-    scene.run(2)
-    scene.bracket(stop="98000")
-
-
-NEW_YORK = ZoneInfo("America/New_York")
-
-
-def killed_by_loss(stage: Stage, start: datetime, zone: tzinfo) -> Scene:
-    """The day's loss has killed, the account is flat, the process is gone."""
-    scene = losing(stage, start=start, timezone=zone)
-    scene.bracket(quantity="0.5", stop="99000")
-    scene.market.move(btc_usd=99_300)
-    scene.wait(FlatVerified)
-    scene.run(2)
-    scene.crash()
-    return scene
-
-
-def stays_killed(scene: Scene, **arguments: Any) -> None:
-    scene.boot(**arguments)
-    assert scene.wait(Ready).mode == "killed"
-    scene.run(10)
-    assert scene.events(KillSwitchReset) == []
-    assert scene.events(DayBegan) == []
-    assert isinstance(scene.open(stop="98000"), Denied)
-
-
-@pytest.mark.parametrize("is_old", [False, True], ids=["with its day", "of an older version"])
-def test_a_kill_rebuilt_from_the_journal_lasts_until_its_own_midnight(
-    stage: Stage, *, is_old: bool
-) -> None:
-    """At half past eight in the evening of New York it is tomorrow by UTC, and not yet here."""
-    scene = killed_by_loss(stage, datetime(2026, 1, 6, 1, 30, tzinfo=UTC), NEW_YORK)
-    entry = next(x for x in scene.disk.lines if x["event"] == "kill_switch_activated")
-    assert entry["day"] == "2026-01-05"
-    if is_old:
-        dayless = {k: v for k, v in entry.items() if k != "day"}
-        scene.disk.lines[scene.disk.lines.index(entry)] = dayless
-    scene.disk.tables.clear()
-    stays_killed(scene, kept_aside="registry.json.broken")
-    assert scene.disk.tables["state"]["kill"]["day"] == "2026-01-05"
-
-
-def test_a_clock_set_back_over_midnight_ends_no_kill(stage: Stage) -> None:
-    """An earlier day is no new one, be it by the clock or by a zone further west."""
-    scene = killed_by_loss(stage, datetime(2026, 1, 6, 0, 30, tzinfo=UTC), UTC)
-    scene.plan = replace(scene.plan, timezone=NEW_YORK)
-    stays_killed(scene)
-
-
-def test_a_day_that_a_wrong_clock_began_is_left_once_the_clock_is_right(stage: Stage) -> None:
-    """Else the loss would be measured from there for years."""
-    scene = stage().ready()
-    scene.crash()
-    scene.disk.tables["state"]["day"]["day"] = "2036-01-05"
-    scene.boot()
-    assert scene.wait(DayBegan).day == "2026-01-05"
 
 
 def test_a_kill_before_the_reconciliation_flattens_too(stage: Stage) -> None:
