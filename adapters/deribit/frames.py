@@ -19,6 +19,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from typing import Any, cast
 
 import websocket
@@ -145,11 +146,16 @@ class Frames(websocket.WebSocket):
         sock = self.sock
         if sock is None:
             raise WebSocketConnectionClosedException("socket is closed")
-        buffered = isinstance(sock, ssl.SSLSocket) and sock.pending()
-        if not buffered and not self._poll.poll(self._patience_ms):
-            raise WebSocketTimeoutException("nothing received")
-        with self._using_socket:
-            data = _decrypted(sock) if isinstance(sock, ssl.SSLSocket) else sock.recv(READ_BYTES)
+        until = time.monotonic() + self._patience_ms / 1000
+        data = None
+        while data is None:
+            left_ms = max(0.0, 1000 * (until - time.monotonic()))
+            buffered = isinstance(sock, ssl.SSLSocket) and sock.pending()
+            if not buffered and not self._poll.poll(left_ms):
+                raise WebSocketTimeoutException("nothing received")
+            with self._using_socket:
+                is_tls = isinstance(sock, ssl.SSLSocket)
+                data = _decrypted(sock) if is_tls else sock.recv(READ_BYTES)
         if not data:
             raise WebSocketConnectionClosedException("connection ended")
         return data
@@ -162,16 +168,17 @@ class Frames(websocket.WebSocket):
             return sock.send(data)
 
 
-def _decrypted(sock: ssl.SSLSocket) -> bytes:
-    """What is there whole. The rest of a record is waited for outside the lock, in ``poll``.
+def _decrypted(sock: ssl.SSLSocket) -> bytes | None:
+    """What is there whole; None for a part of a record, whose rest is waited for in ``poll``.
 
-    A lost packet in the middle of a large reply would hold up every order until it is repeated.
+    Waited for under the lock, a packet that is lost in the middle of a large reply would hold up
+    every order until it is repeated.
     """
     usual = sock.gettimeout()
     sock.settimeout(0)
     try:
         return sock.recv(READ_BYTES)
     except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-        raise WebSocketTimeoutException("part of a TLS record received") from None
+        return None
     finally:
         sock.settimeout(usual)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from adapters.clock import SystemClock
 from adapters.deribit.frames import Frames
+from adapters.deribit.websocket import WebSocketRpc
 from tests.adapters.deribit.tls import Peer, certify, peer
 
 TEXT = b'{"jsonrpc":"2.0","id":1,"result":"%s"}' % (b"x" * 8_000)
@@ -47,6 +49,28 @@ def test_half_a_record_holds_up_no_write(certificate: Path) -> None:
         assert frames.receive(10.0) == TEXT
         frames.send_whole(b"done")
         frames.shutdown()
+
+
+def test_a_reply_in_two_packets_is_waited_for(certificate: Path) -> None:
+    """The caller that reads for itself does not take the first half for the end of its time."""
+
+    def play(venue: Peer) -> None:
+        assert venue.read()  # the request
+        record = venue.encrypted(FRAME)
+        for start in range(0, len(record), 1_400):
+            venue.put(record[start : start + 1_400])
+            time.sleep(0.01)
+        venue.read()
+
+    with peer(certificate, play) as url:
+        rpc = WebSocketRpc(
+            url, SystemClock(), on_notification=lambda *_: None, on_lost=lambda _: None
+        )
+        rpc.connect()
+        try:
+            assert rpc.call("public/test", {}, timeout=20.0) == "x" * 8_000
+        finally:
+            rpc.close()
 
 
 def test_a_certificate_nobody_vouches_for_is_refused(tmp_path: Path) -> None:

@@ -79,7 +79,10 @@ class Peer:
                 pass
             finally:
                 self.put(self._out.read())
-            self._in.write(self._sock.recv(65536))
+            data = self._sock.recv(65536)
+            if not data:
+                raise ConnectionError("hung up")
+            self._in.write(data)
 
     def encrypted(self, data: bytes) -> bytes:
         """What would have to travel."""
@@ -112,7 +115,7 @@ def peer(certificate: Path, play: Callable[[Peer], None]) -> Iterator[str]:
             except BaseException as error:  # noqa: BLE001 (told by the test)
                 failures.append(error)
 
-        thread = threading.Thread(target=serve)
+        thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield f"wss://127.0.0.1:{server.getsockname()[1]}/"
         thread.join(20)
