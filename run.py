@@ -14,7 +14,9 @@ from typing import Annotated
 if __name__ == "__main__":
     from commands.first_moments import begin
 
-    begin()
+    _began: float | None = begin()
+else:
+    _began = None
 
 import typer
 
@@ -65,6 +67,7 @@ def bot(
             settings,
             starts_exchange=not exchange_elsewhere,
             without_preflight=without_preflight,
+            began=_began,
         )
         raise typer.Exit(code)
 

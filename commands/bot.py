@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -49,14 +50,22 @@ GIVEN_UP = frozenset({int(ExitCode.GAVE_UP), int(ExitCode.HUNG)})
 
 
 def run_bot(
-    settings: Settings, *, starts_exchange: bool = True, without_preflight: str = ""
+    settings: Settings,
+    *,
+    starts_exchange: bool = True,
+    without_preflight: str = "",
+    began: float | None = None,
 ) -> int:
-    """Runs the bot until it is told to stop or gives up; returns the exit code."""
+    """Runs the bot until it is told to stop or gives up; returns the exit code.
+
+    ``began`` is when the process did (monotonic), where that is known.
+    """
     try:
         script = script_of(settings)
     except ScriptInvalid as error:
         fail(str(error), ExitCode.SETTINGS_INVALID)
-    giving_up = GivingUp(settings.data_folder / "giving_up", SystemClock())
+    giving_up = GivingUp(settings.data_folder / "giving_up", SystemClock(), began)
+    beat = _beat_of(settings)
     with ExitStack() as stack:
         try:
             stack.enter_context(InstanceLock(settings.data_folder / "bot.lock"))
@@ -73,13 +82,13 @@ def run_bot(
                 _start_exchange(settings, stack)
             else:
                 _await_exchange(settings)
-            code = _run(settings, script, stack, cleared, giving_up)
+            code = _run(settings, script, stack, cleared, giving_up, beat=beat)
         except (CannotStart, PortTaken, BookTooNew) as error:
             code = not_started(str(error))
         except OSError as error:
             code = not_started(words(error))
         delay = _delay(code, giving_up)
-    linger(delay)  # with nothing held: a person may start it meanwhile
+    linger(delay, beat)  # with nothing held: a person may start it meanwhile
     return code
 
 
@@ -98,6 +107,12 @@ def _delay(code: int, giving_up: GivingUp) -> float:
     if delay:
         structlog.get_logger(actor="run").warning("end_delayed", seconds=delay, exit_code=code)
     return delay
+
+
+def _beat_of(settings: Settings) -> Callable[[], None]:
+    """Writes the pulse whenever it is called."""
+    pulse, clock = Pulse(settings.data_folder / "pulse"), SystemClock()
+    return lambda: pulse.beat(clock.monotonic())
 
 
 def _start_exchange(settings: Settings, stack: ExitStack) -> None:
@@ -136,6 +151,8 @@ def _run(
     stack: ExitStack,
     cleared: Clearance,
     giving_up: GivingUp,
+    *,
+    beat: Callable[[], None],
 ) -> int:
     clock, entropy = SystemClock(), SystemEntropy()
     timers = ThreadTimers()
@@ -185,13 +202,14 @@ def _run(
 
     def abandon(code: int) -> None:
         escalate("the supervisor itself is gone or hangs")
-        linger(_delay(code, giving_up))
+        # The actors may not be silent: the lock stays. A hang was long enough to make no storm.
+        if code != ExitCode.HUNG:
+            linger(_delay(code, giving_up), beat)
         os._exit(code)
 
     start_heartbeat(settings, system, stack)
     stack.callback(serve(settings, system, hub, clock, trips))
-    pulse = Pulse(settings.data_folder / "pulse")
-    code = run(system, finished, abandon=abandon, beat=lambda: pulse.beat(clock.monotonic()))
+    code = run(system, finished, abandon=abandon, beat=beat)
     runtime.join(1.0)
     return code
 

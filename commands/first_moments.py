@@ -3,15 +3,21 @@
 import resource
 import signal
 import sys
+import time
 from types import TracebackType
 
 
-def begin() -> None:
-    """To be called before anything else is imported; needs nothing but Python."""
+def begin() -> float:
+    """To be called before anything else is imported; needs nothing but Python.
+
+    The moment (monotonic): the libraries take a second or more, and supervisord counts it.
+    """
+    began = time.monotonic()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # A crash in a library's C code must not write the memory, and the keys in it, to disk.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     sys.excepthook = _told
+    return began
 
 
 def _told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

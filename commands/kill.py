@@ -5,7 +5,10 @@ durable when no daemon holds the data, everything closed and verified by the ver
 uses.
 """
 
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import orjson
@@ -114,42 +117,74 @@ def _recorded(settings: Settings, clock: SystemClock, stack: ExitStack) -> str:
         )
     except OSError as error:
         return f"The kill is NOT durable: {words(error)}."
-    try:
-        return _write(settings, clock)
-    except Exception as error:  # noqa: BLE001 - whatever it is, closing must not wait for it
-        return f"The kill is NOT durable: {error}."
+    return _write(settings, clock)
 
 
 def _write(settings: Settings, clock: SystemClock) -> str:
-    """Puts the kill into journal and book; says what the next start makes of it."""
+    """Puts the kill into journal and book, whatever the other says; tells what that is worth.
+
+    A start reads the book; the journal counts where the book is rebuilt from it.
+    """
     now = clock.now()
     day = now.astimezone(settings.timezone).date().isoformat()
-    journal = DayJournal(settings.data_folder / "journal", clock)
+    state = KillState(reason=REASON, by=DIRECT, day=day, until_midnight=False)
+    path = settings.data_folder / "registry.json"
+    folder = settings.data_folder / "journal"
+    no_journal = _failure(lambda: _into_journal(folder, state, now, clock))
+    no_book = _failure(lambda: _into_book(path, state, now))
+    if no_book is None and no_journal is None:
+        return "The kill is on disk: the next start opens nothing until resume."
+    if no_book is None:
+        return (
+            f"The kill is in the book; the journal did not take it: {_why(no_journal)}. "
+            "The next start opens nothing until resume."
+        )
+    is_unreadable = isinstance(no_book, ValueError)
+    why = f"{path} is unreadable" if is_unreadable else _why(no_book)
+    if no_journal is not None:
+        return f"The kill is NOT durable. Journal: {_why(no_journal)}. Book: {why}."
+    if is_unreadable:
+        return f"The kill is in the journal; {why}: the next start rebuilds it."
+    return (
+        f"The kill is NOT durable: the journal has it, the book, which a start reads, not: {why}."
+    )
+
+
+def _failure(act: Callable[[], None]) -> Exception | None:
+    try:
+        act()
+    except Exception as error:  # noqa: BLE001 - whatever it is, closing must not wait for it
+        return error
+    return None
+
+
+def _why(error: Exception | None) -> str:
+    return words(error) if isinstance(error, OSError) else str(error)
+
+
+def _into_journal(folder: Path, state: KillState, now: datetime, clock: SystemClock) -> None:
+    journal = DayJournal(folder, clock)
     try:
         entry = {
             "ts": now.isoformat(),
             "event": "kill_switch_activated",
             "level": "critical",
-            "reason": REASON,
-            "by": DIRECT,
-            "until_midnight": False,
-            "day": day,
+            "reason": state.reason,
+            "by": state.by,
+            "until_midnight": state.until_midnight,
+            "day": state.day,
         }
         journal.append(entry, durable=True)
     finally:
         journal.close()
-    path = settings.data_folder / "registry.json"
-    try:
+
+
+def _into_book(path: Path, state: KillState, now: datetime) -> None:
+    """Raises `ValueError` where an unreadable book is: the next start puts it aside and tells."""
+    with suppress(FileNotFoundError):
         check_book(read_book(path))
-    except FileNotFoundError:
-        pass
-    except ValueError:
-        # Left to the next start, whose reader is the one to put it aside and tell.
-        return f"The kill is in the journal; {path} is unreadable: the next start rebuilds it."
-    state = KillState(reason=REASON, by=DIRECT, day=day, until_midnight=False)
     book = open_book(path, now, check=check_book)
     book.put("state", "kill", TypeAdapter(KillState).dump_python(state, mode="json"))
-    return "The kill is on disk: the next start opens nothing until resume."
 
 
 class _Silent:

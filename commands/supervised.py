@@ -8,7 +8,7 @@ away by itself, and wrong for what will not: mistakes in the settings would be t
 import signal
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from actors.auth import EXIT_REFUSED
@@ -31,8 +31,11 @@ FINAL = frozenset(
 """Ends that trying again does not cure: ``exitcodes`` in supervisor.conf."""
 
 
-def linger(seconds: float) -> None:
-    """Waits before an end, so that a new start comes later. SIGTERM and Ctrl-C end the wait."""
+def linger(seconds: float, beat: Callable[[], None] = lambda: None) -> None:
+    """Waits before an end, so that a new start comes later. SIGTERM and Ctrl-C end the wait.
+
+    ``beat`` is called over and over: the watchdog must not take who waits for one that hangs.
+    """
     is_over = threading.Event()
 
     def end(*_: object) -> None:
@@ -42,6 +45,7 @@ def linger(seconds: float) -> None:
     clock = SystemClock()
     until = clock.monotonic() + seconds
     while (left := until - clock.monotonic()) > 0 and not is_over.is_set():
+        beat()
         is_over.wait(min(left, SIGNAL_SECONDS))  # the signal may have reached another thread
     for number, handler in kept.items():
         signal.signal(number, handler)

@@ -30,12 +30,15 @@ class _Record:
 
 
 class GivingUp:
-    """The count of one process, kept in a file beside the pulse."""
+    """The count of one process, kept in a file beside the pulse.
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    ``began`` is when the process did (monotonic), where that was before now.
+    """
+
+    def __init__(self, path: Path, clock: Clock, began: float | None = None) -> None:
         self._path = path
         self._clock = clock
-        self._began = clock.monotonic()
+        self._began = clock.monotonic() if began is None else began
 
     @property
     def lived_seconds(self) -> float:

@@ -90,7 +90,7 @@ class DayJournal:
     The day is that of the entry's own ``ts`` (ISO text or datetime; the clock's where it has
     none). It never goes back: an entry that is late for its day stands in the file of the day
     it arrived, so that the order of lines is the order of the chain. A torn tail left by a
-    crash is moved to ``YYYY-MM-DD.torn`` on opening.
+    crash is moved to ``YYYY-MM-DD.torn`` on opening (without room for it, dropped).
     """
 
     def __init__(
@@ -214,41 +214,54 @@ class DayJournal:
         on from there, perhaps in tomorrow's file, so they are brought to disk first. A file of an
         earlier day that cannot be read is passed over, and the chain has a gap there: `verify`
         says so. Today's is needed, since it is written on.
+
+        Raises:
+            OSError: what the chain goes on from cannot be read, cut or brought to disk.
         """
         files = days(self._folder)
         today = self._clock.now().date().isoformat()
         for path in reversed(files):
             try:
-                last = self._end_of(path)
+                with path.open("rb") as file:
+                    end, last = _last_sealed(file)
+                    is_torn = end < file.seek(0, os.SEEK_END)
             except OSError as error:
                 if path.stem >= today:
                     raise
                 self._passed_over(path, error)
                 continue
+            if is_torn:
+                self._set_aside(path, end)
+            with path.open("rb") as file:
+                self._syncs.file(file)
             if last is not None:
                 self._seq, self._head = last["seq"], last["hash"]
                 break
         self._day = files[-1].stem if files else ""
 
-    def _end_of(self, path: Path) -> dict[str, Any] | None:
-        """The last sealed line of a file, whose torn tail is moved away."""
-        with path.open("rb+") as file:
-            end, last = _last_sealed(file)
-            if end < file.seek(0, os.SEEK_END):
-                self._set_aside(file, end, path.with_suffix(".torn"))
-            self._syncs.file(file)
-        return last
+    def _set_aside(self, path: Path, end: int) -> None:
+        """Moves what stands behind the last sealed line to a file of its own.
 
-    def _set_aside(self, file: BinaryIO, end: int, torn: Path) -> None:
-        file.seek(end)
-        tail = file.read()
-        with torn.open("ab") as aside:
-            aside.write(tail + b"\n")
-            self._syncs.file(aside)
-        self._syncs.folder(torn.parent)
-        file.truncate(end)
-        self._syncs.file(file)
-        _log.warning("journal_tail_set_aside", file=torn.name, size=len(tail))
+        Where that cannot be written (a full disk) it is dropped: no sealed line is in it, and
+        whoever guards open positions must start all the same.
+        """
+        torn = path.with_suffix(".torn")
+        with path.open("rb+") as file:
+            file.seek(end)
+            tail = file.read()
+            try:
+                with torn.open("ab") as aside:
+                    aside.write(tail + b"\n")
+                    self._syncs.file(aside)
+                self._syncs.folder(torn.parent)
+            except OSError as error:
+                _log.warning(
+                    "journal_tail_dropped", file=path.name, size=len(tail), error=str(error)
+                )
+            else:
+                _log.warning("journal_tail_set_aside", file=torn.name, size=len(tail))
+            file.truncate(end)
+            self._syncs.file(file)
 
 
 def _last_sealed(file: BinaryIO) -> tuple[int, dict[str, Any] | None]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from adapters.clock import SystemClock
 from tests.commands.running import Ran, run
 from tests.endtoend.bulwark import Bot, Exchange, at_exchange, free_port, market
 
@@ -183,3 +184,35 @@ def test_a_direct_kill_leaves_a_book_that_is_none_to_the_next_start(tmp_path: Pa
             assert bot.ready()["mode"] == "killed"
             kept = Path(bot.wait_for("registry_rebuilt")["kept_aside"])
             assert path.with_name(kept.name).read_text("utf-8") == "{}"
+
+
+def test_a_direct_kill_that_the_journal_does_not_take_is_in_the_book(tmp_path: Path) -> None:
+    """Once the day's file is moved away, as the runbook says, the next start is killed."""
+    day = tmp_path / "bot/data/paper/journal" / f"{SystemClock().now().date()}.jsonl"
+    day.mkdir(parents=True)
+    with market(tmp_path / "exchange") as exchange:
+        operated = Operated(tmp_path / "bot", exchange)
+        ran = operated.say("kill", "--direct")
+        assert ran.code == 0, ran
+        assert "in the book; the journal did not take it: " in ran.output
+        assert f"{day.name}: Is a directory" in ran.output
+        assert "NOT durable" not in ran.output
+        assert "Verified flat" in ran.output
+        day.rmdir()
+        with operated.bot as bot:
+            assert bot.ready()["mode"] == "killed"
+
+
+def test_a_direct_kill_that_nothing_takes_says_so_of_both(tmp_path: Path) -> None:
+    """Everything is closed all the same; what cannot be read is left as it is."""
+    data = tmp_path / "bot/data/paper"
+    data.mkdir(parents=True)
+    (data / "journal").write_bytes(b"")
+    (data / "registry.json").write_text("{}", "utf-8")
+    with market(tmp_path / "exchange") as exchange:
+        ran = run(tmp_path / "bot", "kill", "--direct", settings=at_exchange(exchange))
+    assert ran.code == 0, ran
+    assert "NOT durable. Journal: " in ran.output
+    assert "registry.json is unreadable." in ran.output
+    assert "Verified flat" in ran.output
+    assert (data / "registry.json").read_text("utf-8") == "{}"

@@ -41,6 +41,14 @@ def test_a_process_that_lived_well_or_ended_by_order_begins_anew(tmp_path: Path)
     assert GivingUp(path, clock).delay() == 0
 
 
+def test_a_process_lives_from_its_own_beginning(tmp_path: Path) -> None:
+    """Not from when the libraries were there and the count could be opened."""
+    clock = Clock()
+    clock.sleep(10)
+    assert GivingUp(tmp_path / "giving_up", clock, began=7.5).lived_seconds == 2.5
+    assert GivingUp(tmp_path / "giving_up", clock).lived_seconds == 0
+
+
 def test_a_person_is_told_once_in_ten_minutes(tmp_path: Path) -> None:
     """With how many were kept back; a clock that was ahead keeps nobody silent."""
     clock, path = Clock(), tmp_path / "giving_up"

@@ -1,11 +1,13 @@
 """The journal: append-only, chained, and honest about what a crash or a hand did to it."""
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from adapters.storage.chain import GENESIS, read, seal, verify
-from adapters.storage.journal import AppendFile, DayJournal
+from adapters.storage.journal import AppendFile, DayJournal, Syncs
 from domain.orders import Side
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -152,6 +154,49 @@ def test_a_day_with_nothing_whole_in_it_is_passed_over(tmp_path: Path) -> None:
     journal.close()
     assert verify(tmp_path).entries == 6
     assert (tmp_path / "2026-11-21.torn").exists()
+
+
+class FailingSyncs(Syncs):
+    """A disk that takes no file with this ending."""
+
+    def __init__(self, ending: str, number: int) -> None:
+        self._ending, self._number = ending, number
+
+    def file(self, file: BinaryIO) -> None:
+        if file.name.endswith(self._ending):
+            raise OSError(self._number, os.strerror(self._number))
+        super().file(file)
+
+
+@pytest.mark.parametrize("days", [0, 1])
+def test_a_torn_tail_keeps_nobody_down_on_a_full_disk(tmp_path: Path, days: int) -> None:
+    """Today's or yesterday's: no line is lost or said to be, and the chain has no hole."""
+    path = filled(tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"seq":6,"prev":"')
+    clock = SetClock(NOON + timedelta(days=days))
+    told: list[tuple[str, str]] = []
+    with capture_logs() as lines:
+        journal = DayJournal(tmp_path, clock, syncs=FailingSyncs(".torn", errno.ENOSPC))
+    journal.tell_unreadable(lambda file, error: told.append((file, error)))
+    assert [(x["event"], x["size"]) for x in lines] == [("journal_tail_dropped", 17)]
+    assert told == []
+    assert path.read_bytes() == whole
+    journal.append({"event": "started"}, durable=True)
+    journal.close()
+    assert (verify(tmp_path).ok, verify(tmp_path).entries) == (True, 6)
+
+
+def test_a_chain_goes_on_only_from_what_is_on_disk(tmp_path: Path) -> None:
+    """Yesterday's lines that do not reach the disk are not passed over: the next start has them."""
+    filled(tmp_path)
+    tomorrow = SetClock(NOON + timedelta(days=1))
+    with pytest.raises(OSError, match="Input/output"):
+        DayJournal(tmp_path, tomorrow, syncs=FailingSyncs(".jsonl", errno.EIO))
+    journal = DayJournal(tmp_path, tomorrow)
+    journal.append({"event": "started"}, durable=True)
+    journal.close()
+    assert (verify(tmp_path).ok, verify(tmp_path).entries) == (True, 6)
 
 
 def test_a_journal_in_use_verifies(tmp_path: Path) -> None:
