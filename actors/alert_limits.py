@@ -43,11 +43,14 @@ class AlertLimits:
         self._held_back[subject] = HeldBack(number, text, event, told_at + every)
         return False
 
-    def withdraw(self, outdated: type[Event], by: Event) -> None:
-        """What is held back of this kind about the same subject is not told any more: it would pass
-        for news.
+    def withdraw(self, by: Event) -> None:
+        """What is held back about the same subject and is not so any more is not told: it would
+        pass for news. Trouble by its all-clear, and an all-clear by the next trouble.
         """
-        self._held_back.pop((outdated, _about(by)), None)
+        kind = type(by)
+        for other, each in ALERTS.items():
+            if other is ALERTS[kind].outdates or each.outdates is kind:
+                self._held_back.pop((other, _about(by)), None)
 
     def next_due(self) -> float | None:
         """When the first of what is held back may be told."""

@@ -15,13 +15,15 @@ from pydantic import TypeAdapter, ValidationError
 from actors.alert_texts import ALERTS
 from actors.messages.alerts import AlertDelivered
 from actors.messages.base import Event, event_name
-from actors.messages.lifecycle import ProcessStarted, Stopping
-from actors.messages.trading import Ready
+from actors.messages.lifecycle import ProcessStarted, Stopped, Stopping
+from actors.messages.trading import DIRECT, Ready
 from domain.moments import moment_of
 
 BEGUN = event_name(ProcessStarted)
 OLDEST = timedelta(days=1)
-STOPPING, READY, DELIVERED = event_name(Stopping), event_name(Ready), event_name(AlertDelivered)
+"""Beyond this nobody is told any more; only of what a command did without a daemon, however old."""
+READY, DELIVERED = event_name(Ready), event_name(AlertDelivered)
+ENDINGS = frozenset({event_name(Stopping), event_name(Stopped)})
 _OWED = {event_name(x): x for x in ALERTS if ALERTS[x].is_critical or ALERTS[x].is_owed}
 
 AlertKey = tuple[str, datetime]
@@ -48,23 +50,27 @@ def look_back(entries: Iterable[Mapping[str, Any]], known: Iterable[Known], now:
     found: dict[AlertKey, list[Mapping[str, Any]]] = {}
     told = Counter[AlertKey]()
     delivered: set[int] = set()
-    last, before, is_running = None, None, False
+    last, before = None, None
+    is_running: bool | None = None
     for entry in entries:
         event, moment = entry.get("event"), moment_of(entry.get("ts"))
         if moment is None:
             continue
+        is_direct = entry.get("by") == DIRECT  # written by a command: no daemon's sign of life
         if event == BEGUN:  # what follows is the new process' own, unless it becomes ready
-            before = last
-        else:
+            before, is_running = last, bool(is_running)
+        elif not is_direct:
             last = moment
+            if is_running is None:  # these days begin in the middle of a life, or this is our own
+                is_running = moment.date() < now.date()
         if event == READY:
             before, is_running = None, True
-        elif event == STOPPING:
+        elif event in ENDINGS:
             is_running = False
         elif event == DELIVERED and (raised_at := moment_of(entry.get("raised_at"))) is not None:
             told[str(entry.get("alert")), raised_at] += 1
             delivered.add(_number(entry.get("number")))
-        elif event in _OWED and now - moment < OLDEST:
+        elif event in _OWED and (is_direct or now - moment < OLDEST):
             found.setdefault((str(event), moment), []).append(entry)
     told.update(key for number, key in known if number not in delivered)
     events = (_event(entry) for key, same in found.items() for entry in same[told[key] :])

@@ -35,7 +35,9 @@ class Kind:
     is_owed: bool = False
     """Told by the next process when this one dies before it could; so is what is critical."""
     outdates: type[Event] | None = None
-    """What is no news any more where it was held back until now, about the same subject."""
+    """The trouble that this ends: where it was held back until now, about the same subject, it is
+    no news any more. Nor is this, once the trouble has come back.
+    """
 
 
 def words_for(kind: Kind, event: Event) -> tuple[str, str]:
@@ -118,7 +120,9 @@ ALERTS: Mapping[type[Event], Kind] = {
         lambda e: f"Part {e.name} failed and is being restarted\n{e.error}", every=60
     ),
     lifecycle.ChildRestarted: Kind(
-        lambda e: f"Part {e.name} is back after {e.after_seconds:.1f} s.", every=60
+        lambda e: f"Part {e.name} is back after {e.after_seconds:.1f} s.",
+        every=60,
+        outdates=lifecycle.ChildFailed,
     ),
     lifecycle.GaveUp: Kind(
         lambda e: (
@@ -393,11 +397,11 @@ ALERTS: Mapping[type[Event], Kind] = {
             "Another program uses this bot's token: commands may not reach me\n"
             "Alerts still arrive. Stop the other one, or give each its own bot."
         ),
-        every=3600,
+        every=600,  # no longer may an all-clear be the last word although it has come back
     ),
     telegram.PollingResumed: Kind(
         lambda e: f"Commands reach me again, after {e.seconds:.0f} s",
-        every=60,
+        every=600,
         outdates=telegram.PollingConflicted,
     ),
     alerts.AlertDropped: Kind(

@@ -142,8 +142,7 @@ class Alerter(Actor):
         text, problem = words_for(kind, event)
         if problem:
             self.log.warning("alert_text_failed", alert=event_name(type(event)), error=problem)
-        if kind.outdates is not None:
-            self._limits.withdraw(kind.outdates, event)
+        self._limits.withdraw(event)
         is_limited = kind.every and not kind.is_critical
         if is_limited and not self._limits.passes(event, text, self.clock.monotonic()):
             self._arm_flush()

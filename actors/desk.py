@@ -283,6 +283,8 @@ class Desk(Actor):
         confirmation: Confirmation | None = None,
     ) -> CommandReply:
         reply = self._made(request, command, outcome, confirmation)
+        if _only_reads(request):  # never answered from memory, and must push out nothing that is
+            return reply
         key, since = _key(request), self.clock.monotonic()
         self._replies[key] = _Kept(asked=_asked(request), reply=reply, since=since)
         self._replies.move_to_end(key)
@@ -392,6 +394,11 @@ def _own_place(name: str) -> str:
     """The command's name if it is repeatable, else empty."""
     spec = find(name)
     return spec.name if spec is not None and spec.is_repeatable else ""
+
+
+def _only_reads(request: _Request) -> bool:
+    spec = find(request.name) if isinstance(request, RunCommand) else None
+    return spec is not None and spec.effect is Effect.READS
 
 
 def _asked(request: _Request) -> tuple[object, ...]:

@@ -13,6 +13,7 @@ import typer
 
 from actors.kernel import ExitCode
 from adapters.clock import SystemClock
+from adapters.storage.chain import days
 from commands.common import fail, out, read_settings, words
 
 PREFIX = "bulwark"
@@ -30,7 +31,7 @@ def backup(
     """An archive of this venue's book and journal. The bot may go on meanwhile. Holds no keys."""
     settings = read_settings()
     source, env = settings.data_folder, str(settings.deribit_env)
-    if not (source / BOOK).exists():
+    if not has_run(source):
         fail(f"There is nothing to back up in {source}: no bot has run there.", ExitCode.FAILED)
     folder = to or settings.backup_dir
     moment = SystemClock().now().strftime("%Y%m%dT%H%M%SZ")
@@ -49,6 +50,11 @@ def backup(
             out(f"{path}: removed.")
     except OSError as error:
         fail(f"Backed up, but older ones are not removed: {words(error)}.", ExitCode.FAILED)
+
+
+def has_run(source: Path) -> bool:
+    """Whether a bot has left something there: a journal without its book is worth most of all."""
+    return (source / BOOK).exists() or bool(days(source / "journal"))
 
 
 def write(source: Path, target: Path) -> int:

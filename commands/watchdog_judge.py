@@ -41,10 +41,13 @@ MEANINGS = {
 def ended_with(log: str, program: str, pid: int) -> int | None:
     """How a process ended by supervisord's own log: -1 for a signal, None where it is not there.
 
-    Neither its events nor, once it has started the program again, its table say so.
+    Neither its events nor, once it has started the program again, its table say so. Where the log
+    begins later than the process, its end comes before any other's start.
     """
-    after = re.split(rf"spawned: '{re.escape(program)}' with pid {pid}$", log, flags=re.MULTILINE)
-    said = re.search(rf"exited: {re.escape(program)} \((?:exit status (\d+))?", after[-1])
+    name = re.escape(program)
+    after = re.split(rf"spawned: '{name}' with pid {pid}$", log, flags=re.MULTILINE)[-1]
+    life = re.split(rf"spawned: '{name}' with pid ", after, maxsplit=1)[0]
+    said = re.search(rf"exited: {name} \((?:exit status (\d+))?", life)
     if said is None:
         return None
     return int(said[1]) if said[1] else -1
@@ -146,8 +149,8 @@ class Judge:
         why = _why(change)
         if change.is_expected:
             program.died_at = None
-            if change.exit_code == 0 and change.program == EXCHANGE:
-                return  # testnet and prod need none: it ends at once, each time
+            if change.exit_code in {0, None} and change.program == EXCHANGE:
+                return  # testnet and prod need none: it ends at once, each time, known code or not
             if change.exit_code == 0:
                 yield Notice(text=f"{change.program} has ended: {why}.")
             else:

@@ -1,6 +1,5 @@
 """Reading the account for the checks, with the daemon's own client."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
@@ -10,9 +9,12 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from actors.messages.base import Report
-from actors.ports import Clock, NotSent, OutcomeUnknown, Rejected
+from actors.ports import REBUILDING, Clock, NotSent, OutcomeUnknown, Rejected
+from actors.registry import check_book
 from adapters.deribit.channels import account_channels
 from adapters.deribit.connect import Login, connect
+from adapters.storage.book import BookTooNew, read_book
+from commands.common import words
 from commands.preflight.checks import (
     Account,
     Result,
@@ -95,6 +97,7 @@ def read(settings: Settings, clock_: Clock) -> Account:
                 total += one.equity * _index(venue, one.currency)
             elif one.shares_collateral:
                 others.append(one.currency)
+        ours, no_book = _ours(settings.data_folder / "registry.json")
         return Account(
             scope=frozenset(credentials.scope.split()),
             skew_ms=skew,
@@ -102,7 +105,8 @@ def read(settings: Settings, clock_: Clock) -> Account:
             cancels_on_disconnect=session.cancel_on_disconnect(),
             orders=venue.open_orders(),
             positions=venue.positions(),
-            ours=ledger(settings.data_folder / "registry.json"),
+            ours=ours,
+            no_book=no_book,
             other_collateral=tuple(others),
             unlisted=tuple(name for name in settings.instruments if name not in listed),
         )
@@ -120,19 +124,46 @@ def _index(venue: Any, currency: str) -> Decimal:
         return Decimal(0)
 
 
+def _ours(registry: Path) -> tuple[Mapping[str, int], str]:
+    """The book's contracts, and what is wrong with a book that is there."""
+    try:
+        return ledger(registry), ""
+    except NoBook as error:
+        return {}, str(error)
+
+
+class NoBook(Exception):
+    """There is no book that says which trades are open. The text says why; none: it is missing,
+    or the next start has to rebuild it first.
+    """
+
+
 def ledger(registry: Path) -> Mapping[str, int]:
-    """Signed contracts our open trades hold, per instrument; nothing without a book.
+    """Signed contracts our open trades hold, per instrument.
 
     The book is read, not opened: it may belong to a running bot.
+
+    Raises:
+        NoBook: nothing is known by it.
     """
+    table, owed = REBUILDING
     try:
-        rows: dict[str, dict[str, Any]] = json.loads(registry.read_bytes()).get("trades", {})
-    except (OSError, ValueError, AttributeError):
-        return {}
+        tables = read_book(registry)
+        check_book(tables)
+    except FileNotFoundError:
+        raise NoBook("") from None
+    except OSError as error:
+        raise NoBook(words(error)) from error
+    except BookTooNew as error:
+        raise NoBook(str(error)) from error
+    except ValueError as error:
+        raise NoBook(f"{registry} is damaged: {str(error).partition(chr(10))[0]}") from error
+    if owed in tables.get(table, {}):
+        raise NoBook("")
     held: Counter[str] = Counter()
     adapter = TypeAdapter(Trade)
-    for row in rows.values():
-        trade = adapter.validate_python({key: x for key, x in row.items() if key != "_key"})
+    for row in tables.get("trades", {}).values():
+        trade = adapter.validate_python(row)
         held[trade.plan.instrument_name] += trade.signed_position
     return held
 

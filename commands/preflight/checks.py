@@ -43,7 +43,8 @@ class Account:
 
     Equity is in USD, of what the traded contracts settle in; ``other_collateral`` are currencies
     beside those that would stand in for their losses. ``ours`` are the book's contracts,
-    ``unlisted`` the wanted instruments that the venue does not have.
+    ``no_book`` is why it cannot be read; ``unlisted`` are the wanted instruments that the venue
+    does not have.
     """
 
     scope: frozenset[str]
@@ -53,6 +54,7 @@ class Account:
     orders: tuple[Order, ...]
     positions: tuple[Position, ...]
     ours: Mapping[str, int]
+    no_book: str = ""
     unlisted: tuple[str, ...] = ()
     other_collateral: tuple[str, ...] = ()
 
@@ -173,6 +175,13 @@ def cancel_on_disconnect(account: Account) -> Result:
 
 def foreign(account: Account) -> Result:
     """Orders and positions that the book does not know."""
+    if account.no_book:
+        return red(
+            "foreign orders and positions",
+            f"what is ours is not known: {account.no_book}",
+            "move the book away and keep it: the next start rebuilds it from the journal. "
+            "One of a later version: install that",
+        )
     strange = [
         f"{order.order_type} order {order.order_id} on {order.instrument_name}"
         for order in account.orders

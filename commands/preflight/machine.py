@@ -10,7 +10,7 @@ from pathlib import Path
 
 from actors.ports import Clock
 from adapters.storage.lock import AlreadyRunning, InstanceLock
-from commands.backup import newest
+from commands.backup import has_run, newest
 from commands.preflight.checks import Result, green, red, skipped
 
 LEAST_FREE = 1 << 30
@@ -64,7 +64,7 @@ def env_file(path: Path) -> Result:
 
 def backup(folder: Path, data: Path, now: datetime) -> Result:
     """A backup of this venue's data, young enough to be worth something."""
-    if not (data / "registry.json").exists():
+    if not has_run(data):
         return skipped("backup", "no bot has run here: there is nothing to lose yet")
     latest = newest(folder, data.name)
     if latest is None:

@@ -10,9 +10,11 @@ from typing import Any, cast
 
 import orjson
 
-from adapters.storage.chain import days
+from actors.rebuilding import open_intents, what_counts
+from adapters.storage.chain import days, read
+from commands.backup import BOOK
 from commands.facts import VERSION
-from commands.preflight.account import ledger
+from commands.preflight.account import NoBook, ledger
 from commands.preflight.checks import Result, Verdict
 from config.kinds import Env
 from config.settings import Settings, describe
@@ -82,10 +84,27 @@ def clearance(settings: Settings, now: datetime, override: str = "") -> Clearanc
         return Clearance(may_start=True)
     if override:
         return Clearance(may_start=True, reason=f"{refusal}: {override}", is_exception=True)
-    if any(ledger(settings.data_folder / "registry.json").values()):
-        reason = f"{refusal}, but trades are open and somebody must look after them"
+    if found := _open_trades(settings):
+        reason = f"{refusal}, but {found} and somebody must look after them"
         return Clearance(may_start=True, reason=reason, is_exception=True)
     return Clearance(may_start=False, reason=refusal)
+
+
+def _open_trades(settings: Settings) -> str:
+    """That trades are open, in words; empty where there are none.
+
+    Where the book does not say, the journal does, from which the start rebuilds it. Where that
+    cannot be read either nothing rules them out; such a start fails before it takes an entry.
+    """
+    try:
+        return "trades are open" if any(ledger(settings.data_folder / BOOK).values()) else ""
+    except NoBook:
+        pass
+    try:
+        known = open_intents(what_counts(read(settings.data_folder / "journal")))
+    except OSError:
+        return "trades may be open (neither book nor journal can be read)"
+    return "trades are open by the journal" if known else ""
 
 
 def _refusal(settings: Settings, now: datetime) -> str:

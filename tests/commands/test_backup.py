@@ -92,6 +92,14 @@ def test_nothing_to_back_up_is_said(tmp_path: Path) -> None:
     assert "nothing to back up" in ran.errors
 
 
+def test_a_journal_without_its_book_is_backed_up(folder: Path) -> None:
+    """The book is lost: the journal is all there is, and worth keeping."""
+    (folder / "data" / "paper" / "registry.json").unlink()
+    ran = run(folder, "backup")
+    assert ran.code == 0
+    assert ": 1 files" in ran.output
+
+
 def test_a_folder_that_cannot_be_written_is_said(folder: Path) -> None:
     """Exit 1, no half an archive."""
     (folder / "backups").touch()

@@ -16,7 +16,11 @@ from actors.messages.alerts import (
     CrashFound,
     DeliveryReport,
 )
+from actors.messages.base import Event
+from actors.messages.lifecycle import ChildFailed, ChildRestarted, Phase
+from actors.messages.session import SessionLost, SessionRestored
 from actors.messages.signals import RegimeChanged
+from actors.messages.telegram import PollingConflicted, PollingResumed
 from actors.messages.trading import DIRECT, FlatVerified, KillSwitchActivated, NotFlatYet, Ready
 from actors.messages.watch import PositionAgreed, PositionDrifted
 from actors.ports import Notice
@@ -567,3 +571,48 @@ def test_the_all_clear_is_the_last_word(stage: Stage) -> None:
     assert "agree" in about[BTC][-1]
     assert len(about[BTC]) == 3
     assert len(about[ETH]) == 2
+
+
+@pytest.mark.parametrize(
+    ("trouble", "all_clear", "told"),
+    [
+        (
+            (SessionLost, {"reason": "no route", "retry_in_seconds": 1.0}),
+            (SessionRestored, {"after_seconds": 5.0}),
+            "No session",
+        ),
+        (
+            (PollingConflicted, {"error": "x"}),
+            (PollingResumed, {"seconds": 5.0}),
+            "Another program",
+        ),
+        (
+            (
+                ChildFailed,
+                {"name": "risk", "incarnation": 1, "phase": Phase.RUNNING, "error": "x"},
+            ),
+            (ChildRestarted, {"name": "risk", "incarnation": 2, "after_seconds": 5.0}),
+            "Part risk failed",
+        ),
+    ],
+)
+def test_trouble_that_came_back_is_the_last_word(
+    stage: Stage,
+    trouble: tuple[type[Event], dict[str, Any]],
+    all_clear: tuple[type[Event], dict[str, Any]],
+    told: str,
+) -> None:
+    """An all-clear that a limit held back is not told while the trouble is there again."""
+    scene = stage().ready()
+    scene.run(120)
+    before = len(scene.phone.heard)
+    for kind, fields in (trouble, all_clear, trouble, all_clear, trouble):
+        scene.daemon.system.publish("test", kind(at=scene.world.now(), **fields))
+        scene.run(5)
+    scene.rest(900)
+    heard = scene.phone.heard[before:]
+    assert [text.startswith(told) for text in heard] == [True, False, True]
+    kind, fields = all_clear
+    scene.daemon.system.publish("test", kind(at=scene.world.now(), **fields))
+    scene.run(5)
+    assert scene.phone.heard[-1] == heard[1]

@@ -5,7 +5,14 @@ from decimal import Decimal
 
 import pytest
 
-from actors.messages.desk import CommandHandled, CommandReported, Refusal, Status
+from actors.desk import REPLIES_KEPT
+from actors.messages.desk import (
+    AlertTestAsked,
+    CommandHandled,
+    CommandReported,
+    Refusal,
+    Status,
+)
 from actors.messages.lifecycle import Stopped
 from actors.messages.trading import FlatVerified, KillSwitchReset, TradeOpened
 from domain.commands import Door
@@ -61,6 +68,21 @@ def test_a_request_id_is_good_for_one_request(scene: Scene) -> None:
     scene.rest(700.0)
     assert desk.say("test", request_id="k").status is Status.DONE
     assert scene.positions() == {}
+
+
+def test_reading_pushes_out_no_reply(scene: Scene) -> None:
+    """A dashboard that reads all the time leaves the ten minutes of a request id alone."""
+    desk, dashboard = Counter(scene), Counter(scene, Door.DASHBOARD, "grafana")
+    first = desk.say("test", request_id="k")
+    asked = desk.say("restart", request_id="r")
+    assert asked.confirmation is not None
+    refused = desk.desk.confirm(desk.door, desk.who, "no such token", request_id="c")
+    for number in range(REPLIES_KEPT):
+        dashboard.say("positions", request_id=f"p{number}")
+    assert desk.say("test", request_id="k") == first
+    assert desk.say("restart", request_id="r") == asked
+    assert desk.desk.confirm(desk.door, desk.who, "no such token", request_id="c") == refused
+    assert len(scene.events(AlertTestAsked)) == 1
 
 
 def test_a_second_press_does_nothing(scene: Scene) -> None:

@@ -151,3 +151,9 @@ def test_what_it_does_not_know_is_named() -> None:
     is_red(checks.foreign(account(positions=(held,))), f"-7 contracts of {name}")
     is_red(checks.foreign(account(positions=(held,), ours={name: 3})), "-10 contracts")
     is_red(checks.foreign(account(ours={name: 5})), f"-5 contracts of {name}")
+
+
+def test_a_book_that_cannot_be_read_is_red() -> None:
+    """What is ours is not known then: nothing is called foreign, and nothing ours."""
+    damaged = account(positions=(position(10),), no_book="registry.json is damaged: no book")
+    is_red(checks.foreign(damaged), "registry.json is damaged", "rebuilds it from the journal")

@@ -55,9 +55,11 @@ def test_no_env_file_is_no_mistake(tmp_path: Path) -> None:
 def test_a_backup_has_to_be_there_and_young(tmp_path: Path) -> None:
     """Of this venue; once there is something to lose."""
     data, backups, now = tmp_path / "prod", tmp_path / "backups", datetime.now(UTC)
-    data.mkdir()
+    (data / "journal").mkdir(parents=True)
     backups.mkdir()
     assert machine.backup(backups, data, now).verdict is Verdict.SKIPPED
+    (data / "journal" / "2026-03-01.jsonl").touch()
+    assert machine.backup(backups, data, now).verdict is Verdict.RED
     (data / "registry.json").touch()
     (backups / "bulwark-paper-20260301T000000Z.tar.gz").touch()
     assert "none of prod" in machine.backup(backups, data, now).found

@@ -4,15 +4,21 @@ import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
 
+from actors.ports import REBUILDING
+from adapters.clock import SystemClock
+from adapters.storage.book import open_book
+from adapters.storage.journal import DayJournal
 from commands.preflight.checks import green, red, skipped
 from commands.preflight.record import clearance, fingerprint, write
 from config.settings import Settings, load
 from domain.labels import Role
 from domain.trade import Trade
+from tests.actors.registry.test_rebuilding import INTENT
 from tests.domain.builders import entry, fill, filled, record
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -111,13 +117,68 @@ def test_an_override_is_an_exception_with_its_reason(prod: Settings) -> None:
 def test_open_trades_are_looked_after_in_any_case(prod: Settings) -> None:
     """Refusing would leave them to nobody; a person is told."""
     trade = filled(record(entry()), fill(Role.ENTRY))
-    prod.data_folder.mkdir(parents=True)
-    document = TypeAdapter(Trade).dump_python(trade, mode="json")
-    tables = {"trades": {"1": {"_key": trade.id, **document}}}
-    (prod.data_folder / "registry.json").write_text(json.dumps(tables), "utf-8")
+    book = open_book(prod.data_folder / "registry.json", NOW)
+    assert not clearance(prod, NOW).may_start
+    book.put("trades", trade.id, TypeAdapter(Trade).dump_python(trade, mode="json"))
+    book.remove(*REBUILDING)
+    book.close()
     cleared = clearance(prod, NOW)
     assert (cleared.may_start, cleared.is_exception) == (True, True)
     assert "trades are open" in cleared.reason
+
+
+DAMAGED = (
+    b"",
+    b"[]",
+    b"x",
+    b"{}",
+    b'{"trades": []}',
+    b'{"trades": null}',
+    b'{"trades": {"1": 3}}',
+    b'{"_book": {"1": {"_key": "format", "version": 1}}, "trades": []}',
+    b'{"_book": {"1": {"_key": "format", "version": 1}}, "trades": {"1": {"_key": "a"}}}',
+    b'{"_book": {"1": {"_key": "format", "version": 99}}}',
+    None,
+)
+
+
+@pytest.mark.parametrize("book", DAMAGED)
+def test_without_a_book_the_journal_says_whether_trades_are_open(
+    prod: Settings, book: bytes | None
+) -> None:
+    """From it the start rebuilds the book. A trade whose end it has lets no real money trade."""
+    prod.data_folder.mkdir(parents=True)
+    if book is not None:
+        (prod.data_folder / "registry.json").write_bytes(book)
+    assert refusal(prod) == "preflight has never run here"
+    said(prod, INTENT)
+    cleared = clearance(prod, NOW)
+    assert (cleared.may_start, cleared.is_exception) == (True, True)
+    assert "trades are open by the journal" in cleared.reason
+    said(prod, {"event": "trade_closed", "trade_id": INTENT["trade_id"]})
+    assert refusal(prod) == "preflight has never run here"
+
+
+def test_a_rebuild_that_is_owed_is_no_book(prod: Settings) -> None:
+    """A start that died on the way left an empty one: the journal still knows."""
+    said(prod, INTENT)
+    open_book(prod.data_folder / "registry.json", NOW).close()
+    assert clearance(prod, NOW).is_exception
+
+
+def test_what_nothing_rules_out_may_need_its_daemon(prod: Settings) -> None:
+    """Neither book nor journal can be read: the start is let, and fails before an entry."""
+    (prod.data_folder / "journal" / "2026-03-01.jsonl").mkdir(parents=True)
+    cleared = clearance(prod, NOW)
+    assert (cleared.may_start, cleared.is_exception) == (True, True)
+    assert "trades may be open" in cleared.reason
+
+
+def said(found: Settings, entry: dict[str, Any]) -> None:
+    """The journal has it."""
+    journal = DayJournal(found.data_folder / "journal", SystemClock())
+    journal.append(entry, durable=True)
+    journal.close()
 
 
 def test_the_file_has_no_secret_and_is_for_the_owner(prod: Settings) -> None:
