@@ -12,7 +12,7 @@ from typing import ClassVar
 from actors.kernel import Actor, Context, HandlerTable
 from actors.messages.watch import GuardFailed, GuardPlaced, GuardRemoved, PortfolioObserved
 from actors.ports import NotSent, OutcomeUnknown, Rejected, Venue
-from domain import labels, venue_codes, watch
+from domain import labels, trailing, venue_codes, watch
 from domain.instruments import Instrument
 from domain.labels import Label, Role
 from domain.orders import ZERO, Order, OrderRequest, OrderType, Position, Side, TriggerBy
@@ -89,7 +89,7 @@ class Guardian(Actor):
                 label=step.order.label,
                 contracts=step.contracts + step.order.filled_contracts,
                 valid_until_ms=self._venue.server_now_ms() + VALID_MS,
-                trigger_price=step.order.trigger_price,
+                trigger_price=_on_tick(instrument, step.order),
             ).order
         self._placed(order)
 
@@ -130,6 +130,12 @@ class Guardian(Actor):
         if name not in self._catalogue:
             self._catalogue = self._venue.instruments()
         return self._catalogue.get(name)
+
+
+def _on_tick(instrument: Instrument, guard: Order) -> Decimal | None:
+    """Where it rests; on the tick as it is now, nearer to the market, if the venue changed it."""
+    price = guard.trigger_price
+    return None if price is None else trailing.on_tick(instrument, guard.side.opposite, price)
 
 
 Guardian.handlers = {

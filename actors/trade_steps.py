@@ -193,10 +193,12 @@ class StepTaker:
             self._keeper.change(outcomes.not_sent(self._keeper.trade, line, self._policy, now))
             self._log_in_again()
             return
-        waits_still = line.role is Role.TARGET and self._keeper.trade.target_after is not None
-        trade = outcomes.rejected(self._keeper.trade, line, error.code, self._policy, now)
+        before = self._keeper.trade
+        trade = outcomes.rejected(before, line, error.code, self._policy, now)
+        # A target that waits beyond the price band is told of once; no try of it is a failure.
+        is_same_wait = trade.target_failures == before.target_failures and before.target_after
         # Told first: what the change leads to is announced with it.
-        if not (waits_still and trade.target_after and trade.target_after > now):
+        if not (line.role is Role.TARGET and is_same_wait and trade.target_after):
             self._keeper.announce.rejected(trade, line.role, trade.label(line), error)
         self._keeper.change(trade)
         self._around.refused(error.code)

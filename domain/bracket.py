@@ -292,6 +292,19 @@ def _target(view: View) -> Step | None:
     return early or (view.resize(live[0]) if live else view.place(Role.TARGET))
 
 
+def _target_unsound(view: View) -> Step | None:
+    """One that somebody's edit has made able to open a position, when ours is gone.
+
+    A linked one is edited: with its cancellation the venue would take its stop along.
+    """
+    unsound = [x for x in view.all(Role.TARGET, LineStatus.LIVE) if not x.is_sound]
+    if not unsound or view.position <= 0 or view.is_closing:
+        return None
+    early = view.wait_until(view.trade.target_after, targets.LONGEST_PAUSE)
+    line = unsound[0]
+    return early or (view.resize(line) if line.is_paired else view.cancel(line))
+
+
 def _enter(view: View) -> Step | None:
     trade = view.trade
     if view.is_closing or (trade.lines and not trade.enters_again):
@@ -383,6 +396,7 @@ RULES: tuple[Callable[[View], Step | None], ...] = (
     _surplus_stops,
     _stop_behind,
     _stop_too_large,
+    _target_unsound,
     _target,
     _enter,
     _wind_up,

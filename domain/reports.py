@@ -75,6 +75,8 @@ def apply_order(trade: Trade, order: Order, now: datetime) -> Trade:
         closes = order.side is trade.plan.side.opposite
         is_stop = order.order_type in STOP_TYPES
         news = replace(news, is_sound=closes and is_stop and order.reduce_only)
+    if line.role is Role.TARGET and order.state is OrderState.OPEN:
+        news = replace(news, is_sound=order.reduce_only)
     changed = _concluded(with_line(trade, news), line, news, order, now)
     if line.role is Role.STOP:
         changed = replace(changed, is_compared=False)
@@ -164,7 +166,7 @@ def _concluded(trade: Trade, before: Line, after: Line, order: Order, now: datet
     by_partner = order.cancel_reason == PARTNER_ENDED
     by_hand = order.cancel_reason == CANCELLED_BY_USER
     if after.role is Role.TARGET and not is_closing and not by_partner:
-        trade = targets.died(trade, after, now, by_hand=by_hand)
+        trade = targets.died(trade, after, now, by_hand=by_hand and after.is_sound)
     # Nobody asked for it: perhaps there is nothing left to reduce, so ask before repeating it.
     # Its partner's end may not have been heard of yet.
     is_odd = after.role in CLOSERS or (not is_closing and (after.role is Role.STOP or by_partner))

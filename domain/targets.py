@@ -35,8 +35,12 @@ def died(trade: Trade, line: Line, now: datetime, *, by_hand: bool) -> Trade:
     """One that rested is gone, and nobody of us asked for it."""
     if by_hand:
         return replace(trade, target_hand_cancels=trade.target_hand_cancels + 1)
-    has_rested = now - line.sent_at >= RESTED
-    return failed(replace(trade, target_failures=0) if has_rested else trade, now)
+    return failed(rested(trade, line, now), now)
+
+
+def rested(trade: Trade, line: Line, now: datetime) -> Trade:
+    """Begins a new row of failures, if this one has rested for long enough."""
+    return replace(trade, target_failures=0) if now - line.sent_at >= RESTED else trade
 
 
 def granted(trade: Trade) -> Trade:

@@ -128,7 +128,8 @@ class Line:
 
     ``former_ids`` are of earlier orders under the same label: a label is used again only when
     the write that recorded its first use was lost. ``is_sound`` is false for a stop that rests
-    but does not protect (not reduce-only, wrong side, no stop); ``is_astray`` is a linked one that
+    but does not protect (not reduce-only, wrong side, no stop), and for a target that is not
+    reduce-only; ``is_astray`` is a linked one that
     protects, but not where or how it was asked to. ``is_working`` is true while the order of a
     fired stop rests in the book. ``heard_at`` is when the last report came. ``trigger_price`` is
     the venue's word on a resting stop. ``look_at``: when it is looked up next; ``looked_at``: when

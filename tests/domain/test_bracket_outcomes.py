@@ -161,6 +161,11 @@ def test_a_target_that_rested_ends_the_row_of_failures() -> None:
     assert apply_order(trade, gone, after(59)).target_failures == 8
     rested = apply_order(trade, gone, after(60))
     assert (rested.target_failures, rested.target_after) == (1, None)
+    too_small = target()
+    refused = outcomes.resize_refused(trade, too_small, SOME_CODE, POLICY, after(60))
+    assert (refused.target_failures, refused.target_after) == (1, None)
+    refused = outcomes.resize_refused(trade, too_small, SOME_CODE, POLICY, after(59))
+    assert refused.target_failures == 8
 
 
 def test_hours_of_cut_targets_leave_few_lines() -> None:

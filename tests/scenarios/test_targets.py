@@ -92,6 +92,42 @@ def test_a_target_somebody_cancels_three_times_is_left_away_and_told(stage: Stag
     assert scene.cover(BTC) == scene.position()
 
 
+@pytest.mark.parametrize("bracket", ["sequential", "otoco"])
+def test_a_target_that_loses_its_flag_by_somebodys_edit_gets_it_back(
+    stage: Stage, bracket: str
+) -> None:
+    """Left so, it would open the opposite position once ours is gone, with no stop under it."""
+    scene = stage(plan=default_plan(bracket=bracket)).ready()
+    trade_id = scene.bracket()
+    scene.run(2)
+    (target,) = targets(scene, trade_id)
+    change = {"order_id": target.order_id, "amount": target.contracts * 10, "price": target.price}
+    scene.market.ask("private/edit", **change, reduce_only=False)
+    scene.run(5)
+    (target,) = targets(scene, trade_id)
+    assert target.reduce_only
+    assert target.contracts == scene.position() == scene.cover(BTC)
+    assert not scene.events(TargetMissing)
+    scene.settled()
+
+
+def test_somebody_who_takes_the_flag_away_again_and_again_has_not_cancelled_the_target(
+    stage: Stage,
+) -> None:
+    """It is we who cancel it then."""
+    scene = stage().ready()
+    trade_id = scene.bracket()
+    for _ in range(4):
+        scene.run(10)
+        (target,) = targets(scene, trade_id)
+        change = {"amount": target.contracts * 10, "price": target.price, "reduce_only": False}
+        scene.market.ask("private/edit", order_id=target.order_id, **change)
+    scene.run(30)
+    (target,) = targets(scene, trade_id)
+    assert target.reduce_only
+    assert not any(x.is_left_away for x in scene.events(TargetMissing))
+
+
 def test_a_target_that_could_not_grow_grows_in_the_end(stage: Stage) -> None:
     """Its edits are refused for a while, then taken."""
     scene = thin(stage)

@@ -101,3 +101,16 @@ def test_a_guard_lies_on_the_tick_as_it_is_now(stage: Stage) -> None:
     scene.run(15)
     assert scene.cover(BTC) == abs(scene.position()) == 300
     assert len(scene.events(GuardFailed)) == 1
+
+
+def test_a_guard_that_grows_lies_on_the_tick_as_it_is_now(stage: Stage) -> None:
+    """Every edit carried the price of the old tick and was refused: the rest stayed bare."""
+    plan = default_plan(foreign_positions="protect", foreign_stop_pct=Decimal("0.02001"))
+    scene = stage(plan=plan).ready()
+    scene.market.ask("private/buy", instrument_name=BTC, amount=3000, type="market")
+    scene.wait(GuardPlaced)
+    retick(scene, "5", is_read=False)
+    scene.market.ask("private/buy", instrument_name=BTC, amount=3000, type="market")
+    scene.run(15)
+    assert scene.cover(BTC) == scene.position() == 600
+    assert len(scene.events(GuardFailed)) == 1
