@@ -247,13 +247,16 @@ class Risk(Actor):
             kill = self._book().kill
         except AskFailed:
             return
-        if kill is None or not kill.until_midnight:
+        if kill is None:
             return
-        if kill.day < day.day:
+        if kill.until_midnight and kill.day < day.day:
             now = self.clock.now()
             resume = Resume(at=now, by="midnight", expires_at=now + RESUME_LIFE)
             self.to("execution").tell(resume)
-        elif kill.day == day.day and not day.has_killed:
+            return
+        is_for_it = kill.until_midnight and kill.day == day.day
+        if not day.has_killed and (is_for_it or self._kill_requested_for == day.day):
+            # Or a person's, who had killed, or did, when the loss reached its limit.
             self._record(replace(day, has_killed=True))
 
     def _adopt_newcomers(self, day: DayBaseline) -> None:

@@ -99,8 +99,7 @@ class Edits:
     def _was_resized(self, step: Step, line: Line, placement: Placement) -> None:
         self._heard(placement)
         if line.role is Role.TARGET and not placement.order.reduce_only:
-            # A stop that loses the flag is found unsound, and replaced, by whoever hears of it.
-            self._not_as_asked(line, placement.order, "not reduce-only")
+            self._stays_without_flag(line, placement.order)
             return
         if placement.order.state.is_live and placement.order.contracts < step.contracts:
             # The venue holds less than we think: asking again at once would only repeat it.
@@ -112,6 +111,14 @@ class Edits:
             if line.role is Role.TARGET:
                 self._keeper.change(targets.granted(self._keeper.trade))
         self._keeper.announce.placed(self._keeper.trade, placement.order, line.role)
+
+    def _stays_without_flag(self, line: Line, order: Order) -> None:
+        """A stop that loses it is found unsound, and replaced, by whoever hears of it."""
+        wrong = "not reduce-only"
+        if line.is_paired:  # its stop would go with it
+            self._resize_refused(line, Rejected(0, wrong), protects_still=False)
+        else:
+            self._not_as_asked(line, order, wrong)
 
     def _resize_refused(self, line: Line, error: Rejected, *, protects_still: bool) -> None:
         trade, now = self._keeper.trade, self._clock.now()

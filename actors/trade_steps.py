@@ -196,9 +196,10 @@ class StepTaker:
         before = self._keeper.trade
         trade = outcomes.rejected(before, line, error.code, self._policy, now)
         # A target that waits beyond the price band is told of once; no try of it is a failure.
-        is_same_wait = trade.target_failures == before.target_failures and before.target_after
+        is_counted = trade.target_failures != before.target_failures
+        waits_on = before.target_after and trade.target_after and trade.target_after > now
         # Told first: what the change leads to is announced with it.
-        if not (line.role is Role.TARGET and is_same_wait and trade.target_after):
+        if not (line.role is Role.TARGET and waits_on and not is_counted):
             self._keeper.announce.rejected(trade, line.role, trade.label(line), error)
         self._keeper.change(trade)
         self._around.refused(error.code)

@@ -295,14 +295,18 @@ def _target(view: View) -> Step | None:
 def _target_unsound(view: View) -> Step | None:
     """One that somebody's edit has made able to open a position, when ours is gone.
 
-    A linked one is edited: with its cancellation the venue would take its stop along.
+    A linked one gets the flag by an edit, and keeps its size: the venue takes the stop of its pair
+    along when it is cancelled, and when it is filled.
     """
     unsound = [x for x in view.all(Role.TARGET, LineStatus.LIVE) if not x.is_sound]
     if not unsound or view.position <= 0 or view.is_closing:
         return None
     early = view.wait_until(view.trade.target_after, targets.LONGEST_PAUSE)
     line = unsound[0]
-    return early or (view.resize(line) if line.is_paired else view.cancel(line))
+    if not line.is_paired:
+        return early or view.cancel(line)
+    same = Step(do=Do.RESIZE, line=line, contracts=line.contracts)
+    return early or view.pause() or same
 
 
 def _enter(view: View) -> Step | None:

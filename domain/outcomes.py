@@ -80,7 +80,7 @@ def _counted(trade: Trade, line: Line, code: int, now: datetime) -> tuple[Trade,
         return replace(trade, stop_failures=failures), failures
     if line.role is Role.TARGET:
         passes = code in venue_codes.NOTHING_TO_REDUCE | venue_codes.PASSING
-        if line.status is LineStatus.LIVE:
+        if line.status is LineStatus.LIVE and trade.target_failures > 1:
             trade = targets.rested(trade, line, now)
         trade = targets.failed(trade, now, at_once=not passes)
         return trade, trade.target_failures

@@ -39,8 +39,9 @@ def died(trade: Trade, line: Line, now: datetime, *, by_hand: bool) -> Trade:
 
 
 def rested(trade: Trade, line: Line, now: datetime) -> Trade:
-    """Begins a new row of failures, if this one has rested for long enough."""
-    return replace(trade, target_failures=0) if now - line.sent_at >= RESTED else trade
+    """Begins a new row of failures, if this one has rested, and was let rest, for long enough."""
+    since = max(line.sent_at, trade.target_after or line.sent_at)
+    return replace(trade, target_failures=0) if now - since >= RESTED else trade
 
 
 def granted(trade: Trade) -> Trade:

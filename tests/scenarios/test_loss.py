@@ -235,6 +235,34 @@ def test_the_kill_of_a_day_that_a_person_ended_is_not_made_again_by_a_restart(
     assert scene.events(KillRequested) == []
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_persons_kill_beside_that_of_the_days_loss_is_his_decision_too(
+    stage: Stage, *, is_first: bool
+) -> None:
+    """He killed just before the limit, or within the second after it; then he ended it."""
+    scene = losing(stage)
+    scene.bracket(quantity="0.5", stop="99000")
+    scene.run(1)
+    scene.fault(Once(Refusal(10041), *PLACE, times=8))
+    if is_first:
+        scene.kill()
+    scene.market.move(btc_usd=99_460)
+    if not is_first:
+        scene.wait(KillSwitchActivated)
+        scene.kill()
+    scene.wait(FlatVerified)
+    scene.run(3)
+    assert scene.events(KillRequested)
+    assert scene.resume()
+    scene.market.ask("private/buy", instrument_name=BTC, amount=3000, type="market")
+    scene.run(5)
+    scene.crash()
+    scene.boot()
+    assert scene.wait(Ready).mode == "trading"
+    scene.run(10)
+    assert scene.position(BTC) == 300
+
+
 def test_a_kill_for_the_days_loss_that_a_crash_cut_short_is_made_by_the_next_process(
     stage: Stage,
 ) -> None:

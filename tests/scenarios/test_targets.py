@@ -1,6 +1,7 @@
 """A take-profit that is refused or taken away comes back, and is told of when that takes long."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from simulation.daemon import DEFAULT_LIMITS, default_plan
 from simulation.venue import Refusal
 from tests.scenarios.conftest import Stage
 from tests.scenarios.scene import BTC, PLACE, Once, Scene
-from tests.scenarios.test_partial import dip, limit_entry, thin
+from tests.scenarios.test_partial import THIN, dip, limit_entry, thin
 
 SETTLEMENT, BUSY, ODD = 10041, 10047, 11054
 
@@ -92,6 +93,32 @@ def test_a_target_somebody_cancels_three_times_is_left_away_and_told(stage: Stag
     assert scene.cover(BTC) == scene.position()
 
 
+@pytest.mark.parametrize("age", [5, 90])
+@pytest.mark.parametrize("code", [SETTLEMENT, ODD])
+def test_a_target_that_cannot_grow_for_long_is_tried_ever_more_rarely(
+    stage: Stage, code: int, age: float
+) -> None:
+    """However long it had rested before: that it rests on is no end of the row of failures."""
+    scene = thin(stage)
+    trade_id = limit_entry(scene)
+    scene.run(1)
+    dip(scene, 0.2)
+    scene.run(age)
+    (target,) = targets(scene, trade_id)
+
+    def refuse(method: str, params: object) -> Refusal | None:
+        is_target = isinstance(params, dict) and params.get("order_id") == target.order_id
+        return Refusal(code) if method == "private/edit" and is_target else None
+
+    scene.market.faults = refuse
+    dip(scene, 0.2)
+    scene.run(120)
+    edits = [x for x in scene.market.sent("private/edit") if x["order_id"] == target.order_id]
+    assert 6 <= len(edits) <= 12
+    assert len(scene.events(TargetFailed)) <= 4
+    assert len(scene.events(TargetMissing)) == 1
+
+
 @pytest.mark.parametrize("bracket", ["sequential", "otoco"])
 def test_a_target_that_loses_its_flag_by_somebodys_edit_gets_it_back(
     stage: Stage, bracket: str
@@ -109,6 +136,55 @@ def test_a_target_that_loses_its_flag_by_somebodys_edit_gets_it_back(
     assert target.contracts == scene.position() == scene.cover(BTC)
     assert not scene.events(TargetMissing)
     scene.settled()
+
+
+def test_two_linked_targets_get_their_flags_back_and_keep_their_sizes(stage: Stage) -> None:
+    """The first that is filled takes the stop of its own pair along, and no more."""
+    scene = stage(1, shape=THIN, plan=default_plan(bracket="otoco")).ready()
+    trade_id = limit_entry(scene)
+    scene.run(1)
+    for _ in range(2):
+        dip(scene)
+        scene.run(2)
+    _, *made = targets(scene, trade_id)  # the first waits for what is left of the entry
+    before = [x.contracts for x in made]
+    assert len(before) == 2
+    scene.crash()
+    for target in made:
+        change = {"amount": target.contracts * 10, "price": target.price, "reduce_only": False}
+        scene.market.ask("private/edit", order_id=target.order_id, **change)
+    scene.boot()
+    scene.run(10)
+    _, *found = targets(scene, trade_id)
+    assert all(x.reduce_only for x in found)
+    assert [x.contracts for x in found] == before
+    assert scene.cover(BTC) == scene.position()
+
+
+def test_a_linked_target_that_stays_without_its_flag_costs_no_stop(stage: Stage) -> None:
+    """Cancelled, it would take the stop along: the edit is tried ever more rarely, and told of."""
+    scene = stage(plan=default_plan(bracket="otoco")).ready()
+    trade_id = scene.bracket()
+    scene.run(2)
+    (target,) = targets(scene, trade_id)
+    stops = [x.order_id for x in scene.live(trade_id) if ".sl." in x.label]
+
+    def lose_it(params: dict[str, Any]) -> dict[str, Any]:
+        is_target = params.get("order_id") == target.order_id and "amount" in params
+        return {**params, "reduce_only": False} if is_target else params
+
+    scene.market.garble = lose_it
+    change = {"amount": target.contracts * 10, "price": target.price, "reduce_only": False}
+    scene.market.ask("private/edit", order_id=target.order_id, **change)
+    scene.run(120)
+    assert [x.order_id for x in scene.live(trade_id) if ".sl." in x.label] == stops
+    edits = [x for x in scene.market.sent("private/edit") if x["order_id"] == target.order_id]
+    assert len(edits) <= 14
+    assert len(scene.events(TargetMissing)) == 1
+    scene.market.garble = None
+    scene.run(70)
+    (target,) = targets(scene, trade_id)
+    assert target.reduce_only
 
 
 def test_somebody_who_takes_the_flag_away_again_and_again_has_not_cancelled_the_target(
