@@ -19,7 +19,7 @@ from actors.ports import NotSent, OutcomeUnknown
 from adapters.deribit import codec, news
 from adapters.deribit.catalogue import Catalogue
 from adapters.deribit.channels import Channels
-from adapters.deribit.http import HttpRpc
+from adapters.deribit.http import HttpRpc, reach_seconds
 from adapters.deribit.limits import Limiter
 from adapters.deribit.link import DEAD_AFTER_SECONDS
 from adapters.deribit.server_clock import ServerClock
@@ -133,6 +133,7 @@ class EngineRpc:
         if not self._is_authorized and method.startswith("private/"):
             raise NotSent(f"{method}: not logged in yet")
         if market.is_partitioned and not self._is_stream:
+            market.world.sleep(reach_seconds(timeout))
             raise NotSent(f"{method}: no connection to be had")
         for hear in market.hearers:
             hear(method, params)

@@ -20,6 +20,7 @@ import ssl
 import struct
 import threading
 import time
+from contextlib import suppress
 from typing import Any, cast
 
 import websocket
@@ -44,7 +45,7 @@ class Frames(websocket.WebSocket):
             skip_utf8_validation=True,  # the JSON decoder refuses what is not UTF-8
         )
         self._tick_seconds = tick_seconds
-        self._patience_ms = 0.0
+        self._until = 0.0
         self._using_socket = threading.Lock()
         self._poll = select.poll()
         self._received: bytes = b""
@@ -80,7 +81,7 @@ class Frames(websocket.WebSocket):
         Raises:
             OSError, WebSocketException: the connection is over.
         """
-        self._patience_ms = 1000 * (self._tick_seconds if seconds is None else seconds)
+        self._until = time.monotonic() + (self._tick_seconds if seconds is None else seconds)
         try:
             if not self._inside_message:
                 data = self._whole_frame()
@@ -117,6 +118,15 @@ class Frames(websocket.WebSocket):
             while data:
                 data = data[self._send(data) :]
 
+    def abort(self) -> None:
+        """Ends the connection under whoever uses it.
+
+        A TLS socket's own way forgets its keys first: a write that comes just then would leave in
+        the clear.
+        """
+        with suppress(OSError, TypeError):  # closed by then, or never open
+            socket.socket.shutdown(cast(socket.socket, self.sock), socket.SHUT_RDWR)
+
     def _whole_frame(self) -> bytes | None:
         """The payload of the next frame when it is plain text and all here."""
         if self._start == len(self._received):
@@ -146,10 +156,9 @@ class Frames(websocket.WebSocket):
         sock = self.sock
         if sock is None:
             raise WebSocketConnectionClosedException("socket is closed")
-        until = time.monotonic() + self._patience_ms / 1000
         data = None
         while data is None:
-            left_ms = max(0.0, 1000 * (until - time.monotonic()))
+            left_ms = max(0.0, 1000 * (self._until - time.monotonic()))
             buffered = isinstance(sock, ssl.SSLSocket) and sock.pending()
             if not buffered and not self._poll.poll(left_ms):
                 raise WebSocketTimeoutException("nothing received")

@@ -2,11 +2,15 @@
 
 import itertools
 import queue
+import socket
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError
 
 from actors.ports import NotSent, OutcomeUnknown
@@ -18,6 +22,16 @@ SPEAKS_FOR_THE_VENUE = frozenset({200, 400})
 
 
 LOG_IN = "public/auth"
+LEAST_REACH, MOST_REACH = 0.5, 1.0
+"""Seconds within which the venue has to be reached, however long its answer may take: whoever
+waits for more cannot try the other way in time."""
+KEPT_ALIVE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 20),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+)
+"""A router forgets connections that rest, and drops what comes on them afterwards."""
 
 
 class HttpRpc:
@@ -53,15 +67,20 @@ class HttpRpc:
             self._idle.put(session)
 
     def call(self, method: str, params: Mapping[str, Any], *, timeout: float) -> Any:
-        """See `Rpc.call`; ``timeout`` bounds connecting and each wait for data."""
+        """See `Rpc.call`; ``timeout`` bounds reaching the venue, and each wait for data."""
         request_id = next(self._ids)
         request = self._request(method, codec.encode(request_id, method, params))
+        until = time.monotonic() + timeout
+        reach = reach_seconds(timeout)
         try:
-            session = self._idle.get(timeout=timeout)
+            session = self._idle.get(timeout=reach)
         except queue.Empty:
             raise NotSent(f"{method}: every HTTP connection is busy") from None
+        left = max(0.001, until - time.monotonic())
         try:
-            response = session.send(request, timeout=timeout, allow_redirects=False)
+            response = session.send(
+                request, timeout=(min(reach, left), left), allow_redirects=False
+            )
         except requests.RequestException as exc:
             raise _failure(method, exc) from None
         finally:
@@ -78,11 +97,24 @@ class HttpRpc:
         return request
 
 
+def reach_seconds(timeout: float) -> float:
+    """How much of the time for an answer may go into reaching the venue."""
+    return min(timeout, max(LEAST_REACH, timeout / 2), MOST_REACH)
+
+
 def _session() -> requests.Session:
     session = requests.Session()
     # No proxy, .netrc or CA bundle of the environment decides where orders go.
     session.trust_env = False
+    session.mount("http://", _KeptAlive())
+    session.mount("https://", _KeptAlive())
     return session
+
+
+class _KeptAlive(HTTPAdapter):
+    def init_poolmanager(self, *arguments: Any, **more: Any) -> None:
+        options = [*HTTPConnection.default_socket_options, *KEPT_ALIVE]
+        super().init_poolmanager(*arguments, **more, socket_options=options)
 
 
 def _failure(method: str, error: requests.RequestException) -> Exception:

@@ -166,10 +166,17 @@ class Router:
         gate: Gate | None = None,
         most: float = math.inf,
     ) -> Any:
-        """As `_call`; remembers which way did not answer."""
+        """As `_call`; remembers which way did not answer.
+
+        The stream is not suspect beside an HTTP that cannot be reached at all.
+        """
         try:
             return self._call(rpc, method, params, gate, most)
         except Throttled:
+            raise
+        except NotSent:
+            if rpc is self._fallback:
+                self._doubt.until = -math.inf
             raise
         except OutcomeUnknown:
             until = self._clock.monotonic() + SUSPECT_SECONDS

@@ -217,7 +217,7 @@ class DeribitSession:
             reason, data = (text.replace(secret, "***") for text in (exc.reason, exc.data))
             raise Rejected(exc.code, reason, data) from None
         except OutcomeUnknown as exc:
-            raise OutcomeUnknown(str(exc).replace(secret, "***")) from None
+            raise type(exc)(str(exc).replace(secret, "***")) from None
         credentials = _credentials(reply)
         if rpc is self._stream:
             self._stream.authorize()

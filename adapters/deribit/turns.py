@@ -42,6 +42,9 @@ class Turns:
         """For a caller: its turn, unless somebody is reading. Ends with `give_back`."""
         if self._epoll is None or not self._reading.acquire(blocking=False):
             return False
+        if self._epoll is None:  # closed between the two looks
+            self._reading.release()
+            return False
         self._epoll.modify(self._descriptor, 0)
         return True
 

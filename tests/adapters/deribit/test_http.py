@@ -3,8 +3,10 @@
 import json
 import socket
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -172,3 +174,49 @@ def test_the_environment_does_not_choose_the_way(monkeypatch: pytest.MonkeyPatch
     with HttpServer(echo) as server:
         assert call(server, n=1) == {"n": 1}
         assert json.loads(json.dumps(server.requests[0]))["method"] == "public/test"
+
+
+@contextmanager
+def unreachable() -> Iterator[str]:
+    """An address where connecting takes for ever: its queue is full, and nobody accepts."""
+    with socket.socket() as server, ExitStack() as stack:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _ in range(3):
+            caller = stack.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(server.getsockname())
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/api/v2"
+
+
+def test_a_venue_that_cannot_be_reached_leaves_time_for_the_other_way() -> None:
+    """Half of the time there is goes into reaching it: nothing was sent by then."""
+    with unreachable() as url:
+        rpc = HttpRpc(url)
+        began = time.monotonic()
+        with pytest.raises(NotSent):
+            rpc.call("m", {}, timeout=4.0)
+        assert time.monotonic() - began < 3.0
+        rpc.close()
+
+
+def test_waiting_for_a_connection_counts() -> None:
+    """All are lent out: whoever waits for one of them has less time for his answer, or none."""
+    was_heard, release = threading.Event(), threading.Event()
+
+    def mute(request: dict[str, Any], headers: Mapping[str, str]) -> Answer:
+        was_heard.set()
+        release.wait(WAIT)
+        return echo(request, headers)
+
+    with HttpServer(mute) as server, ThreadPoolExecutor(1) as pool:
+        rpc = HttpRpc(server.url, max_connections=1)
+        first = pool.submit(rpc.call, "m", {"n": 1}, timeout=WAIT)
+        assert was_heard.wait(WAIT)
+        began = time.monotonic()
+        with pytest.raises(NotSent):
+            rpc.call("m", {"n": 2}, timeout=4.0)
+        assert time.monotonic() - began < 3.0
+        release.set()
+        assert first.result() == {"n": 1}
+        rpc.close()

@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from actors.ports import Credentials, NotSent, OutcomeUnknown, Rejected, Session
+from adapters.deribit.errors import Throttled
 from adapters.deribit.http import HttpRpc
 from adapters.deribit.server_clock import ServerClock
 from adapters.deribit.session import DeribitSession
@@ -295,3 +296,11 @@ def test_no_connection_is_not_sent(exchange: Exchange) -> None:
     with pytest.raises(NotSent) as refreshing:
         session.refresh(tokens)
     assert "canary" not in f"{opening.value} {refreshing.value}"
+
+
+def test_a_throttled_log_in_is_not_repeated_at_once(exchange: Exchange) -> None:
+    """The venue has just said that it was asked too often."""
+    exchange.answers["public/auth"] = (10028, "too_many_requests")
+    with pytest.raises(Throttled):
+        exchange.session.open(())
+    assert exchange.methods().count("public/auth") == 1

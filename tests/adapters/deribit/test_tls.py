@@ -73,6 +73,48 @@ def test_a_reply_in_two_packets_is_waited_for(certificate: Path) -> None:
             rpc.close()
 
 
+def test_a_reply_that_trickles_is_waited_for_no_longer_than_was_said(certificate: Path) -> None:
+    """Each byte began the wait anew; the message is whole for whoever asks later."""
+    is_over = threading.Event()
+
+    def play(venue: Peer) -> None:
+        for start in range(40):
+            venue.put(venue.encrypted(FRAME[start : start + 1]))
+            if is_over.wait(0.05):
+                break
+        venue.put(venue.encrypted(FRAME[start + 1 :]))
+        venue.read()
+
+    with peer(certificate, play) as url:
+        frames = Frames(tick_seconds=0.05)
+        frames.open(url, connect_timeout=5, write_timeout=PATIENCE)
+        assert frames.receive(0.3) is None
+        is_still_trickling = not is_over.is_set()
+        is_over.set()
+        assert is_still_trickling
+        assert frames.receive(10.0) == TEXT
+        frames.send_whole(b"done")
+        frames.shutdown()
+
+
+def test_a_connection_that_is_ended_under_its_writer_keeps_its_keys(certificate: Path) -> None:
+    """Without them what he writes in that moment would leave in the clear."""
+
+    def play(venue: Peer) -> None:
+        venue.read()
+
+    with peer(certificate, play) as url:
+        frames = Frames(tick_seconds=0.05)
+        frames.open(url, connect_timeout=5, write_timeout=5)
+        frames.abort()
+        assert isinstance(frames.sock, ssl.SSLSocket)
+        assert frames.sock.version() is not None
+        with pytest.raises(OSError, match=r"."):
+            frames.send_whole(b"an order")
+        frames.shutdown()
+        frames.abort()
+
+
 def test_a_certificate_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
     """Money goes to no stranger."""
     made = certify(tmp_path)

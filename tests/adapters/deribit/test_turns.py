@@ -137,3 +137,30 @@ def test_nothing_that_came_along_with_a_reply_is_left_lying(
         assert rpc.call("m", {}, timeout=WAIT) == 1
         channels = [heard.notes.get(timeout=WAIT)[0] for _ in range(5)]
         assert channels == [f"after {n}" for n in range(5)]
+
+
+class ClosedMeanwhile:
+    """The lock of turns whose reader closes them between a caller's two looks."""
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+        self._lock = threading.Lock()
+
+    def acquire(self, *, blocking: bool) -> bool:
+        self._turns.close()
+        return self._lock.acquire(blocking=blocking)
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+@needs_epoll
+def test_turns_that_are_closed_while_one_is_taken_give_none(
+    sockets: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection ends at that moment: its caller is told so, instead of failing himself."""
+    turns = Turns(sockets[0].fileno())
+    lock = ClosedMeanwhile(turns)
+    monkeypatch.setattr(turns, "_reading", lock)
+    assert not turns.take()
+    assert lock.acquire(blocking=False)

@@ -279,6 +279,19 @@ def test_what_protects_does_not_wait_for_a_stream_that_is_suspect(bench: Bench) 
     assert bench.stream.methods() == ["private/get_positions", "private/sell", "private/buy"]
 
 
+def test_beside_an_http_that_cannot_be_reached_the_stream_is_not_suspect(bench: Bench) -> None:
+    """Each order spent its time on reaching HTTP first, and none was left for the stream."""
+    bench.stream.answer("private/get_positions", UNKNOWN)
+    bench.http.answer("private/get_positions", [])
+    bench.venue.positions()
+    bench.http.answer("private/sell", NotSent("no HTTP connection"))
+    bench.stream.answer("private/sell", placed())
+    for _ in range(3):
+        bench.venue.place(stop())
+    assert bench.http.methods().count("private/sell") == 1
+    assert bench.stream.methods().count("private/sell") == 3
+
+
 def test_an_order_goes_over_http_only_when_nothing_left_over_the_stream(bench: Bench) -> None:
     """A stream that is down proves that nothing was sent."""
     bench.stream.answer("private/buy", NotSent("down"))
