@@ -10,7 +10,6 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError
 
 from actors.ports import NotSent, OutcomeUnknown
@@ -113,7 +112,7 @@ def _session() -> requests.Session:
 
 class _KeptAlive(HTTPAdapter):
     def init_poolmanager(self, *arguments: Any, **more: Any) -> None:
-        options = [*HTTPConnection.default_socket_options, *KEPT_ALIVE]
+        options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), *KEPT_ALIVE]
         super().init_poolmanager(*arguments, **more, socket_options=options)
 
 

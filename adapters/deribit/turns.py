@@ -40,9 +40,9 @@ class Turns:
 
     def take(self) -> bool:
         """For a caller: its turn, unless somebody is reading. Ends with `give_back`."""
-        if self._epoll is None or not self._reading.acquire(blocking=False):
+        if not self._reading.acquire(blocking=False):
             return False
-        if self._epoll is None:  # closed between the two looks
+        if self._epoll is None:
             self._reading.release()
             return False
         self._epoll.modify(self._descriptor, 0)
