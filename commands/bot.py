@@ -9,7 +9,15 @@ from pathlib import Path
 import structlog
 
 from actors import tree
-from actors.kernel import Context, ExitCode, Supervisor, SupervisorPolicy, System, run
+from actors.kernel import (
+    Context,
+    ExitCode,
+    Supervisor,
+    SupervisorPolicy,
+    System,
+    bounded,
+    run,
+)
 from actors.kernel.runtime import ThreadRuntime
 from actors.messages.book import JournalUnreadable
 from actors.messages.lifecycle import PreflightPassedOver, ProcessStarted
@@ -45,6 +53,8 @@ from domain.strategies import ScriptLine
 RUN_FILE = Path(__file__).resolve().parent.parent / "run.py"
 EXCHANGE_IDLE_SECONDS = 120
 EXCHANGE_START_SECONDS = 5.0
+TERMINAL_SECONDS = 0.1
+"""The terminal's copy of the last words is written by a thread of its own."""
 ORDERED = frozenset({int(ExitCode.OK), int(ExitCode.RESTART)})
 GIVEN_UP = frozenset({int(ExitCode.GAVE_UP), int(ExitCode.HUNG)})
 
@@ -201,10 +211,11 @@ def _run(
         system.publish("run", PreflightPassedOver(at=clock.now(), reason=cleared.reason))
 
     def abandon(code: int) -> None:
-        escalate("the supervisor itself is gone or hangs")
+        bounded(lambda: escalate("the supervisor itself is gone or hangs"))
         # The actors may not be silent: the lock stays. A hang was long enough to make no storm.
         if code != ExitCode.HUNG:
             linger(_delay(code, giving_up), beat)
+        clock.sleep(TERMINAL_SECONDS)
         os._exit(code)
 
     start_heartbeat(settings, system, stack)

@@ -1,22 +1,32 @@
 """The readable copy of the log for a person at a terminal."""
 
 import os
+import queue
+import threading
 from typing import Any, TextIO
 
 import orjson
 import structlog
 
+WAITING_LINES = 1_000
+LAST_SECONDS = 1.0
+"""How long the end waits for a terminal to take what is left."""
+
 
 class Console:
-    """Renders finished log lines on ``stream``. Nothing raises; ``lost`` counts failures.
+    """Renders finished log lines on ``stream``. Nothing raises or waits; ``lost`` counts failures.
 
+    A thread of its own writes: a terminal that is stopped (Ctrl-S), or a pipe that nobody reads,
+    takes no line for hours, and whoever logs may be placing a stop. The file has every line.
     Coloured when the stream is a terminal and ``NO_COLOR`` is not set. What the stream's
     encoding cannot show, and control characters hidden in values, appear escaped.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._descriptor = _descriptor_of(stream)
         self.lost = 0
+        self._lines: queue.Queue[bytes | None] = queue.Queue(WAITING_LINES)
         self._renderer = structlog.dev.ConsoleRenderer(
             colors=stream.isatty() and not os.environ.get("NO_COLOR"),
             exception_formatter=structlog.dev.plain_traceback,
@@ -24,16 +34,52 @@ class Console:
             sort_keys=False,
         )
 
+        self._writer = threading.Thread(target=self._show_all, name="console", daemon=True)
+        self._writer.start()
+
     def write(self, line: bytes) -> None:
-        """Shows one log line (JSON)."""
+        """Has one log line (JSON) shown; it is lost where too many are waiting."""
+        try:
+            self._lines.put_nowait(line)
+        except queue.Full:
+            self.lost += 1
+
+    def close(self) -> None:
+        """Waits a moment until all is shown. What comes afterwards is not."""
+        try:
+            self._lines.put(None, timeout=LAST_SECONDS)
+        except queue.Full:
+            return
+        self._writer.join(LAST_SECONDS)
+
+    def _show_all(self) -> None:
+        while (line := self._lines.get()) is not None:
+            self._show(line)
+
+    def _show(self, line: bytes) -> None:
         try:
             event = {key: _printable(value) for key, value in orjson.loads(line).items()}
             text = self._renderer(None, event["level"], event) + "\n"
             encoding = self._stream.encoding or "utf-8"
-            self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-            self._stream.flush()
+            self._put(text.encode(encoding, "backslashreplace"), encoding)
         except Exception:  # noqa: BLE001 - a closed terminal must not stop the bot
             self.lost += 1
+
+    def _put(self, data: bytes, encoding: str) -> None:
+        if self._descriptor is None:
+            self._stream.write(data.decode(encoding))
+            self._stream.flush()
+            return
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
+
+def _descriptor_of(stream: TextIO) -> int | None:
+    """Past the stream, whose lock the end of the interpreter would wait for, as the write does."""
+    try:
+        return stream.fileno()
+    except (OSError, ValueError):
+        return None
 
 
 def _printable(value: Any) -> Any:

@@ -112,6 +112,8 @@ class Log:
             self._foreign.close()
             self._foreign = None
         self._file.close()
+        if self._console is not None:
+            self._console.close()
 
     def __enter__(self) -> Self:
         return self

@@ -9,7 +9,7 @@ from actors.kernel.actor import Actor, HandlerTable
 from actors.kernel.address import Address, AskFailed
 from actors.kernel.children import ChildSpec, Family
 from actors.kernel.policy import SupervisorPolicy
-from actors.kernel.process import ExitCode, run
+from actors.kernel.process import ExitCode, bounded, run
 from actors.kernel.runtime import Future, Timeout
 from actors.kernel.supervisor import Supervisor
 from actors.kernel.system import Context, System
@@ -28,5 +28,6 @@ __all__ = [
     "SupervisorPolicy",
     "System",
     "Timeout",
+    "bounded",
     "run",
 ]

@@ -7,6 +7,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from enum import IntEnum
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ ROOT_HANG_SECONDS = 30.0
 """A root that works on one message for longer cannot watch anybody; the process ends."""
 
 POLL_SECONDS = 0.5
+LAST_WORDS_SECONDS = 5.0
+"""What is still said of an end may take so long: the log itself may be what hangs."""
 
 
 class ExitCode(IntEnum):
@@ -47,6 +50,13 @@ def dump_threads(reason: str) -> None:
         log.warning("thread_dump", reason=reason, thread=names.get(ident, "?"), stack=stack)
 
 
+def bounded(act: Callable[[], object]) -> None:
+    """Says the last words on a thread of their own, and waits no longer than that for them."""
+    thread = threading.Thread(target=act, name="last-words", daemon=True)
+    thread.start()
+    thread.join(LAST_WORDS_SECONDS)
+
+
 def _install_signals(system: "System", supervisor: str) -> None:
     seen: list[int] = []
 
@@ -59,7 +69,9 @@ def _install_signals(system: "System", supervisor: str) -> None:
         system.address(supervisor).tell(StopAll(at=system.clock.now(), reason=reason))
 
     def dump(number: int, _: FrameType | None) -> None:
-        dump_threads(signal.Signals(number).name)
+        # Not here: this thread may be in the middle of a line of the log, and hold its lock.
+        reason = signal.Signals(number).name
+        threading.Thread(target=dump_threads, args=(reason,), daemon=True).start()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
@@ -87,26 +99,32 @@ def run(
         try:
             return finished.get(timeout=POLL_SECONDS)
         except Timeout:
-            code = _fate_of_root(system, finished, supervisor)
-            if code is not None:
-                abandon(code)
+            fate = _fate_of_root(system, finished, supervisor)
+            if fate is not None:
+                code, reason = fate
+                if reason:
+                    bounded(partial(dump_threads, reason))
+                    abandon(code)
                 return code
             beat()
 
 
-def _fate_of_root(system: "System", finished: Future[int], supervisor: str) -> int | None:
-    """The exit code that is left when the root cannot give one; None while it is well."""
+def _fate_of_root(
+    system: "System", finished: Future[int], supervisor: str
+) -> tuple[int, str] | None:
+    """The exit code that is left when the root cannot give one, and why; None while it is well.
+
+    Without a reason where it has given one just now.
+    """
     root = system.incumbents.get(supervisor)
     if root is None:
         return None
     if root.has_ended:
         try:
-            return finished.get(timeout=0)  # it finished and ended just now
+            return finished.get(timeout=0), ""
         except Timeout:
-            dump_threads("the supervisor is gone")
-            return int(ExitCode.GAVE_UP)
+            return int(ExitCode.GAVE_UP), "the supervisor is gone"
     since = root.working_since
     if since is not None and system.clock.monotonic() - since > ROOT_HANG_SECONDS:
-        dump_threads("the supervisor hangs")
-        return int(ExitCode.HUNG)
+        return int(ExitCode.HUNG), "the supervisor hangs"
     return None

@@ -19,12 +19,13 @@ import socket
 import ssl
 import struct
 import threading
-import time
 from contextlib import suppress
 from typing import Any, cast
 
 import websocket
 from websocket import ABNF, WebSocketConnectionClosedException, WebSocketTimeoutException
+
+from actors.ports import Clock
 
 READ_BYTES = 65536
 WHOLE_TEXT = 0x81
@@ -38,12 +39,13 @@ _DATA = frozenset({ABNF.OPCODE_TEXT, ABNF.OPCODE_BINARY})
 class Frames(websocket.WebSocket):
     """One reader thread, any number of writers."""
 
-    def __init__(self, *, tick_seconds: float) -> None:
+    def __init__(self, clock: Clock, *, tick_seconds: float) -> None:
         super().__init__(
             sockopt=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
             enable_multithread=True,
             skip_utf8_validation=True,  # the JSON decoder refuses what is not UTF-8
         )
+        self._clock = clock
         self._tick_seconds = tick_seconds
         self._until = 0.0
         self._using_socket = threading.Lock()
@@ -81,7 +83,8 @@ class Frames(websocket.WebSocket):
         Raises:
             OSError, WebSocketException: the connection is over.
         """
-        self._until = time.monotonic() + (self._tick_seconds if seconds is None else seconds)
+        patience = self._tick_seconds if seconds is None else seconds
+        self._until = self._clock.monotonic() + patience
         try:
             if not self._inside_message:
                 data = self._whole_frame()
@@ -158,7 +161,7 @@ class Frames(websocket.WebSocket):
             raise WebSocketConnectionClosedException("socket is closed")
         data = None
         while data is None:
-            left_ms = max(0.0, 1000 * (self._until - time.monotonic()))
+            left_ms = max(0.0, 1000 * (self._until - self._clock.monotonic()))
             buffered = isinstance(sock, ssl.SSLSocket) and sock.pending()
             if not buffered and not self._poll.poll(left_ms):
                 raise WebSocketTimeoutException("nothing received")

@@ -3,7 +3,6 @@
 import itertools
 import queue
 import socket
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -69,22 +68,24 @@ class HttpRpc:
         """See `Rpc.call`; ``timeout`` bounds reaching the venue, and each wait for data."""
         request_id = next(self._ids)
         request = self._request(method, codec.encode(request_id, method, params))
-        until = time.monotonic() + timeout
-        reach = reach_seconds(timeout)
+        session, left = self._lent(method, timeout)
+        limits = (reach_seconds(left), left)
         try:
-            session = self._idle.get(timeout=reach)
-        except queue.Empty:
-            raise NotSent(f"{method}: every HTTP connection is busy") from None
-        left = max(0.001, until - time.monotonic())
-        try:
-            response = session.send(
-                request, timeout=(min(reach, left), left), allow_redirects=False
-            )
+            response = session.send(request, timeout=limits, allow_redirects=False)
         except requests.RequestException as exc:
             raise _failure(method, exc) from None
         finally:
             self._idle.put(session)
         return _result(method, request_id, response)
+
+    def _lent(self, method: str, timeout: float) -> tuple[requests.Session, float]:
+        """A connection, and the time that is left: whoever had to wait for one has half of it."""
+        with suppress(queue.Empty):
+            return self._idle.get_nowait(), timeout
+        try:
+            return self._idle.get(timeout=min(timeout / 2, MOST_REACH)), timeout / 2
+        except queue.Empty:
+            raise NotSent(f"{method}: every HTTP connection is busy") from None
 
     def _request(self, method: str, body: bytes) -> requests.PreparedRequest:
         request = self._template.copy()

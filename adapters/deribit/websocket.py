@@ -65,7 +65,7 @@ class WebSocketRpc:
             NotSent: no connection could be made.
         """
         self.close()
-        frames = Frames(tick_seconds=self._tick_seconds)
+        frames = Frames(self._clock, tick_seconds=self._tick_seconds)
         try:
             frames.open(
                 self._url,

@@ -18,6 +18,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from config import logs
+from config.console import WAITING_LINES
 from config.logs import Log, configure, register_secret
 from domain.orders import Side
 
@@ -167,7 +168,7 @@ class Session:
 def test_the_canary_appears_nowhere(configured: Configure, tmp_path: Path) -> None:
     """A registered secret is in no sink: not in fields, keys, tracebacks or others' logs."""
     stream = Terminal()
-    configured(stream=stream)
+    log_file = configured(stream=stream)
     register_secret(CANARY)
     log = logger(actor="auth")
     log.info(f"logged in with {CANARY}", detail={"deep": [CANARY, {CANARY: b"x"}]})
@@ -180,6 +181,7 @@ def test_the_canary_appears_nowhere(configured: Configure, tmp_path: Path) -> No
         log.critical("log_in_failed", exc_info=sys.exc_info())
         logging.getLogger("somelib").exception("Unhandled %s", CANARY)
     logging.getLogger("x").warning("token is %s", CANARY)
+    log_file.close()
     for written in ((tmp_path / "bot.log").read_text(), stream.getvalue()):
         assert CANARY not in written
         assert written.count("(hidden)") > 12
@@ -224,13 +226,12 @@ def test_the_terminal_is_coloured_only_when_it_is_one(
     """Colour for a terminal; none for a file, a pipe, or whoever set NO_COLOR."""
     monkeypatch.delenv("NO_COLOR", raising=False)
     terminal, pipe, plain = Terminal(), io.StringIO(), Terminal()
-    configured(stream=terminal)
-    logger().info("stop_placed", price=Decimal("1.50"))
-    configured(stream=pipe)
-    logger().info("stop_placed", price=Decimal("1.50"))
-    monkeypatch.setenv("NO_COLOR", "1")
-    configured(stream=plain)
-    logger().info("stop_placed", price=Decimal("1.50"))
+    for stream in (terminal, pipe, plain):
+        if stream is plain:
+            monkeypatch.setenv("NO_COLOR", "1")
+        log = configured(stream=stream)
+        logger().info("stop_placed", price=Decimal("1.50"))
+        log.close()
     assert "\x1b[" in terminal.getvalue()
     for stream in (pipe, plain):
         assert "\x1b" not in stream.getvalue()
@@ -243,6 +244,7 @@ def test_a_terminal_of_another_encoding_shows_what_it_can(configured: Configure)
     stream = Bytes()
     log = configured(stream=stream)
     logger().info("said", text="Grüße 🚀 тест")
+    log.close()
     assert isinstance(stream.buffer, io.BytesIO)
     shown = stream.buffer.getvalue().decode("cp1252")
     assert "Grüße" in shown
@@ -255,8 +257,9 @@ def test_control_characters_do_not_reach_the_terminal(
 ) -> None:
     """A message that would move the cursor or ring the bell is shown escaped."""
     stream = io.StringIO()
-    configured(stream=stream)
+    log = configured(stream=stream)
     logger().info("command", text="\x1b[2J\x07/kill")
+    log.close()
     assert "\x1b" not in stream.getvalue()
     assert "/kill" in stream.getvalue()
     assert lines(tmp_path)[0]["text"] == "\x1b[2J\x07/kill"
@@ -268,8 +271,47 @@ def test_a_closed_terminal_does_not_stop_the_log(configured: Configure, tmp_path
     log = configured(stream=stream)
     stream.close()
     logger().info("said")
+    log.close()
     assert [line["event"] for line in lines(tmp_path)] == ["said"]
     assert log.lost == 1
+
+
+class Stopped(io.StringIO):
+    """A terminal after Ctrl-S: it takes nothing until it is ``released``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.released = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.released.wait()
+        return super().write(text)
+
+
+def test_a_terminal_that_takes_nothing_holds_up_nobody(
+    configured: Configure, tmp_path: Path
+) -> None:
+    """Whoever logs may be placing a stop. The file has all; the terminal gets what it can keep."""
+    stream = Stopped()
+    log = configured(stream=stream)
+    for number in range(WAITING_LINES + 50):
+        logger().info("said", number=number)
+    assert len(lines(tmp_path)) == WAITING_LINES + 50
+    assert 49 <= log.lost <= 50
+    log.close()  # waits for a moment, not for ever
+    assert stream.getvalue() == ""
+    stream.released.set()
+
+
+def test_a_terminal_that_goes_on_shows_what_waited(configured: Configure) -> None:
+    stream = Stopped()
+    log = configured(stream=stream)
+    logger().info("first")
+    logger().info("second")
+    stream.released.set()
+    log.close()
+    assert stream.getvalue().index("first") < stream.getvalue().index("second")
+    assert log.lost == 0
 
 
 def test_lines_lost_by_the_file_are_confessed(configured: Configure, tmp_path: Path) -> None:
@@ -372,8 +414,9 @@ def test_what_ends_the_process_is_logged_and_told(
     assert "KeyboardInterrupt" in told.err
     assert told.out == ""
     stream = io.StringIO()
-    configured(stream=stream)
+    log = configured(stream=stream)
     sys.excepthook(ValueError, ValueError("boom"), None)
+    log.close()
     assert "ValueError: boom" in stream.getvalue()
     assert capsys.readouterr().err == ""
 

@@ -133,8 +133,23 @@ class Pipe:
         os.close(self._reading)
 
 
+class FullPipe(Pipe):
+    """One that nobody reads, and that takes nothing more: a terminal after Ctrl-S."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        os.set_blocking(self._writing, False)
+        with suppress(BlockingIOError):
+            while True:
+                os.write(self._writing, b"\0" * 4096)
+        os.set_blocking(self._writing, True)
+
+    def text(self) -> str:
+        return ""
+
+
 class Process:
-    """One started process. ``piped``: its output goes into a pipe, which no disk limit concerns."""
+    """One started process. ``pipe`` takes its output: no disk limit concerns it."""
 
     def __init__(
         self,
@@ -142,7 +157,7 @@ class Process:
         arguments: Sequence[str],
         settings: Mapping[str, object],
         *,
-        piped: bool = False,
+        pipe: Pipe | None = None,
     ) -> None:
         """Starts ``run.py`` in ``folder``, with these settings as its environment."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -152,7 +167,7 @@ class Process:
         environment["API_PORT"] = str(free_port())
         environment |= {name: str(value) for name, value in settings.items()}
         self.api_port = int(environment["API_PORT"])
-        self._output = Pipe() if piped else Sink(folder / f"{'-'.join(arguments[:1]) or 'bot'}.out")
+        self._output = pipe or Sink(folder / f"{'-'.join(arguments[:1]) or 'bot'}.out")
         with self._output.opened() as sink:
             self._process = subprocess.Popen(
                 [sys.executable, str(RUN), *arguments],
@@ -207,11 +222,11 @@ class Bot(Process):
         folder: Path,
         settings: Mapping[str, object],
         *,
-        piped: bool = False,
+        pipe: Pipe | None = None,
     ) -> None:
         self.log = LogFile(folder / "logs" / "bot.log")
         self._since = len(self.log.look())
-        super().__init__(folder, (), settings, piped=piped)
+        super().__init__(folder, (), settings, pipe=pipe)
 
     def all(self, event: str, **fields: Any) -> list[Entry]:
         """What this bot (not one before it in the same folder) has logged."""

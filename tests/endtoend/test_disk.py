@@ -4,7 +4,7 @@ import resource
 from pathlib import Path
 
 from adapters.storage.chain import verify
-from tests.endtoend.bulwark import Bot, at_exchange, market, wait_for
+from tests.endtoend.bulwark import Bot, Pipe, at_exchange, market, wait_for
 from tests.endtoend.observer import Observer, disagreement
 from tests.endtoend.scripts import WIDE, script
 
@@ -29,7 +29,7 @@ def test_a_full_disk_stops_entries_and_not_protection(tmp_path: Path) -> None:
         settings = at_exchange(
             exchange, STRATEGIES=script(tmp_path, WIDE, later), MAX_OPEN_TRADES=2
         )
-        with Bot(tmp_path, settings, piped=True) as bot:
+        with Bot(tmp_path, settings, pipe=Pipe()) as bot:
             bot.wait_for("target_placed")
             limit_files(bot.pid, FULL)
             first = resting_stop(observer)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import pytest
+import structlog
 from pykka import ThreadingFuture
 
 from actors.kernel import (
@@ -285,6 +286,31 @@ def test_a_root_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> No
         assert system.run(abandoned.append) == ExitCode.HUNG
         assert abandoned == [71]
         release.set()
+
+
+@pytest.mark.usefixtures("_signals")
+def test_a_log_that_hangs_too_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the threads are doing cannot be told then; the process ends all the same."""
+    monkeypatch.setattr(process, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(process, "ROOT_HANG_SECONDS", 0.01)
+    monkeypatch.setattr(process, "LAST_WORDS_SECONDS", 0.05)
+    release = threading.Event()
+
+    def stuck(*_: Any) -> Any:
+        release.wait(30)
+        raise structlog.DropEvent
+
+    with threads(replace(PATIENT, intensity=0), "a") as system:
+        system.escalate = lambda _: release.wait(30)
+        system.do("a", fail(ValueError("boom")))
+        structlog.configure(processors=[stuck])
+        abandoned: list[int] = []
+        try:
+            assert system.run(abandoned.append) == ExitCode.HUNG
+        finally:
+            structlog.reset_defaults()
+            release.set()
+        assert abandoned == [71]
 
 
 @pytest.mark.usefixtures("_signals")

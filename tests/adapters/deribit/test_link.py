@@ -9,6 +9,7 @@ import pytest
 from websocket._abnf import frame_buffer
 
 from actors.ports import NotSent, OutcomeUnknown
+from adapters.clock import SystemClock
 from adapters.deribit.frames import Frames
 from adapters.deribit.link import Link
 from adapters.deribit.turns import Turns
@@ -76,7 +77,7 @@ def test_a_connection_that_ends_under_a_write_is_unknown(turns: Turns) -> None:
 def test_frames_without_a_socket_are_closed() -> None:
     """Reading after the end is the end, not a crash."""
     with pytest.raises(Exception, match="socket is closed"):
-        Frames(tick_seconds=1).receive()
+        Frames(SystemClock(), tick_seconds=1).receive()
 
 
 class TricklingFrames(Frames):
@@ -90,7 +91,7 @@ class TricklingFrames(Frames):
 def test_a_message_leaves_whole_and_masked(length: int) -> None:
     """Whatever the socket takes at a time, one well-formed frame of any length goes out."""
     ours, theirs = socket.socketpair()
-    frames = TricklingFrames(tick_seconds=1)
+    frames = TricklingFrames(SystemClock(), tick_seconds=1)
     frames.sock = ours
     payload = b"0123456789" * (length // 10) + b"x" * (length % 10)
     with ours, theirs:
@@ -107,7 +108,7 @@ def test_a_message_leaves_whole_and_masked(length: int) -> None:
 def test_a_peer_that_stops_reading_ends_the_write() -> None:
     """A full buffer is waited for no longer than the write timeout."""
     ours, theirs = socket.socketpair()
-    frames = Frames(tick_seconds=1)
+    frames = Frames(SystemClock(), tick_seconds=1)
     frames.sock = ours
     with ours, theirs:
         ours.settimeout(0.02)
@@ -118,7 +119,7 @@ def test_a_peer_that_stops_reading_ends_the_write() -> None:
 def test_every_way_a_frame_can_arrive() -> None:
     """Byte by byte, several at once, with every length form, fragments and empty ones."""
     ours, theirs = socket.socketpair()
-    frames = Frames(tick_seconds=0.001)
+    frames = Frames(SystemClock(), tick_seconds=0.001)
     frames.sock = ours
     frames.attach()
     long = b"x" * 70_000

@@ -39,7 +39,7 @@ def test_half_a_record_holds_up_no_write(certificate: Path) -> None:
         venue.read()
 
     with peer(certificate, play) as url:
-        frames = Frames(tick_seconds=0.05)
+        frames = Frames(SystemClock(), tick_seconds=0.05)
         frames.open(url, connect_timeout=5, write_timeout=PATIENCE)
         began = time.monotonic()
         assert frames.receive(1.0) is None
@@ -86,7 +86,7 @@ def test_a_reply_that_trickles_is_waited_for_no_longer_than_was_said(certificate
         venue.read()
 
     with peer(certificate, play) as url:
-        frames = Frames(tick_seconds=0.05)
+        frames = Frames(SystemClock(), tick_seconds=0.05)
         frames.open(url, connect_timeout=5, write_timeout=PATIENCE)
         assert frames.receive(0.3) is None
         is_still_trickling = not is_over.is_set()
@@ -104,7 +104,7 @@ def test_a_connection_that_is_ended_under_its_writer_keeps_its_keys(certificate:
         venue.read()
 
     with peer(certificate, play) as url:
-        frames = Frames(tick_seconds=0.05)
+        frames = Frames(SystemClock(), tick_seconds=0.05)
         frames.open(url, connect_timeout=5, write_timeout=5)
         frames.abort()
         assert isinstance(frames.sock, ssl.SSLSocket)
@@ -123,4 +123,4 @@ def test_a_certificate_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
         raise AssertionError(venue)
 
     with peer(made, play) as url, pytest.raises(ssl.SSLCertVerificationError):
-        Frames(tick_seconds=0.05).open(url, connect_timeout=5, write_timeout=5)
+        Frames(SystemClock(), tick_seconds=0.05).open(url, connect_timeout=5, write_timeout=5)
