@@ -25,8 +25,9 @@ install: $(VENV)/.runtime ## set up .venv, or renew it after an upgrade
 run: $(VENV)/.runtime ## run the bot (on the embedded paper exchange unless .env says otherwise)
 	$(BIN)/python run.py
 
-supervise: $(VENV)/.runtime ## run all under supervisord, in the foreground (docs/operating.md)
+supervise: $(VENV)/.runtime ## run all under supervisord, in the foreground, silently (docs/operating.md)
 	@mkdir -p data logs
+	@echo "Nothing more is said here. To look: $(BIN)/python run.py logs -f   Ctrl-C stops all in order."
 	$(BIN)/supervisord -n -c supervisor.conf
 
 exchange: $(VENV)/.runtime ## run the paper exchange alone

@@ -35,8 +35,11 @@ class Supervised:
         text = "".join(f"{name}={value}\n" for name, value in given.items())
         (self.folder / ".env").write_text(text, "utf-8")
 
-    def start(self) -> None:
+    def start(self, terminal: str = "") -> None:
+        """Starts it; with ``terminal`` (a device) as if somebody sat there."""
         command = [str(BIN / "supervisord"), "-n", "-c", "supervisor.conf"]
+        if terminal:  # the first that the leader of a session opens is the one that controls it
+            command = ["sh", "-c", 'exec "$@" <>"$0" >&0 2>&0', terminal, *command]
         with (self.folder / "supervisord.out").open("ab") as sink:
             self._process = subprocess.Popen(
                 command,
@@ -106,10 +109,12 @@ class Supervised:
 
 
 @contextmanager
-def supervised(folder: Path, settings: Mapping[str, object]) -> Iterator[Supervised]:
+def supervised(
+    folder: Path, settings: Mapping[str, object], terminal: str = ""
+) -> Iterator[Supervised]:
     """A supervisord with everything it starts, ended with the block."""
     found = Supervised(folder, settings)
-    found.start()
+    found.start(terminal)
     try:
         yield found
     finally:

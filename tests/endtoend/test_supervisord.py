@@ -164,6 +164,26 @@ def test_a_mistake_in_the_settings_does_not_loop(night: Night) -> None:
     night.is_guarded()
 
 
+def test_a_terminal_that_is_closed_takes_nobody_along(tmp_path: Path) -> None:
+    """The line to it breaks: all restart in order, under the supervisord that was there."""
+    terminal, device = os.openpty()
+    settings = {"PAPER_PORT": free_port(), "API_PORT": free_port(), "STRATEGIES": "none"}
+    with supervised(tmp_path, settings, os.ttyname(device)) as run:
+        run.log.wait("ready", 0, BACK_SECONDS)
+        pids = [run.pid(program) for program in ("exchange", "bot")]
+        lines = len(run.log.look())
+        os.close(device)
+        os.close(terminal)
+        try:
+            assert run.log.wait("stopped", lines, BACK_SECONDS)["exit_code"] == 0
+            run.log.wait("ready", lines, BACK_SECONDS)
+            wait_for(lambda: run.states()["watchdog"] == "RUNNING", "the watchdog", BACK_SECONDS)
+            assert run.stop() == 0
+        finally:
+            for pid in filter(is_alive, pids):
+                os.kill(pid, signal.SIGKILL)
+
+
 @pytest.mark.slow
 def test_many_kills_in_turn_and_the_median_recovery(night: Night) -> None:
     """Bot, exchange and collector, ten times each; shown with ``-s``."""
