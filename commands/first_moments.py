@@ -1,10 +1,14 @@
 """Until the libraries are there: Ctrl-C ends quietly, and a library that is missing is named."""
 
+import os
 import resource
 import signal
 import sys
 import time
 from types import TracebackType
+
+RESOLVER = "timeout:1 attempts:1"
+"""No timeout of ours bounds a look-up; by default it takes 10 s and more (docs/decisions.md)."""
 
 
 def begin() -> float:
@@ -16,6 +20,8 @@ def begin() -> float:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # A crash in a library's C code must not write the memory, and the keys in it, to disk.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    # glibc reads it at the first look-up (musl never does); what a person has set goes first.
+    os.environ.setdefault("RES_OPTIONS", RESOLVER)
     sys.excepthook = _told
     return began
 

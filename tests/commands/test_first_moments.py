@@ -1,8 +1,11 @@
 """What is set before anything else is imported."""
 
+import platform
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,3 +33,24 @@ def test_the_beginning_is_the_process_own() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert ran.stdout == "True\n"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="others do not read it")
+@pytest.mark.parametrize(("own", "taken"), [(None, "1 1"), ("timeout:7 attempts:3", "7 3")])
+def test_a_nameserver_that_is_silent_is_waited_for_a_second(own: str | None, taken: str) -> None:
+    """By the resolver itself, unless a person wants it otherwise."""
+    code = (
+        "from commands.first_moments import begin; import ctypes; begin();"
+        "libc = ctypes.CDLL(None); libc.__res_init();"
+        "libc.__res_state.restype = ctypes.POINTER(ctypes.c_int);"
+        "seconds, attempts = libc.__res_state()[:2]; print(seconds, attempts)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={} if own is None else {"RES_OPTIONS": own},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout == f"{taken}\n"
