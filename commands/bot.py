@@ -37,6 +37,7 @@ from adapters.storage.lock import AlreadyRunning, InstanceLock
 from adapters.storage.pulse import Pulse
 from commands.api import serve
 from commands.common import fail, not_started, open_log, words
+from commands.ending import ending
 from commands.facts import VERSION, restarted_by
 from commands.heart import start_heartbeat
 from commands.log_tail import FileTail
@@ -55,6 +56,8 @@ EXCHANGE_IDLE_SECONDS = 120
 EXCHANGE_START_SECONDS = 5.0
 TERMINAL_SECONDS = 0.1
 """The terminal's copy of the last words is written by a thread of its own."""
+END_SECONDS = 20.0
+"""More than all that is closed at the end waits for by itself."""
 ORDERED = frozenset({int(ExitCode.OK), int(ExitCode.RESTART)})
 GIVEN_UP = frozenset({int(ExitCode.GAVE_UP), int(ExitCode.HUNG)})
 
@@ -76,7 +79,7 @@ def run_bot(
         fail(str(error), ExitCode.SETTINGS_INVALID)
     giving_up = GivingUp(settings.data_folder / "giving_up", SystemClock(), began)
     beat = _beat_of(settings)
-    with ExitStack() as stack:
+    with ending(END_SECONDS) as bound, ExitStack() as stack:
         try:
             stack.enter_context(InstanceLock(settings.data_folder / "bot.lock"))
         except AlreadyRunning as error:
@@ -92,7 +95,7 @@ def run_bot(
                 _start_exchange(settings, stack)
             else:
                 _await_exchange(settings)
-            code = _run(settings, script, stack, cleared, giving_up, beat=beat)
+            code = _run(settings, script, stack, cleared, giving_up, beat=beat, bound=bound)
         except (CannotStart, PortTaken, BookTooNew) as error:
             code = not_started(str(error))
         except OSError as error:
@@ -163,6 +166,7 @@ def _run(
     giving_up: GivingUp,
     *,
     beat: Callable[[], None],
+    bound: Callable[[int], None],
 ) -> int:
     clock, entropy = SystemClock(), SystemEntropy()
     timers = ThreadTimers()
@@ -221,7 +225,8 @@ def _run(
     start_heartbeat(settings, system, stack)
     stack.callback(serve(settings, system, hub, clock, trips))
     code = run(system, finished, abandon=abandon, beat=beat)
-    runtime.join(1.0)
+    if runtime.join(1.0):  # whoever is left may hold for ever what is closed next
+        bound(code)
     return code
 
 

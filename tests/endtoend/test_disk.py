@@ -1,13 +1,39 @@
 """A full disk: nothing new is risked, what is open stays guarded, and a person hears of it."""
 
+import os
 import resource
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 from adapters.storage.chain import verify
-from tests.endtoend.bulwark import Bot, Pipe, at_exchange, market, wait_for
+from adapters.storage.lock import InstanceLock
+from adapters.storage.pulse import last_beat
+from tests.endtoend.bulwark import (
+    NOWHERE,
+    ROOT,
+    Bot,
+    LogFile,
+    Pipe,
+    at_exchange,
+    free_port,
+    market,
+    wait_for,
+)
 from tests.endtoend.observer import Observer, disagreement
 from tests.endtoend.scripts import WIDE, script
 
+SILENT_DISK = """
+import threading
+from adapters.storage.journal import AppendFile
+from commands import bot
+AppendFile.append = lambda *_, **__: threading.Event().wait()
+bot.END_SECONDS = 1.0
+import run
+run.main()
+"""
+"""The bot, on a disk that never answers the journal; a test does not wait as long for its end."""
 FULL, FREE = 1, resource.RLIM_INFINITY
 
 
@@ -49,3 +75,29 @@ def test_a_full_disk_stops_entries_and_not_protection(tmp_path: Path) -> None:
             assert bot.stop() == 0
     result = verify(tmp_path / "data/paper/journal")
     assert result.ok, result
+
+
+def test_a_disk_that_does_not_answer_keeps_no_process(tmp_path: Path) -> None:
+    """The Historian waits for it for ever, and so would whoever closes the journal at the end."""
+    settings = {"DERIBIT_HTTP_URL": f"{NOWHERE}/api/v2", "API_PORT": str(free_port())}
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **settings}
+    with (tmp_path / "out").open("wb") as sink:
+        bot = subprocess.Popen(
+            [sys.executable, "-c", SILENT_DISK],
+            cwd=tmp_path,
+            env=environment,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_for(lambda: last_beat(tmp_path / "data/paper/pulse"), "the bot lives", 20.0)
+        bot.send_signal(signal.SIGTERM)
+        assert bot.wait(30.0) == 0
+    finally:
+        bot.kill()
+        bot.wait()
+    log = LogFile(tmp_path / "logs" / "bot.log")
+    assert log.all("stop_budget_exceeded", child="historian")
+    assert log.all("stopped")
+    with InstanceLock(tmp_path / "data/paper/bot.lock"):
+        pass  # free for the next
