@@ -73,8 +73,10 @@ def differences(request: OrderRequest, order: Order) -> str:
 
     A wrapper or an engine that drops an unknown parameter turns a stop into a market order
     (ccxt issue 16315), so nothing of a reply is taken for granted. A market order may be shown
-    as a limit at the price band, a reduce-only order smaller than asked.
+    as a limit at the price band, a reduce-only order smaller than asked. What was edited since is
+    as somebody wants it: news may come in the place of a reply, and tell of an edit as well.
     """
+    is_theirs = order.is_edited and request.reduce_only
     checks = [
         (order.label == request.label, f"label {order.label!r}"),
         (order.side is request.side, f"direction {order.side}"),
@@ -84,7 +86,7 @@ def differences(request: OrderRequest, order: Order) -> str:
         ),
         (order.reduce_only or not request.reduce_only, "not reduce-only"),
         (
-            order.contracts <= request.contracts,
+            order.contracts <= request.contracts or is_theirs,
             f"{order.contracts} contracts instead of {request.contracts}",
         ),
     ]
@@ -100,7 +102,7 @@ def _stop_checks(request: OrderRequest, order: Order) -> list[tuple[bool, str]]:
         (order.order_type is OrderType.STOP_MARKET or is_child, f"type {order.order_type}"),
         (order.trigger in {None, request.trigger}, f"trigger {order.trigger}"),
         (
-            order.trigger_price in {None, request.trigger_price},
+            order.trigger_price in {None, request.trigger_price} or order.is_edited,
             f"trigger price {order.trigger_price}",
         ),
     ]

@@ -122,7 +122,8 @@ class Order:
     """An order as the venue states it.
 
     ``price`` is None where the venue says ``"market_price"``. ``trigger_order_id`` names the
-    trigger this order came from. ``human`` is true for orders made in the web or mobile app.
+    trigger this order came from. ``human`` is true for orders made in the web or mobile app,
+    ``is_edited`` for any that was changed since it was made.
     """
 
     order_id: str
@@ -147,6 +148,7 @@ class Order:
     is_liquidation: bool = False
     cancel_reason: str | None = None
     human: bool = False
+    is_edited: bool = False
     created_ms: int
     updated_ms: int
 

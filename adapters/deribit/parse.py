@@ -82,6 +82,7 @@ def order(wire: Wire, instrument: Instrument) -> Order:
         is_liquidation=get("is_liquidation") is True,
         cancel_reason=text(get("cancel_reason") or get("reject_reason")),
         human=get("web") is True or get("mobile") is True,
+        is_edited=get("replaced") is True,
         created_ms=integer(updated if created is None else created),
         updated_ms=integer(created if updated is None else updated),
         **extras,

@@ -67,6 +67,8 @@ def test_what_was_asked_is_no_difference() -> None:
     """Nor is a reduce-only order that the venue made smaller."""
     assert differences(asked(Role.STOP), accepted()) == ""
     assert differences(asked(Role.STOP), accepted(contracts=7)) == ""
+    moved = accepted(contracts=11, trigger_price=D(94_000), is_edited=True)
+    assert differences(asked(Role.STOP), moved) == ""
 
 
 def test_a_stop_that_fired_at_once_is_shown_as_its_market_order() -> None:
@@ -91,3 +93,9 @@ def test_a_stop_that_fired_at_once_is_shown_as_its_market_order() -> None:
 def test_every_difference_is_named(changes: dict[str, Any], word: str) -> None:
     """A parameter that was dropped on the way turns a stop into something else."""
     assert word in differences(asked(Role.STOP), accepted(**changes))
+
+
+def test_an_entry_that_was_made_larger_is_no_entry_of_ours() -> None:
+    """It was sized by what may be lost."""
+    larger = accepted(Role.ENTRY, contracts=11, is_edited=True)
+    assert "11 contracts" in differences(asked(Role.ENTRY), larger)
