@@ -14,19 +14,17 @@ LAST_SECONDS = 1.0
 
 
 class Console:
-    """Renders finished log lines on ``stream``. Nothing raises or waits; ``lost`` counts failures.
+    """Renders finished log lines on ``stream``. Nothing raises; ``lost`` counts failures.
 
-    A thread of its own writes: a terminal that is stopped (Ctrl-S), or a pipe that nobody reads,
-    takes no line for hours, and whoever logs may be placing a stop. The file has every line.
     Coloured when the stream is a terminal and ``NO_COLOR`` is not set. What the stream's
-    encoding cannot show, and control characters hidden in values, appear escaped.
+    encoding cannot show, and control characters hidden in values, appear escaped. With a
+    ``descriptor`` it is written to past the stream.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, descriptor: int | None = None) -> None:
         self._stream = stream
-        self._descriptor = _descriptor_of(stream)
+        self._descriptor = descriptor
         self.lost = 0
-        self._lines: queue.Queue[bytes | None] = queue.Queue(WAITING_LINES)
         self._renderer = structlog.dev.ConsoleRenderer(
             colors=stream.isatty() and not os.environ.get("NO_COLOR"),
             exception_formatter=structlog.dev.plain_traceback,
@@ -34,29 +32,8 @@ class Console:
             sort_keys=False,
         )
 
-        self._writer = threading.Thread(target=self._show_all, name="console", daemon=True)
-        self._writer.start()
-
     def write(self, line: bytes) -> None:
-        """Has one log line (JSON) shown; it is lost where too many are waiting."""
-        try:
-            self._lines.put_nowait(line)
-        except queue.Full:
-            self.lost += 1
-
-    def close(self) -> None:
-        """Waits a moment until all is shown. What comes afterwards is not."""
-        try:
-            self._lines.put(None, timeout=LAST_SECONDS)
-        except queue.Full:
-            return
-        self._writer.join(LAST_SECONDS)
-
-    def _show_all(self) -> None:
-        while (line := self._lines.get()) is not None:
-            self._show(line)
-
-    def _show(self, line: bytes) -> None:
+        """Shows one log line (JSON)."""
         try:
             event = {key: _printable(value) for key, value in orjson.loads(line).items()}
             text = self._renderer(None, event["level"], event) + "\n"
@@ -72,6 +49,44 @@ class Console:
             return
         while data:
             data = data[os.write(self._descriptor, data) :]
+
+
+class ConsoleBeside:
+    """A `Console` on a thread of its own: nobody waits for it.
+
+    A terminal that is stopped (Ctrl-S), or a pipe that nobody reads, takes no line for hours, and
+    whoever logs may be placing a stop. What does not fit is lost; the file has every line.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._console = Console(stream, _descriptor_of(stream))
+        self._dropped = 0
+        self._lines: queue.Queue[bytes | None] = queue.Queue(WAITING_LINES)
+        self._writer = threading.Thread(target=self._show_all, name="console", daemon=True)
+        self._writer.start()
+
+    @property
+    def lost(self) -> int:
+        return self._dropped + self._console.lost
+
+    def write(self, line: bytes) -> None:
+        """Has one log line (JSON) shown."""
+        try:
+            self._lines.put_nowait(line)
+        except queue.Full:
+            self._dropped += 1
+
+    def close(self) -> None:
+        """Waits a moment until all is shown. What comes afterwards is not."""
+        try:
+            self._lines.put(None, timeout=LAST_SECONDS)
+        except queue.Full:
+            return
+        self._writer.join(LAST_SECONDS)
+
+    def _show_all(self) -> None:
+        while (line := self._lines.get()) is not None:
+            self._console.write(line)
 
 
 def _descriptor_of(stream: TextIO) -> int | None:

@@ -18,7 +18,7 @@ import structlog
 from structlog.typing import WrappedLogger
 
 from actors.ports import Clock
-from config.console import Console
+from config.console import ConsoleBeside
 from config.foreign_logs import ForeignLogs
 from config.redaction import Redactor
 from config.rotating import RotatingBytesFile
@@ -57,7 +57,7 @@ def configure(
     ``terminal`` adds a readable copy on ``stream`` (stderr, so that a command's own output
     stays clean), coloured where that is a terminal. Close what this returns at the end.
     """
-    console = Console(stream or sys.stderr) if terminal else None
+    console = ConsoleBeside(stream or sys.stderr) if terminal else None
     log = Log(RotatingBytesFile(log_dir / file_name), console, clock)
     number = logging.getLevelNamesMapping()[level]
     structlog.configure(
@@ -74,7 +74,9 @@ def configure(
 class Log:
     """Where all events arrive. Safe to share between threads."""
 
-    def __init__(self, file: RotatingBytesFile, console: Console | None, clock: Clock) -> None:
+    def __init__(
+        self, file: RotatingBytesFile, console: ConsoleBeside | None, clock: Clock
+    ) -> None:
         self._file = file
         self._console = console
         self._clock = clock

@@ -23,6 +23,7 @@ ROOT_HANG_SECONDS = 30.0
 """A root that works on one message for longer cannot watch anybody; the process ends."""
 
 POLL_SECONDS = 0.5
+LAST_WORDS = "last-words"
 LAST_WORDS_SECONDS = 5.0
 """What is still said of an end may take so long: the log itself may be what hangs."""
 
@@ -46,15 +47,21 @@ def dump_threads(reason: str) -> None:
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     log = structlog.get_logger().bind(actor="kernel")
     for ident, frame in sys._current_frames().items():  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] (documented for debuggers)
+        if names.get(ident) == LAST_WORDS:
+            continue  # this one, which does nothing else
         stack = "".join(traceback.format_stack(frame))
         log.warning("thread_dump", reason=reason, thread=names.get(ident, "?"), stack=stack)
 
 
 def bounded(act: Callable[[], object]) -> None:
-    """Says the last words on a thread of their own, and waits no longer than that for them."""
-    thread = threading.Thread(target=act, name="last-words", daemon=True)
+    """Says the last words on a thread of their own, and waits for them only so long."""
+    _speak(act).join(LAST_WORDS_SECONDS)
+
+
+def _speak(act: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=act, name=LAST_WORDS, daemon=True)
     thread.start()
-    thread.join(LAST_WORDS_SECONDS)
+    return thread
 
 
 def _install_signals(system: "System", supervisor: str) -> None:
@@ -71,7 +78,7 @@ def _install_signals(system: "System", supervisor: str) -> None:
     def dump(number: int, _: FrameType | None) -> None:
         # Not here: this thread may be in the middle of a line of the log, and hold its lock.
         reason = signal.Signals(number).name
-        threading.Thread(target=dump_threads, args=(reason,), daemon=True).start()
+        _speak(partial(dump_threads, reason))
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)

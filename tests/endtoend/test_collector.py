@@ -203,7 +203,8 @@ def test_a_duration_ends_with_a_summary(tmp_path: Path) -> None:
         collecting(tmp_path, venue, "--duration", "2", "--json") as process,
     ):
         assert process.wait(30) == 0
-    summary = json.loads((tmp_path / "output").read_text().splitlines()[-2])
+    output = (tmp_path / "output").read_text().splitlines()
+    (summary,) = (json.loads(line) for line in output if line.startswith("{"))
     assert summary["stored"] > 100
     assert query(tmp_path / "data/raw", "SELECT count(*) FROM agg_trades") == [(summary["stored"],)]
 
