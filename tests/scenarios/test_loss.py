@@ -184,11 +184,7 @@ def test_a_day_that_a_wrong_clock_began_is_left_once_the_clock_is_right(stage: S
 
 def test_what_is_lost_after_a_resume_kills_again(stage: Stage) -> None:
     """It is worth less where the index falls, an entry is let in, and what that loses counts."""
-    scene = killed_and_resumed(stage)
-    scene.market.move(btc_usd=80_000)
-    scene.run(3)
-    scene.bracket(quantity="0.5", stop="70000", target="95000")
-    scene.run(1)
+    scene = let_in_again(stage)
     scene.market.move(btc_usd=78_000)
     scene.run(5)
     assert len(scene.events(KillSwitchActivated)) == 2
@@ -197,11 +193,7 @@ def test_what_is_lost_after_a_resume_kills_again(stage: Stage) -> None:
 
 def test_what_is_lost_after_a_resume_and_a_crash_kills_again(stage: Stage) -> None:
     """That an entry was let in outlives the process."""
-    scene = killed_and_resumed(stage)
-    scene.market.move(btc_usd=80_000)
-    scene.run(3)
-    scene.bracket(quantity="0.5", stop="70000", target="95000")
-    scene.run(1)
+    scene = let_in_again(stage)
     scene.crash()
     scene.boot()
     scene.wait(Ready)
@@ -315,5 +307,15 @@ def killed_and_resumed(stage: Stage) -> Scene:
     scene.wait(FlatVerified)
     scene.run(3)
     assert scene.resume()
+    scene.run(1)
+    return scene
+
+
+def let_in_again(stage: Stage) -> Scene:
+    """The index has fallen since, the day's loss is worth less, and a trade is open."""
+    scene = killed_and_resumed(stage)
+    scene.market.move(btc_usd=80_000)
+    scene.run(3)
+    scene.bracket(quantity="0.5", stop="70000", target="95000")
     scene.run(1)
     return scene

@@ -26,6 +26,16 @@ def targets(scene: Scene, trade_id: str) -> list[OrderRecord]:
     return [x for x in scene.live(trade_id) if ".tp." in x.label]
 
 
+def refuse_edits(scene: Scene, target: OrderRecord, code: int) -> None:
+    """From now on, of this target, until the world is kind."""
+
+    def refuse(method: str, params: object) -> Refusal | None:
+        is_target = isinstance(params, dict) and params.get("order_id") == target.order_id
+        return Refusal(code) if method == "private/edit" and is_target else None
+
+    scene.market.faults = refuse
+
+
 @pytest.mark.parametrize("code", [SETTLEMENT, BUSY, ODD])
 def test_a_target_refused_again_and_again_is_placed_in_the_end(stage: Stage, code: int) -> None:
     """Three refusals within a second gave it up for the life of the trade, and nobody was told."""
@@ -105,12 +115,7 @@ def test_a_target_that_cannot_grow_for_long_is_tried_ever_more_rarely(
     dip(scene, 0.2)
     scene.run(age)
     (target,) = targets(scene, trade_id)
-
-    def refuse(method: str, params: object) -> Refusal | None:
-        is_target = isinstance(params, dict) and params.get("order_id") == target.order_id
-        return Refusal(code) if method == "private/edit" and is_target else None
-
-    scene.market.faults = refuse
+    refuse_edits(scene, target, code)
     dip(scene, 0.2)
     scene.run(120)
     edits = [x for x in scene.market.sent("private/edit") if x["order_id"] == target.order_id]
@@ -213,12 +218,7 @@ def test_a_target_that_could_not_grow_grows_in_the_end(stage: Stage) -> None:
     scene.run(2)
     before = scene.position()
     (target,) = targets(scene, trade_id)
-
-    def refuse(method: str, params: object) -> Refusal | None:
-        is_target = isinstance(params, dict) and params.get("order_id") == target.order_id
-        return Refusal(SETTLEMENT) if method == "private/edit" and is_target else None
-
-    scene.market.faults = refuse
+    refuse_edits(scene, target, SETTLEMENT)
     dip(scene, 0.2)
     scene.run(4)
     scene.kind()
