@@ -95,7 +95,7 @@ class Risk(Actor):
         return Allowed(at=self.clock.now())
 
     def _count_loss_anew(self) -> bool:
-        """What is let in after a kill may lose again, and then kills again; False: not in the book."""
+        """What is let in after a kill may lose again, and then kills again; False: not booked."""
         self._kill_requested_for = ""
         day = self._day
         return day is None or not day.has_killed or self._record(replace(day, has_killed=False))
