@@ -9,7 +9,6 @@ every tick has a number, so what is dropped is asked for again.
 # websocket-client annotates its own methods with bare lists and tuples.
 # pyright: reportUnknownMemberType=false
 
-import socket
 import threading
 from collections.abc import Sequence
 from typing import Any, cast
@@ -19,6 +18,7 @@ import websocket
 from websocket import ABNF, WebSocketTimeoutException
 
 from actors.ports import Clock
+from adapters.dialing import dialled
 from domain.ticks import venue_name
 
 MOST_WAITING = 500_000
@@ -84,13 +84,12 @@ class BinanceStream:
     def _connection(self) -> tuple[bool, str]:
         """One connection, until it ends; whether it brought anything, and why it ended."""
         link = websocket.WebSocket(
-            sockopt=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
             enable_multithread=False,
             skip_utf8_validation=True,  # the JSON parser refuses what is not UTF-8
         )
-        link.settimeout(CONNECT_SECONDS)
-        # The library heeds the exception only beside a proxy, which is thus named and never used.
-        link.connect(self._url, http_proxy_host=self._url, http_no_proxy=["*"], redirect_limit=0)
+        sock = dialled(self._url, seconds=CONNECT_SECONDS)
+        sock.settimeout(CONNECT_SECONDS)
+        link.connect(self._url, socket=sock, redirect_limit=0)
         try:
             link.settimeout(TICK_SECONDS)
             self.is_connected = True

@@ -26,6 +26,7 @@ import websocket
 from websocket import ABNF, WebSocketConnectionClosedException, WebSocketTimeoutException
 
 from actors.ports import Clock
+from adapters.dialing import dialled
 
 READ_BYTES = 65536
 WHOLE_TEXT = 0x81
@@ -41,7 +42,6 @@ class Frames(websocket.WebSocket):
 
     def __init__(self, clock: Clock, *, tick_seconds: float) -> None:
         super().__init__(
-            sockopt=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
             enable_multithread=True,
             skip_utf8_validation=True,  # the JSON decoder refuses what is not UTF-8
         )
@@ -58,11 +58,11 @@ class Frames(websocket.WebSocket):
         """Connects and shakes hands, past any proxy of the environment.
 
         Raises:
-            OSError, WebSocketException: no connection.
+            OSError, WebSocketException, ValueError: no connection.
         """
-        self.settimeout(connect_timeout)
-        # The library heeds the exception only beside a proxy, which is thus named and never used.
-        self.connect(url, http_proxy_host=url, http_no_proxy=["*"], redirect_limit=0)
+        sock = dialled(url, seconds=connect_timeout)
+        sock.settimeout(connect_timeout)
+        self.connect(url, socket=sock, redirect_limit=0)
         self.settimeout(write_timeout)
         self.attach()
 

@@ -2,7 +2,6 @@
 
 import itertools
 import queue
-import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -14,6 +13,7 @@ from urllib3.exceptions import NewConnectionError
 from actors.ports import NotSent, OutcomeUnknown
 from adapters.deribit import codec
 from adapters.deribit.errors import Unreadable
+from adapters.dialing import OPTIONS
 
 SPEAKS_FOR_THE_VENUE = frozenset({200, 400})
 """Statuses under which the venue itself answers; others come from an edge in front of it."""
@@ -23,15 +23,6 @@ LOG_IN = "public/auth"
 LEAST_REACH, MOST_REACH = 0.5, 1.0
 """Seconds within which the venue has to be reached, however long its answer may take: whoever
 waits for more cannot try the other way in time."""
-KEPT_ALIVE = (
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    *(
-        (socket.IPPROTO_TCP, getattr(socket, name), value)
-        for name, value in (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
-        if hasattr(socket, name)  # not every system has them
-    ),
-)
-"""A router forgets connections that rest, and drops what comes on them afterwards."""
 
 
 class HttpRpc:
@@ -115,8 +106,7 @@ def _session() -> requests.Session:
 
 class _KeptAlive(HTTPAdapter):
     def init_poolmanager(self, *arguments: Any, **more: Any) -> None:
-        options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), *KEPT_ALIVE]
-        super().init_poolmanager(*arguments, **more, socket_options=options)
+        super().init_poolmanager(*arguments, **more, socket_options=list(OPTIONS))
 
 
 def _failure(method: str, error: requests.RequestException) -> Exception:

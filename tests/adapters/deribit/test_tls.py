@@ -22,7 +22,7 @@ PATIENCE = 30.0
 @pytest.fixture
 def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     made = certify(tmp_path)
-    monkeypatch.setenv("WEBSOCKET_CLIENT_CA_BUNDLE", str(made))
+    monkeypatch.setenv("SSL_CERT_FILE", str(made))
     return made
 
 
