@@ -30,7 +30,7 @@ def _told(kind: type[BaseException], error: BaseException, trace: TracebackType 
     if isinstance(error, ModuleNotFoundError):
         sys.stderr.write(
             f"Not started: the library {error.name} is not in {sys.prefix}.\n"
-            "Set up or renew .venv: make install\n"
+            "Set up or renew .venv: make install (after an upgrade of Python: make clean install)\n"
             "Then: .venv/bin/python run.py ...\n"
         )
     else:

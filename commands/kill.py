@@ -5,7 +5,8 @@ durable when no daemon holds the data, everything closed and verified by the ver
 uses.
 """
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from actors.flattening import Flattening
 from actors.kernel import ExitCode
 from actors.messages.book import KillState
 from actors.messages.trading import DIRECT
-from actors.ports import NotSent, OutcomeUnknown, Rejected
+from actors.ports import Clock, NotSent, OutcomeUnknown, Rejected
 from actors.registry import check_book
 from adapters.clock import SystemClock, SystemEntropy
 from adapters.deribit.connect import connect
@@ -29,13 +30,17 @@ from adapters.storage.journal import DayJournal
 from adapters.storage.lock import AlreadyRunning, InstanceLock
 from commands.bot import login_of
 from commands.client import Client
-from commands.common import fail, out, read_settings, words
+from commands.common import ENV_FILE, out, read_settings, words
 from commands.operate import WAIT_SECONDS, give
 from config.logs import register_secret, without_secrets
 from config.settings import Settings
 from domain.commands import BY_NAME
+from domain.instruments import Instrument
 
 REASON = "run.py kill --direct"
+DISK_SECONDS = 3.0
+"""How long the record is waited for before anything is closed."""
+NO_ANSWER = "The kill is NOT durable so far: the disk does not answer. Closing goes on without it."
 
 
 def kill(
@@ -54,46 +59,66 @@ def kill(
         return
     for secret in settings.secrets():
         register_secret(secret)
-    is_flat, lines = _directly(settings, wait)
-    if as_json:
-        out(orjson.dumps({"is_flat": is_flat, "lines": lines}).decode())
-    else:
-        for line in lines:
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        told.append(line)
+        if not as_json:
             out(line)
+
+    is_flat = _directly(settings, wait, tell)
+    if as_json:
+        out(orjson.dumps({"is_flat": is_flat, "lines": told}).decode())
     if not is_flat:
         raise typer.Exit(int(ExitCode.FAILED))
 
 
-def _directly(settings: Settings, wait: float) -> tuple[bool, list[str]]:
-    """Whether the account was verified flat, and what a person must know."""
+def _directly(settings: Settings, wait: float, tell: Callable[[str], None]) -> bool:
+    """Whether the account was verified flat; a person hears at once what there is to know."""
     clock = SystemClock()
+    tell(_account(settings))
     with ExitStack() as stack:
-        lines = [_recorded(settings, clock, stack)]
+        record = _Record(settings, clock, stack)
+        tell(record.line(DISK_SECONDS))
         venue, session = connect(login_of(settings), clock, lambda _: None, settings.instruments)
         stack.callback(session.close)
         try:
-            lines += _opened(session)
+            for line in _opened(session):
+                tell(line)
             catalogue = venue.instruments()
         except (NotSent, Rejected, OutcomeUnknown, OSError) as error:
-            text = without_secrets(str(error))
-            fail(
-                f"{lines[0]}\nNOTHING IS CLOSED: no session with the venue: {text}", ExitCode.FAILED
-            )
+            tell(f"NOTHING IS CLOSED: no session with the venue: {without_secrets(str(error))}")
+            return False
         work = Flattening(venue, SystemEntropy().new_id(), clock, _Silent())
-        until = clock.monotonic() + max(wait, 1.0)
-        while True:
-            outcome = work.round(catalogue)
-            if outcome.is_flat:
-                lines.append(
-                    f"Verified flat after {outcome.seconds:.1f} s: no position, no order of ours."
-                )
-                return True, lines
-            if clock.monotonic() >= until:
-                left = f"FLAT: {', '.join(outcome.positions)}" if outcome.positions else ""
-                reason = without_secrets(outcome.reason)
-                lines.append(f"NOT {left or 'VERIFIED FLAT'} ({reason}). Run it again.")
-                return False, lines
-            clock.sleep(Flattening.pause)
+        is_flat, line = _flattened(work, catalogue, clock, wait)
+        if record.was_late and (late := record.line(0.0)) != NO_ANSWER:
+            tell(late)
+        tell(line)
+        return is_flat
+
+
+def _flattened(
+    work: Flattening, catalogue: Mapping[str, Instrument], clock: Clock, wait: float
+) -> tuple[bool, str]:
+    """Rounds until the account is verified flat or the time is over, and how it stands then."""
+    until = clock.monotonic() + max(wait, 1.0)
+    while True:
+        outcome = work.round(catalogue)
+        if outcome.is_flat:
+            return True, (
+                f"Verified flat after {outcome.seconds:.1f} s: no position, no order of ours."
+            )
+        if clock.monotonic() >= until:
+            left = f"FLAT: {', '.join(outcome.positions)}" if outcome.positions else ""
+            reason = without_secrets(outcome.reason)
+            return False, f"NOT {left or 'VERIFIED FLAT'} ({reason}). Run it again."
+        clock.sleep(Flattening.pause)
+
+
+def _account(settings: Settings) -> str:
+    """Which account this is about: settings of another folder or terminal mean another one."""
+    source = "" if ENV_FILE.exists() else "; there is no .env in this folder"
+    return f"Killing {settings.deribit_env} at {settings.http_url}{source}."
 
 
 def _opened(session: DeribitSession) -> list[str]:
@@ -104,6 +129,30 @@ def _opened(session: DeribitSession) -> list[str]:
         session.open_over_http()
         return [f"Over HTTP, without the websocket: {without_secrets(str(error))}."]
     return []
+
+
+class _Record:
+    """The kill on its way to disk. Closing does not wait for a disk that does not answer."""
+
+    def __init__(self, settings: Settings, clock: SystemClock, stack: ExitStack) -> None:
+        self.was_late = False
+        self._line = NO_ANSWER
+        self._is_done = threading.Event()
+        self._thread = threading.Thread(
+            target=self._make, args=(settings, clock, stack), name="record", daemon=True
+        )
+        self._thread.start()
+
+    def line(self, seconds: float) -> str:
+        """How the record stands after so many seconds at most."""
+        self.was_late = not self._is_done.wait(seconds)
+        return self._line
+
+    def _make(self, settings: Settings, clock: SystemClock, stack: ExitStack) -> None:
+        try:
+            self._line = _recorded(settings, clock, stack)
+        finally:
+            self._is_done.set()
 
 
 def _recorded(settings: Settings, clock: SystemClock, stack: ExitStack) -> str:

@@ -34,8 +34,12 @@ def script_of(settings: Settings) -> tuple[ScriptLine, ...]:
     Raises:
         ScriptInvalid: a file is missing or wrong.
     """
-    files = [x.partition(":")[2] for x in settings.strategies if x.startswith("script:")]
-    return tuple(line for file in files for line in read_script(Path(file)))
+    return tuple(line for path in scripts(settings) for line in read_script(path))
+
+
+def scripts(settings: Settings) -> list[Path]:
+    """The files of ``STRATEGIES=script:<file>``."""
+    return [Path(x.partition(":")[2]) for x in settings.strategies if x.startswith("script:")]
 
 
 def _breakout(settings: Settings) -> BreakoutSettings | None:

@@ -1,7 +1,7 @@
 """Reading the account for the checks, with the daemon's own client."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -141,6 +141,18 @@ class NoBook(Exception):
 def ledger(registry: Path) -> Mapping[str, int]:
     """Signed contracts our open trades hold, per instrument.
 
+    Raises:
+        NoBook: nothing is known by it.
+    """
+    held: Counter[str] = Counter()
+    for trade in open_trades(registry):
+        held[trade.plan.instrument_name] += trade.signed_position
+    return held
+
+
+def open_trades(registry: Path) -> Sequence[Trade]:
+    """The book's trades, those whose entry only rests among them.
+
     The book is read, not opened: it may belong to a running bot.
 
     Raises:
@@ -160,12 +172,8 @@ def ledger(registry: Path) -> Mapping[str, int]:
         raise NoBook(f"{registry} is damaged: {str(error).partition(chr(10))[0]}") from error
     if owed in tables.get(table, {}):
         raise NoBook("")
-    held: Counter[str] = Counter()
     adapter = TypeAdapter(Trade)
-    for row in tables.get("trades", {}).values():
-        trade = adapter.validate_python(row)
-        held[trade.plan.instrument_name] += trade.signed_position
-    return held
+    return [adapter.validate_python(row) for row in tables.get("trades", {}).values()]
 
 
 def _nobody(_: Report) -> None:

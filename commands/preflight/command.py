@@ -39,6 +39,10 @@ def run_preflight(*, button_seconds: float, with_drill: bool, as_json: bool) -> 
     ):
         results = _all(settings, button_seconds, with_drill=with_drill)
     _show(results, as_json=as_json)
+    if any(x.check == machine.INSTANCE and x.verdict is Verdict.RED for x in results):
+        # Beside a running bot it cannot be green, and what the bot started with still holds.
+        sys.stderr.write("Not kept: without the place of the bot it is no preflight.\n")
+        return int(ExitCode.FAILED)
     return _keep(settings, results)
 
 

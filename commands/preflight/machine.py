@@ -17,6 +17,7 @@ LEAST_FREE = 1 << 30
 SLOWEST_FSYNC_MS = 100.0
 FSYNCS = 5
 OLDEST_BACKUP_DAYS = 7.0
+INSTANCE = "second instance"
 GROUP_AND_OTHERS = 0o077
 
 
@@ -82,12 +83,10 @@ def instance(lock: Path) -> Result:
     try:
         InstanceLock(lock).release()
     except AlreadyRunning as error:
-        return red(
-            "second instance", str(error), "stop it first: supervisorctl stop bot, or Ctrl-C"
-        )
+        return red(INSTANCE, str(error), "stop it first: supervisorctl stop bot, or Ctrl-C")
     except OSError as error:
-        return red("second instance", f"{lock}: {error.strerror}", "make the folder writable")
-    return green("second instance", "none")
+        return red(INSTANCE, f"{lock}: {error.strerror}", "make the folder writable")
+    return green(INSTANCE, "none")
 
 
 def restarts(root: Path, environ: Mapping[str, str]) -> Result:

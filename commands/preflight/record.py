@@ -14,7 +14,8 @@ from actors.rebuilding import open_intents, what_counts
 from adapters.storage.chain import days, read
 from commands.backup import BOOK
 from commands.facts import VERSION
-from commands.preflight.account import NoBook, ledger
+from commands.plan import scripts
+from commands.preflight.account import NoBook, open_trades
 from commands.preflight.checks import Result, Verdict
 from config.kinds import Env
 from config.settings import Settings, describe
@@ -40,10 +41,12 @@ class Clearance:
 
 
 def fingerprint(settings: Settings, root: Path = ROOT) -> str:
-    """Of every setting that is no secret, and of the code below ``root``: what was checked."""
+    """Of what was checked: settings that are no secret, their scripts, the code below ``root``."""
     digest = hashlib.sha256()
     for path in sorted(path for part in CODE for path in root.glob(part)):
         digest.update(path.read_bytes())
+    for path in scripts(settings):
+        digest.update(path.read_bytes() if path.is_file() else b"missing")
     for row in describe(settings):
         digest.update(f"\n{row.key}={row.value}".encode())
     return digest.hexdigest()
@@ -97,7 +100,7 @@ def _open_trades(settings: Settings) -> str:
     cannot be read either nothing rules them out; such a start fails before it takes an entry.
     """
     try:
-        return "trades are open" if any(ledger(settings.data_folder / BOOK).values()) else ""
+        return "trades are open" if open_trades(settings.data_folder / BOOK) else ""
     except NoBook:
         pass
     try:

@@ -1,6 +1,7 @@
 """A running bot operated from the command line, as a person does it: open, look, kill, resume."""
 
 import json
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,6 +118,8 @@ def test_a_direct_kill_beside_a_living_daemon_says_what_it_cannot(night: Operate
     assert ran.code == 0, ran
     assert "NOT durable" in ran.output
     assert "Verified flat" in ran.output
+    assert ran.output.startswith("Killing paper at http://127.0.0.1:")
+    assert "there is no .env in this folder" in ran.output
 
 
 @pytest.mark.parametrize("has_websocket", [True, False])
@@ -201,6 +204,32 @@ def test_a_direct_kill_that_the_journal_does_not_take_is_in_the_book(tmp_path: P
         day.rmdir()
         with operated.bot as bot:
             assert bot.ready()["mode"] == "killed"
+
+
+def test_a_direct_kill_does_not_wait_for_a_disk_that_does_not_answer(tmp_path: Path) -> None:
+    """Reading the book hangs; the account is closed all the same, and what is not known is said."""
+    path = tmp_path / "bot/data/paper/registry.json"
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path)
+    with market(tmp_path / "exchange") as exchange:
+        ran = run(tmp_path / "bot", "kill", "--direct", "--json", settings=at_exchange(exchange))
+        nobody = os.open(path, os.O_WRONLY | os.O_NONBLOCK)  # lets the reader go
+        os.close(nobody)
+    found = json.loads(ran.output)
+    assert (ran.code, found["is_flat"]) == (0, True)
+    assert "the disk does not answer" in found["lines"][1]
+    assert "Verified flat" in found["lines"][-1]
+
+
+def test_a_direct_kill_without_a_venue_says_that_nothing_is_closed(tmp_path: Path) -> None:
+    """Exit 1, and for programs the same words."""
+    settings = {"DERIBIT_HTTP_URL": "http://127.0.0.1:1/api/v2", "DERIBIT_WS_URL": NOWHERE}
+    (tmp_path / ".env").write_text("", "utf-8")
+    ran = run(tmp_path, "kill", "--direct", "--json", settings=settings)
+    lines = json.loads(ran.output)["lines"]
+    assert ran.code == 1
+    assert lines[0] == "Killing paper at http://127.0.0.1:1/api/v2."
+    assert "NOTHING IS CLOSED" in lines[-1]
 
 
 def test_a_direct_kill_that_nothing_takes_says_so_of_both(tmp_path: Path) -> None:

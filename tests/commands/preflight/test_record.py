@@ -17,7 +17,7 @@ from commands.preflight.checks import green, red, skipped
 from commands.preflight.record import clearance, fingerprint, write
 from config.settings import Settings, load
 from domain.labels import Role
-from domain.trade import Trade
+from domain.trade import LineStatus, Trade
 from tests.actors.registry.test_rebuilding import INTENT
 from tests.domain.builders import entry, fill, filled, record
 
@@ -95,6 +95,18 @@ def test_other_code_needs_another_one(tmp_path: Path, prod: Settings) -> None:
     assert fingerprint(prod, tmp_path) != before
 
 
+def test_another_script_needs_another_one(tmp_path: Path) -> None:
+    """What trades is named by a person and checked, line by line; that it is gone is a change."""
+    script = tmp_path / "night.json"
+    script.write_text("[]", "utf-8")
+    found = settings(tmp_path, STRATEGIES=f"script:{script}")
+    first = fingerprint(found)
+    script.write_text("[1]", "utf-8")
+    second = fingerprint(found)
+    script.unlink()
+    assert len({first, second, fingerprint(found)}) == 3
+
+
 def test_a_restart_goes_on_being_cleared(prod: Settings) -> None:
     """A bot that died in its third night comes back: its last sign of life is what counts."""
     write(prod, PASSED, NOW)
@@ -114,9 +126,14 @@ def test_an_override_is_an_exception_with_its_reason(prod: Settings) -> None:
     assert not clearance(prod, NOW, "why not").is_exception
 
 
-def test_open_trades_are_looked_after_in_any_case(prod: Settings) -> None:
-    """Refusing would leave them to nobody; a person is told."""
-    trade = filled(record(entry()), fill(Role.ENTRY))
+RESTING = record(entry(filled=0, status=LineStatus.LIVE))
+"""It may fill at any moment; nobody would place its stop."""
+OPEN = filled(record(entry()), fill(Role.ENTRY))
+
+
+@pytest.mark.parametrize("trade", [OPEN, RESTING, record(entry())])
+def test_open_trades_are_looked_after_in_any_case(prod: Settings, trade: Trade) -> None:
+    """Refusing would leave them, and fills nobody has heard of, to nobody; a person is told."""
     book = open_book(prod.data_folder / "registry.json", NOW)
     assert not clearance(prod, NOW).may_start
     book.put("trades", trade.id, TypeAdapter(Trade).dump_python(trade, mode="json"))
