@@ -50,6 +50,7 @@ ROOMS = {
     "logs": Room("commands.logs", "logs -f --level warning"),
     "kill": Room("commands.kill", "kill --direct"),
     "backup": Room("commands.backup", "backup --to /mnt/elsewhere --keep 14"),
+    "restore": Room("commands.restore", "restore backups/bulwark-prod-20260301T031500Z.tar.gz"),
     "journal": Room("commands.journal"),
     "archive": Room("commands.archive"),
     **dict.fromkeys(OPERATING, Room("commands.operate")),

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
+from adapters.clock import SystemClock
+from adapters.storage.journal import DayJournal
 from run import app
 
 
@@ -29,3 +31,17 @@ def run(folder: Path, *arguments: str, settings: Mapping[str, object] | None = N
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Ran(result.exit_code, result.stdout, result.stderr)
+
+
+def data_of_a_bot(folder: Path) -> Path:
+    """``folder`` with what a bot that runs leaves: book, journal, spares, lock, its API's token."""
+    data = folder / "data" / "paper"
+    journal = DayJournal(data / "journal", SystemClock())
+    for number in range(3):
+        journal.append({"event": "ready", "trades": number}, durable=False)
+    journal.close()
+    (data / "registry.json").write_text("{}", "utf-8")
+    for name in (".registry.json.0", "bot.lock", "pulse", "api.token", "api.new"):
+        (data / name).write_text("transient", "utf-8")
+    (folder / ".env").write_text("DERIBIT_ENV=paper\n", "utf-8")
+    return folder

@@ -1,34 +1,17 @@
-"""`run.py backup`: complete, readable elsewhere, without keys; the restore of the docs works."""
+"""`run.py backup`: complete, readable elsewhere, without keys."""
 
-import re
-import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
 
-from adapters.clock import SystemClock
-from adapters.storage.chain import verify
-from adapters.storage.journal import DayJournal
 from commands.backup import newest
-from tests.commands.running import run
-
-OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
+from tests.commands.running import data_of_a_bot, run
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Data of a bot that runs: book, journal, spares, lock, the token of its API."""
-    data = tmp_path / "data" / "paper"
-    journal = DayJournal(data / "journal", SystemClock())
-    for number in range(3):
-        journal.append({"event": "ready", "trades": number}, durable=False)
-    journal.close()
-    (data / "registry.json").write_text("{}", "utf-8")
-    for name in (".registry.json.0", "bot.lock", "pulse", "api.token", "api.new"):
-        (data / name).write_text("transient", "utf-8")
-    (tmp_path / ".env").write_text("DERIBIT_ENV=paper\n", "utf-8")
-    return tmp_path
+    return data_of_a_bot(tmp_path)
 
 
 def test_it_holds_book_and_journal_and_no_keys(folder: Path) -> None:
@@ -44,45 +27,6 @@ def test_it_holds_book_and_journal_and_no_keys(folder: Path) -> None:
     assert names[0] == "paper/registry.json"  # what ends meanwhile is in it, or in the journal
     assert [name for name in names if name.startswith("paper/journal/")]
     assert len(names) == 2
-
-
-def test_the_documented_restore_brings_it_back(folder: Path) -> None:
-    """The commands of docs/operating.md, as they stand there: the journal is whole."""
-    assert run(folder, "backup").code == 0
-    (folder / "backups" / "bulwark-testnet-20990101T000000Z.tar.gz").touch()
-    (folder / "data" / "paper" / "registry.json").write_text("damaged", "utf-8")
-    for times in (1, 2):
-        (folder / "data" / "paper" / "of-today").touch()
-        assert "restored: backups/bulwark-paper-" in restored(folder)
-        assert (folder / "data" / "paper" / "registry.json").read_text("utf-8") == "{}"
-        assert len(list(folder.glob("data/paper.before-*/**/of-today"))) == times
-        assert not (folder / "data" / "paper" / "of-today").exists()
-    result = verify(folder / "data" / "paper" / "journal")
-    assert (result.ok, result.entries) == (True, 3)
-
-
-def test_the_documented_restore_goes_no_further_than_it_can(folder: Path) -> None:
-    """Without an archive the data stay; with a torn one it does not say that it is done."""
-    assert "restored" not in restored(folder)
-    assert (folder / "data" / "paper" / "registry.json").exists()
-    (folder / "backups").mkdir()
-    (folder / "backups" / "bulwark-paper-20260101T000000Z.tar.gz").write_bytes(b"torn")
-    assert "restored" not in restored(folder)
-    assert list(folder.glob("data/paper.before-*/registry.json"))
-
-
-def restored(folder: Path) -> str:
-    """What the documented lines print, pasted into a terminal for the venue paper."""
-    text = OPERATING.read_text("utf-8").split("<!-- restore -->", 1)[1]
-    script = re.search(r"```sh\n(.*?)```", text, re.DOTALL)
-    assert script is not None
-    lines = [line for line in script[1].splitlines() if "supervisorctl" not in line]
-    pasted = "\n".join(lines).replace("env=prod", "env=paper")
-    pasted = pasted.replace("python run.py journal verify", "true")
-    ran = subprocess.run(
-        ["/bin/sh", "-c", pasted], cwd=folder, check=False, capture_output=True, text=True
-    )
-    return ran.stdout
 
 
 def test_nothing_to_back_up_is_said(tmp_path: Path) -> None:

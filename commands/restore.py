@@ -1,0 +1,128 @@
+"""`run.py restore`: the data of a venue as a backup has them, beside what was there before."""
+
+import os
+import shutil
+import tarfile
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path, PurePosixPath
+from typing import Annotated, NoReturn
+
+import typer
+
+from actors.kernel import ExitCode
+from actors.rebuilding import last_day, last_kill, last_pause, what_counts
+from adapters.clock import SystemClock
+from adapters.storage.chain import read, verify
+from adapters.storage.lock import AlreadyRunning, InstanceLock
+from commands.backup import has_run, newest
+from commands.common import fail, out, read_settings, words
+
+LOCK = "bot.lock"
+
+
+def restore(
+    archive: Annotated[
+        Path | None, typer.Argument(help="Another one than the newest of this venue in BACKUP_DIR.")
+    ] = None,
+) -> None:
+    """Puts a backup in the place of this venue's data; what was there before is kept beside it."""
+    settings = read_settings()
+    env = str(settings.deribit_env)
+    source = archive or newest(settings.backup_dir, env)
+    if source is None:
+        _refuse(f"there is no backup of {env} in {settings.backup_dir}")
+    moment = SystemClock().now().strftime("%Y%m%dT%H%M%S.%fZ")
+    place = settings.data_folder
+    before = place.with_name(f"{env}.before-{moment}")
+    fresh = place.with_name(f"{env}.restoring-{moment}")
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, fresh, ignore_errors=True)
+        try:
+            # Held on: a bot that lives would go on with the data that are moved away.
+            stack.enter_context(InstanceLock(place / LOCK))
+            unpack(source, fresh, env)
+            _judge(fresh / env, source)
+            _change(place, before, fresh / env)
+        except AlreadyRunning as error:
+            _refuse(f"{error} on {place}: stop it first (supervisorctl stop bot, or Ctrl-C)")
+        except (tarfile.TarError, EOFError, zlib.error) as error:
+            _refuse(f"{source} is no whole archive ({error})")
+        except ValueError as error:
+            _refuse(str(error))
+        except OSError as error:
+            _refuse(words(error))
+    if not has_run(before) and [path.name for path in before.iterdir()] == [LOCK]:
+        shutil.rmtree(before)
+        out(f"restored: {source} is {place} now.")
+        return
+    out(f"restored: {source} is {place} now; what was there is {before}.")
+    for line in _forgotten(before / "journal", place / "journal"):
+        out(line)
+
+
+def unpack(source: Path, target: Path, env: str) -> None:
+    """Puts the files of ``env`` out of the archive into ``target``, each on disk.
+
+    Raises:
+        ValueError: it holds something else than a venue's plain files.
+        OSError, tarfile.TarError, EOFError, zlib.error: it cannot be read, or not be written.
+    """
+    with tarfile.open(source, "r:gz") as archive:
+        for entry in archive:
+            path = PurePosixPath(entry.name)
+            content = archive.extractfile(entry) if entry.isreg() else None
+            if content is None or path.parts[:1] != (env,) or ".." in path.parts:
+                raise ValueError(f"{source} is no backup of {env}: it holds {entry.name!r}")
+            made = target / path
+            made.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                shutil.copyfileobj(content, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.utime(made, (entry.mtime, entry.mtime))
+    if not (target / env).is_dir():
+        raise ValueError(f"{source} is empty")
+
+
+def _change(place: Path, before: Path, fresh: Path) -> None:
+    place.rename(before)
+    try:
+        fresh.rename(place)
+    except OSError as error:
+        raise ValueError(f"{words(error)}. The data are in {before}: move them back") from error
+
+
+def _judge(fresh: Path, source: Path) -> None:
+    flaw = verify(fresh / "journal").first_bad
+    if flaw is not None:
+        raise ValueError(f"the journal in {source} is broken at {flaw}: take another archive")
+
+
+def _forgotten(before: Path, after: Path) -> Iterator[str]:
+    """What was decided after the archive was made, and is not known any more."""
+    try:
+        was = what_counts(read(before))
+    except OSError as error:
+        yield f"Whether there was a kill or a pause is not known: {words(error)}."
+        return
+    has = what_counts(read(after))
+    if (kill := last_kill(was)) is not None and last_kill(has) is None:
+        yield (
+            f"FORGOTTEN: the kill ({kill.reason}). Entries begin with the start, unless you say "
+            "first: python run.py kill --direct"
+        )
+    if last_pause(was) is not None and last_pause(has) is None:
+        yield "FORGOTTEN: the pause. After the start: python run.py pause"
+    day, known = last_day(was), last_day(has)
+    if day is not None and (known is None or known.day < day.day):
+        yield (
+            f"FORGOTTEN: the equity {day.day} began with, {day.usd:.2f} USD. On that day its loss "
+            "would be measured from the start of the bot on."
+        )
+
+
+def _refuse(why: str) -> NoReturn:
+    fail(f"Not restored: {why}.", ExitCode.FAILED)

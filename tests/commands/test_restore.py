@@ -1,0 +1,154 @@
+"""`run.py restore`: whole or not at all, nothing lost, and what is forgotten by it is said."""
+
+import io
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from adapters.clock import SystemClock
+from adapters.storage.chain import verify
+from adapters.storage.journal import DayJournal
+from adapters.storage.lock import InstanceLock
+from tests.commands.running import data_of_a_bot, run
+
+DAY = {
+    "event": "day_began",
+    "day": "2026-03-02",
+    "equity_usd": "1000",
+    "equity": ["BTC=0.01"],
+}
+KILL = {"event": "kill_switch_activated", "reason": "a person", "by": "api", "day": "2026-03-02"}
+PAUSE = {"event": "entries_paused", "by": "api", "ts": "2026-03-02T10:00:00+00:00"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Data of a bot, and a backup of them."""
+    data_of_a_bot(tmp_path)
+    assert run(tmp_path, "backup").code == 0
+    return tmp_path
+
+
+def place(folder: Path) -> Path:
+    return folder / "data" / "paper"
+
+
+def befores(folder: Path) -> list[Path]:
+    return sorted((folder / "data").glob("paper.before-*"))
+
+
+def happened(folder: Path, *entries: Mapping[str, object]) -> None:
+    """After the backup."""
+    journal = DayJournal(place(folder) / "journal", SystemClock())
+    for entry in entries:
+        journal.append(dict(entry), durable=True)
+    journal.close()
+
+
+def packed(folder: Path, name: str, **files: bytes) -> Path:
+    """An archive somebody else made."""
+    (folder / "backups").mkdir(exist_ok=True)
+    path = folder / "backups" / name
+    with tarfile.open(path, "w:gz") as archive:
+        for each, content in files.items():
+            entry = tarfile.TarInfo(each.replace("__", "/"))
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return path
+
+
+def test_the_newest_of_this_venue_comes_back(folder: Path) -> None:
+    """What was there is kept beside it, and a lock of nobody's is no bot."""
+    (folder / "backups" / "bulwark-testnet-20990101T000000Z.tar.gz").touch()
+    (place(folder) / "registry.json").write_text("damaged", "utf-8")
+    (place(folder) / "of-today").touch()
+    ran = run(folder, "restore")
+    assert ran.code == 0, ran
+    assert ran.output.startswith("restored: backups/bulwark-paper-")
+    assert "FORGOTTEN" not in ran.output
+    assert (place(folder) / "registry.json").read_text("utf-8") == "{}"
+    assert not (place(folder) / "of-today").exists()
+    (before,) = befores(folder)
+    assert (before / "of-today").exists()
+    assert not list((folder / "data").glob("*.restoring-*"))
+    assert (before / "registry.json").read_text("utf-8") == "damaged"
+    result = verify(place(folder) / "journal")
+    assert (result.ok, result.entries) == (True, 3)
+    assert {x.stat().st_mode & 0o777 for x in place(folder).rglob("*") if x.is_file()} == {0o600}
+
+
+def test_on_an_empty_machine_it_is_all_there_is(folder: Path, tmp_path: Path) -> None:
+    """Nothing was there before, so nothing is kept."""
+    (archive,) = (folder / "backups").iterdir()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    ran = run(elsewhere, "restore", str(archive))
+    assert (ran.code, befores(elsewhere)) == (0, [])
+    assert (place(elsewhere) / "registry.json").read_text("utf-8") == "{}"
+
+
+def test_not_under_a_living_bot(folder: Path) -> None:
+    """It would go on with the folder that is moved away, and beside it a second one would start."""
+    with InstanceLock(place(folder) / "bot.lock"):
+        ran = run(folder, "restore")
+    assert ran.code == 1
+    assert "another instance is running" in ran.errors
+    assert befores(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({"prod__registry.json": b"{}"}, "no backup of paper: it holds 'prod/registry.json'"),
+        ({"paper__..__..__.env": b""}, "no backup of paper: it holds 'paper/../../.env'"),
+        ({"paper__journal__2026-01-01.jsonl": b"{}\n"}, "the journal in "),
+        ({}, "is empty"),
+    ],
+)
+def test_what_is_no_sound_backup_changes_nothing(
+    folder: Path, files: Mapping[str, bytes], why: str
+) -> None:
+    """Of another venue, with a way out of the folder, with a broken journal, without anything."""
+    ran = run(folder, "restore", str(packed(folder, "theirs.tar.gz", **files)))
+    assert ran.code == 1
+    assert "Not restored: " in ran.errors
+    assert why in ran.errors
+    assert (place(folder) / "pulse").exists()
+    assert sorted(x.name for x in (folder / "data").iterdir()) == ["paper"]
+
+
+@pytest.mark.parametrize("keep", [0, 5, 200])
+def test_a_torn_archive_changes_nothing(folder: Path, keep: int) -> None:
+    """A copy that broke off."""
+    (whole,) = (folder / "backups").iterdir()
+    whole.write_bytes(whole.read_bytes()[:keep])
+    ran = run(folder, "restore")
+    assert ran.code == 1
+    assert "is no whole archive" in ran.errors
+    assert (place(folder) / "pulse").exists()
+
+
+def test_without_a_backup_nothing_happens(tmp_path: Path) -> None:
+    """And it says where it looked."""
+    data_of_a_bot(tmp_path)
+    ran = run(tmp_path, "restore")
+    assert ran.code == 1
+    assert "there is no backup of paper in backups" in ran.errors
+    assert "No such file" in run(tmp_path, "restore", "nowhere.tar.gz").errors
+
+
+def test_what_is_forgotten_is_said(folder: Path) -> None:
+    """A kill, a pause, a day's first equity that came after the backup; not what it still knows."""
+    happened(folder, DAY, KILL, PAUSE)
+    ran = run(folder, "restore")
+    assert ran.code == 0
+    told = [line for line in ran.output.splitlines() if line.startswith("FORGOTTEN: ")]
+    assert [line.split()[2] for line in told] == ["kill", "pause.", "equity"]
+    assert "1000.00 USD" in told[2]
+    happened(folder, DAY, KILL, PAUSE)
+    (folder / "backups" / "of-now").mkdir()
+    assert run(folder, "backup", "--to", "backups/of-now").code == 0
+    (archive,) = (folder / "backups" / "of-now").iterdir()
+    assert "FORGOTTEN" not in run(folder, "restore", str(archive)).output
