@@ -10,10 +10,12 @@ import itertools
 import socket
 import ssl
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import structlog
+
+from actors.ports import Clock
 
 KEPT_ALIVE = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -27,6 +29,8 @@ KEPT_ALIVE = (
 OPTIONS = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), *KEPT_ALIVE)
 MOST_TRIED = 4
 """So many addresses share the time: each keeps long enough for a packet that was lost once."""
+LEAST_SECONDS = 0.001
+"""A timeout of 0 would mean not to wait at all."""
 PORTS = {"ws": 80, "wss": 443}
 
 Found = tuple[Any, Any, int, str, Any]
@@ -36,11 +40,16 @@ _log = structlog.get_logger(__name__)
 
 
 def dialled(
-    url: str, *, seconds: float, resolve: Callable[..., Iterable[Found]] = socket.getaddrinfo
+    url: str,
+    clock: Clock,
+    *,
+    seconds: float,
+    resolve: Callable[..., Iterable[Found]] = socket.getaddrinfo,
 ) -> socket.socket:
     """A connection to the first address of the URL's host that answers, TLS included for ``wss``.
 
-    All addresses together have ``seconds``, in equal parts; looking up the name is not counted.
+    All addresses together have ``seconds``: each an equal part of what those before it left.
+    Looking up the name is not counted.
 
     Raises:
         OSError: no address could be reached, or none is vouched for; the last one's reason.
@@ -53,9 +62,12 @@ def dialled(
     context = ssl.create_default_context() if parts.scheme == "wss" else None
     addresses = _mixed(resolve(host, port, type=socket.SOCK_STREAM))[:MOST_TRIED]
     failure = OSError("the name has no address")
+    until = clock.monotonic() + seconds
     for passed, tried in enumerate(addresses):
+        now = clock.monotonic()
+        share = _Share(clock, now + (until - now) / (len(addresses) - passed))
         try:
-            sock = _reached(tried, host, context, seconds / len(addresses))
+            sock = _reached(tried, host, context, share)
         except OSError as error:
             failure = error
         else:
@@ -74,16 +86,28 @@ def _mixed(found: Iterable[Found]) -> list[Found]:
     return [each for turn in turns for each in turn if each is not None]
 
 
+class _Share(NamedTuple):
+    """The time one address has, connecting and TLS together."""
+
+    clock: Clock
+    until: float
+
+    @property
+    def left(self) -> float:
+        return max(LEAST_SECONDS, self.until - self.clock.monotonic())
+
+
 def _reached(
-    found: Found, host: str, context: ssl.SSLContext | None, seconds: float
+    found: Found, host: str, context: ssl.SSLContext | None, share: _Share
 ) -> socket.socket:
     family, kind, protocol, _, address = found
     sock = socket.socket(family, kind, protocol)
     try:
-        sock.settimeout(seconds)
         for option in OPTIONS:
             sock.setsockopt(*option)
+        sock.settimeout(share.left)
         sock.connect(address)
+        sock.settimeout(share.left)
         return sock if context is None else context.wrap_socket(sock, server_hostname=host)
     except BaseException:
         sock.close()

@@ -87,7 +87,7 @@ class BinanceStream:
             enable_multithread=False,
             skip_utf8_validation=True,  # the JSON parser refuses what is not UTF-8
         )
-        sock = dialled(self._url, seconds=CONNECT_SECONDS)
+        sock = dialled(self._url, self._clock, seconds=CONNECT_SECONDS)
         sock.settimeout(CONNECT_SECONDS)
         link.connect(self._url, socket=sock, redirect_limit=0)
         try:

@@ -60,7 +60,7 @@ class Frames(websocket.WebSocket):
         Raises:
             OSError, WebSocketException, ValueError: no connection.
         """
-        sock = dialled(url, seconds=connect_timeout)
+        sock = dialled(url, self._clock, seconds=connect_timeout)
         sock.settimeout(connect_timeout)
         self.connect(url, socket=sock, redirect_limit=0)
         self.settimeout(write_timeout)

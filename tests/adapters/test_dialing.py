@@ -9,10 +9,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from adapters.clock import SystemClock
 from adapters.dialing import Found, dialled
 from tests.adapters.deribit.tls import certify, peer
 
 SECONDS = 2.0
+CLOCK = SystemClock()
 Address = tuple[str, int]
 
 
@@ -57,7 +59,7 @@ def test_the_next_address_is_tried(opened: ExitStack, dead: Callable[[ExitStack]
     """One server of several that is down, or swallows packets, keeps nobody away."""
     there = alive(opened)
     named = naming(dead(opened), there)
-    with dialled("ws://venue/ws", seconds=SECONDS, resolve=named) as sock:
+    with dialled("ws://venue/ws", CLOCK, seconds=SECONDS, resolve=named) as sock:
         assert sock.getpeername() == there
 
 
@@ -68,7 +70,7 @@ def test_a_family_that_is_dead_costs_one_try(opened: ExitStack) -> None:
         *naming(*[("::ffff:192.0.2.1", 9)] * 6, family=socket.AF_INET6)(),
         *naming(there)(),
     ]
-    with dialled("ws://venue/ws", seconds=SECONDS, resolve=lambda *_, **__: lines) as sock:
+    with dialled("ws://venue/ws", CLOCK, seconds=SECONDS, resolve=lambda *_, **__: lines) as sock:
         assert sock.getpeername() == there
 
 
@@ -77,15 +79,24 @@ def test_all_together_have_the_time_of_one(opened: ExitStack) -> None:
     dead = silent(opened)
     began = time.monotonic()
     with pytest.raises(TimeoutError):
-        dialled("ws://venue/ws", seconds=0.4, resolve=naming(*[dead] * 8))
+        dialled("ws://venue/ws", CLOCK, seconds=0.4, resolve=naming(*[dead] * 8))
     assert time.monotonic() - began < 4 * 0.4
+
+
+def test_what_others_left_is_the_last_ones(opened: ExitStack) -> None:
+    """Those that refuse at once cost nothing: a slow one behind them has nearly all of the time."""
+    named = naming(*[refusing(opened)] * 3, silent(opened))
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        dialled("ws://venue/ws", CLOCK, seconds=0.4, resolve=named)
+    assert time.monotonic() - began > 0.3
 
 
 def test_the_last_reason_is_told(opened: ExitStack) -> None:
     """When nobody is there, whoever waits learns why."""
     named = naming(silent(opened), refusing(opened))
     with pytest.raises(ConnectionRefusedError):
-        dialled("ws://venue/ws", seconds=SECONDS, resolve=named)
+        dialled("ws://venue/ws", CLOCK, seconds=SECONDS, resolve=named)
 
 
 def test_an_address_that_never_greets_is_passed_over(
@@ -97,7 +108,7 @@ def test_an_address_that_never_greets_is_passed_over(
     with peer(made, lambda venue: venue.put(venue.encrypted(b"hello"))) as url:
         port = urlsplit(url).port or 0
         named = naming(alive(opened), ("127.0.0.1", port))
-        with dialled(url, seconds=SECONDS, resolve=named) as sock:
+        with dialled(url, CLOCK, seconds=SECONDS, resolve=named) as sock:
             request = b"GET / HTTP/1.1\r\nSec-WebSocket-Key: x\r\n\r\n"
             sock.sendall(request)
             assert sock.recv(100).startswith(b"HTTP/1.1 101")
@@ -106,11 +117,11 @@ def test_an_address_that_never_greets_is_passed_over(
 def test_a_name_without_an_address_is_told() -> None:
     """A resolver may answer with nothing."""
     with pytest.raises(OSError, match="no address"):
-        dialled("ws://venue/ws", seconds=SECONDS, resolve=naming())
+        dialled("ws://venue/ws", CLOCK, seconds=SECONDS, resolve=naming())
 
 
 @pytest.mark.parametrize("url", ["", "ws:///path", "http://venue/ws", "venue"])
 def test_what_is_no_websocket_is_refused(url: str) -> None:
     """An empty host would mean this machine."""
     with pytest.raises(ValueError, match="ws://"):
-        dialled(url, seconds=SECONDS, resolve=naming())
+        dialled(url, CLOCK, seconds=SECONDS, resolve=naming())
