@@ -143,11 +143,13 @@ class Strategist(Actor):
         context: Context,
         *,
         instruments: Sequence[str],
+        currencies: frozenset[str],
         breakout: BreakoutSettings | None,
         script: Sequence[ScriptLine],
         sizing: Sizing,
     ) -> None:
         super().__init__(context)
+        self._currencies = currencies
         self._door = TradeDoor(self.to("execution"), self.clock)
         self._sizing = sizing
         self._script = sorted(script, key=lambda line: line.after)
@@ -181,9 +183,12 @@ class Strategist(Actor):
         self._catalogue = {x.name: x for x in message.instruments}
 
     def on_portfolio_observed(self, message: PortfolioObserved) -> None:
+        # As Risk counts it, in what is traded: a trade's part and the day's limit are of one sum.
         index = {x.instrument_name: x.index_price for x in self._tickers.values()}
         total = ZERO
         for account in message.accounts:
+            if account.currency not in self._currencies:
+                continue
             price = index.get(f"{account.currency}-PERPETUAL")
             is_stable = account.currency in {"USDC", "USDT"}
             total += account.equity * (Decimal(1) if is_stable else price or ZERO)

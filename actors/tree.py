@@ -202,6 +202,7 @@ def children(plan: Plan, ports: Ports) -> Sequence[ChildSpec | Family]:
             actor=Strategist,
             arguments={
                 "instruments": plan.instruments,
+                "currencies": currencies,
                 "breakout": plan.breakout,
                 "script": plan.script,
                 "sizing": plan.sizing,

@@ -15,7 +15,7 @@ from actors.messages.trading import (
     TradeClosed,
     TradeOpened,
 )
-from actors.strategist import TradeDoor
+from actors.strategist import Sizing, TradeDoor
 from domain.risk import Reason
 from domain.sizing import Coins, Contracts, Usd
 from domain.strategies import BreakoutSettings, ScriptLine
@@ -58,17 +58,28 @@ def test_a_breakout_trades_within_two_minutes_on_a_moving_market(stage: Stage, s
     assert scene.naked.longest() < 0.1
 
 
-def test_signals_are_sized_by_risk(stage: Stage) -> None:
-    """What is lost between entry and stop is a fixed part of the equity."""
-    scene = stage(2, plan=default_plan(breakout=FAST)).ready()
+@pytest.mark.parametrize(
+    ("instruments", "equity"),
+    [((BTC, ETH, LINEAR), 10 * 100_000 + 100 * 3_200 + 100_000), ((BTC,), 10 * 100_000)],
+)
+def test_signals_are_sized_by_risk(stage: Stage, instruments: tuple[str, ...], equity: int) -> None:
+    """What is lost between entry and stop is a fixed part of the equity; of that which is traded,
+    as the day's limit is: USDC beside it would make one trade's risk larger than the limit."""
+    part = Decimal("0.0001")
+    sizing = Sizing(risk_per_trade_pct=part, max_notional_usd=Decimal(10_000_000))
+    plan = default_plan(breakout=FAST, sizing=sizing, instruments=instruments)
+    scene = stage(2, plan=plan).ready()
     walk(scene, 60)
-    equity = Decimal(10 * 100_000 + 100 * 3_200 + 100_000)
-    inverse = [e for e in scene.events(TradeOpened) if e.instrument == BTC]
-    assert inverse
-    for event in inverse:
-        distance = abs(event.entry_price - event.stop_loss)
-        at_risk = event.contracts * 10 * distance / event.entry_price
-        assert at_risk <= equity * Decimal("0.0055")
+    raised = [e for e in scene.events(SignalRaised) if e.instrument == BTC]
+    assert raised
+    for event in raised:
+        assert event.stop_loss is not None
+        assert event.take_profit is not None
+        span = event.take_profit - event.stop_loss
+        distance = abs(span) * FAST.stop_atr / (FAST.stop_atr + FAST.target_atr)
+        entry = event.stop_loss + span * FAST.stop_atr / (FAST.stop_atr + FAST.target_atr)
+        at_risk = event.quantity * 10 * distance / entry
+        assert at_risk == pytest.approx(equity * part, rel=Decimal("0.05"))
 
 
 def test_a_breakout_needs_a_ready_daemon_and_no_kill(stage: Stage) -> None:
