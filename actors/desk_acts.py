@@ -17,6 +17,7 @@ from actors.messages.book import ClearPause, KillState, PauseState, RecordKill, 
 from actors.messages.desk import AlertTestAsked, Refusal
 from actors.messages.lifecycle import StopAll
 from actors.messages.trading import CloseTrade, Flatten, Resume
+from domain.risk import is_loss_reached
 from domain.trade import Trade
 
 COMMAND_LIFE = timedelta(seconds=5)
@@ -146,15 +147,24 @@ def resume(sources: Sources, _: Followers, call: Call) -> Answer:
     if pause is not None:
         effects.append(f"ends the pause made by {pause.by}")
     what = " and ".join(effects)
-    effect = f"{what[:1].upper()}{what[1:]}: entries are possible again."
+    then = _entries(sources)
+    effect = f"{what[:1].upper()}{what[1:]}: {then}."
 
     def still_holds() -> bool:
         return _in_force(sources) == found
 
     def act() -> Outcome:
-        return _resumed(sources, call, is_killed=kill is not None, effect=effect)
+        return _resumed(sources, call, is_killed=kill is not None, effect=effect, then=then)
 
     return Proposal(effect=effect, still_holds=still_holds, act=act)
+
+
+def _entries(sources: Sources) -> str:
+    """What a resume is worth: a day's loss that stands goes on denying every entry."""
+    risk = sources.risk()
+    if risk is not None and is_loss_reached(risk.result_usd, risk.loss_limit_usd):
+        return "entries stay refused while the day's loss stands, until midnight at most"
+    return "entries are possible again"
 
 
 def _in_force(sources: Sources) -> tuple[KillState | None, PauseState | None] | None:
@@ -177,7 +187,7 @@ def _not_clear(sources: Sources) -> Outcome | None:
     return None
 
 
-def _resumed(sources: Sources, call: Call, *, is_killed: bool, effect: str) -> Outcome:
+def _resumed(sources: Sources, call: Call, *, is_killed: bool, effect: str, then: str) -> Outcome:
     now = sources.clock.now()
     if is_killed:
         command = Resume(at=now, by=call.by, expires_at=now + COMMAND_LIFE)
@@ -188,7 +198,7 @@ def _resumed(sources: Sources, call: Call, *, is_killed: bool, effect: str) -> O
             return refused(Refusal.NOT_FLAT_YET, "The kill stands: not flat, or not reconciled.")
     if not sources.record(ClearPause(at=now, by=call.by)):
         return refused(Refusal.DISK_FAILED, "The pause stands: its end could not be recorded.")
-    return done("Resumed: entries are possible again.", effect=effect)
+    return done(f"Resumed: {then}.", effect=effect)
 
 
 def test(sources: Sources, _: Followers, call: Call) -> Outcome:

@@ -12,6 +12,7 @@ from actors.messages.risk import RiskSnapshot
 from domain.commands import BY_NAME, COMMANDS, nearest
 from domain.content import Cell, Column, Table, pairs
 from domain.health import Vitals, verdict
+from domain.risk import is_loss_reached
 
 
 def ping(sources: Sources, _: Followers, __: Call) -> Outcome:
@@ -76,7 +77,7 @@ def status(sources: Sources, _: Followers, __: Call) -> Outcome:
     signs = snapshot(sources)
     vitals = signs.vitals
     facts: list[tuple[str, str, Cell]] = [
-        ("mode", "mode", mode_of(vitals)),
+        ("mode", "mode", mode_of(signs)),
         ("venue", "venue", sources.facts.env),
         ("health", "health", _health_word(vitals)),
         ("session", "session", _session_word(vitals)),
@@ -92,8 +93,10 @@ def status(sources: Sources, _: Followers, __: Call) -> Outcome:
     return done(tables=(pairs("status", "Status", facts),))
 
 
-def mode_of(vitals: Vitals) -> str:
+def mode_of(signs: VitalsSnapshot) -> str:
     """One word for what the daemon does; what forbids most comes first."""
+    vitals = signs.vitals
+    is_day_lost = is_loss_reached(signs.result_usd, signs.loss_limit_usd)
     modes = (
         (vitals.is_flattening, "killed, going flat"),
         (vitals.killed_by is not None, "killed"),
@@ -103,6 +106,7 @@ def mode_of(vitals: Vitals) -> str:
         (vitals.is_reconciled is None, "execution does not answer"),
         (vitals.is_reconciled is False, "reconciling"),
         (vitals.paused_by is not None, "paused"),
+        (is_day_lost, "no entries: the day's loss limit is reached"),
     )
     return next((word for holds, word in modes if holds), "trading")
 
@@ -212,9 +216,8 @@ def _limit(name: str, used: Decimal | int | None, most: Decimal | int | None) ->
 
 def _locks(sources: Sources) -> tuple[str, ...]:
     """What forbids entries at present."""
-    vitals = snapshot(sources).vitals
-    mode = mode_of(vitals)
-    return () if mode == "trading" else (f"No entries: {mode}.",)
+    mode = mode_of(snapshot(sources))
+    return () if mode == "trading" else (f"No entries: {mode.removeprefix('no entries: ')}.",)
 
 
 def _day(view: RiskSnapshot) -> Table:

@@ -84,13 +84,13 @@ class Settings(BaseSettings):
     )
     initial_equity: kinds.Money | None = _setting(
         None,
-        "the equity losses are measured against; empty: that at the day's start",
+        "the equity MAX_DAILY_LOSS_PCT is a fraction of; empty: that at the day's start",
         kinds.MONEY,
         "Limits",
     )
     max_daily_loss_pct: kinds.Fraction = _setting(
         Decimal("0.02"),
-        "the loss of a day, as a fraction of equity, that stops trading",
+        "the loss since the day's start, as a fraction of INITIAL_EQUITY, that stops trading",
         kinds.FRACTION,
     )
     max_open_trades: kinds.Count = _setting(1, "open trades at a time", kinds.COUNT)
@@ -102,7 +102,7 @@ class Settings(BaseSettings):
     )
     risk_per_trade_pct: kinds.Fraction = _setting(
         Decimal("0.005"),
-        "what a strategy's trade may lose at its stop, as a fraction of equity",
+        "what a strategy's trade may lose at its stop, as a fraction of the equity traded",
         kinds.FRACTION,
     )
     foreign_positions: kinds.ForeignChoice = _setting(

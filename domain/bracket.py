@@ -11,7 +11,7 @@ at market, sees flat, and cancels the stop last; partial fills grow the stop by 
 repeated at the speed of the network: what is refused, dies at once or has no effect is tried
 again after a pause.
 
-Sources: design section 5; deribit-semantics section 10.
+The fifty races it has to stand are listed in docs/proof.md.
 """
 
 from collections.abc import Callable

@@ -5,7 +5,7 @@ the entry makes ordinary orders of them, all under the child's label, with ids o
 order that grows or several, which is not documented. So the child is a line of the record (part 0)
 and every order made of it a further part; the parts add up.
 
-Sources: API reference section 5 (linked orders); deribit-semantics section 5.4.
+Source: Deribit ``private/buy`` (``linked_order_type``, ``trigger_fill_condition``).
 """
 
 from collections.abc import Iterable

@@ -3,7 +3,7 @@
 Pure functions from a record to the next. Together with the venue's reports (`domain.reports`)
 they are all that ever changes one.
 
-Sources: design section 5; deribit-semantics section 10.
+The races it has to stand are listed in docs/proof.md.
 """
 
 from collections.abc import Collection, Sequence

@@ -3,7 +3,7 @@
 Total and idempotent: a report that arrives twice, late or out of order changes nothing it should
 not. Orders and fills find home by id, by the trigger they came from, or by label.
 
-Sources: deribit-semantics sections 5.3 (triggers), 7.3 (attribution) and 10 (the fifty races).
+Source: Deribit order and trade objects. The races it has to stand are listed in docs/proof.md.
 """
 
 from collections.abc import Container, Iterable, Sequence

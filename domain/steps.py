@@ -1,7 +1,4 @@
-"""The steps a trade can take, the bounds it lives by, and how the rules look at its record.
-
-Sources: design section 5.
-"""
+"""The steps a trade can take, the bounds it lives by, and how the rules look at its record."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -3,7 +3,7 @@
 Live, a fill is shared out from what is known at that moment, and that may be too little; the
 story is read when the account drifts, and its word counts.
 
-Sources: deribit-semantics section 7.3 (attribution); `domain.attribution` for the rules.
+Source: Deribit trade objects; `domain.attribution` for the rules.
 """
 
 from collections import Counter

@@ -4,8 +4,7 @@ The record is only ever replaced: by the venue's reports (`domain.reports`) and 
 of steps (`domain.outcomes`). Position and PnL are derived from our own fills, never from the
 venue's netted position.
 
-Sources: design section 5; deribit-semantics sections 5.3 (triggers), 7.3 (attribution) and 10
-(the fifty races).
+Source: Deribit order and trade objects (``label``, ``trigger_order_id``); positions carry no label.
 """
 
 from dataclasses import dataclass, replace

@@ -1,7 +1,4 @@
-"""The states of a trade as a table: where a record stands, and every move it may make.
-
-Source: design section 5.
-"""
+"""The states of a trade as a table: where a record stands, and every move it may make."""
 
 from domain.labels import Role
 from domain.trade import EMERGENCIES, LineStatus, Trade, TradeState

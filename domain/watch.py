@@ -3,7 +3,7 @@
 Pure functions over one snapshot of positions and open orders and the ledger of our trades. They
 judge; they never act.
 
-Sources: design sections 1 and 4; deribit-semantics sections 6 (reduce-only) and 7.3.
+Sources: Deribit ``private/buy`` (``reduce_only``), the position object, which carries no label.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

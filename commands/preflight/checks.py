@@ -135,12 +135,12 @@ def instruments(settings: Settings, account: Account) -> Result:
 
 
 def equity(settings: Settings, account: Account) -> Result:
-    """Whether the equity that losses are measured against is about the account's."""
+    """Whether the equity that the day's limit is a fraction of is about the account's."""
     have, told = account.equity_usd, settings.initial_equity
     if told is None:
         return red(
             "equity",
-            f"{have:.2f} USD; INITIAL_EQUITY is not set: every day would be measured anew",
+            f"{have:.2f} USD; INITIAL_EQUITY is not set: each day's limit would follow the equity",
             f"INITIAL_EQUITY={have:.0f}",
         )
     found = f"{have:.2f} USD, INITIAL_EQUITY={told}"

@@ -36,6 +36,7 @@ def test_there_are_bot_and_collector() -> None:
     assert set(services) == set(SERVICES)
     assert set(services["collector"]["command"]) <= set(ROOMS)
     assert "command" not in services["bot"]
+    assert services["collector"]["profiles"] == ["collector"], "not unasked, as under supervisord"
 
 
 @pytest.mark.parametrize("name", SERVICES)

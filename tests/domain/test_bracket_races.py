@@ -1,7 +1,7 @@
 """The races of a bracket until it is protected, each as a script and the steps that follow.
 
-Numbers are those of the race catalogue in deribit-semantics section 10, as far as they can be
-judged from the record; the others belong to the venue client and to the actors.
+Numbers are those of the fifty races in docs/proof.md, as far as they can be judged from the
+record; the others belong to the venue client and to the actors.
 """
 
 from domain.labels import Role

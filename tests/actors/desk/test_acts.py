@@ -1,6 +1,8 @@
 """Commands that act: what reduces risk at once, what adds risk after a confirmation."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -8,7 +10,9 @@ from actors.messages.book import ClearKill, EntriesPaused
 from actors.messages.desk import CommandHandled, CommandReported, Status
 from actors.messages.risk import Denied
 from actors.messages.trading import EntryDenied, FlatVerified, Ready
+from simulation.daemon import DEFAULT_LIMITS, default_plan
 from tests.actors.desk.support import Counter, rows, words
+from tests.scenarios.conftest import SMALL
 from tests.scenarios.scene import BTC, ETH, Poison, Scene, poisonable
 
 
@@ -83,6 +87,27 @@ def test_resume_names_what_it_ends_and_does_so_once_confirmed(scene: Scene) -> N
     assert isinstance(scene.open(BTC), Denied)
     assert desk.confirm(reply).status is Status.DONE
     scene.bracket(BTC)
+
+
+def test_a_resume_does_not_promise_entries_that_the_days_loss_denies() -> None:
+    """Neither before it is confirmed nor after, nor in the status."""
+    limits = replace(DEFAULT_LIMITS, max_daily_loss_pct=Decimal("0.002"))
+    scene = Scene(plan=default_plan(limits=limits), balances=SMALL).ready()
+    desk = Counter(scene)
+    scene.bracket(quantity="0.5", stop="99000")
+    scene.market.move(btc_usd=99_300)
+    scene.wait(FlatVerified)
+    scene.run(3.0)
+    reply = desk.say("resume")
+    assert reply.confirmation is not None
+    assert "entries stay refused while the day's loss stands" in reply.confirmation.effect
+    assert "entries stay refused" in words(desk.confirm(reply))
+    scene.run(3.0)
+    status = {x["key"]: x["value"] for x in rows(desk.say("status"), "status")}
+    assert status["mode"] == "no entries: the day's loss limit is reached"
+    assert "No entries: the day's loss limit is reached." in words(desk.say("risk"))
+    assert isinstance(scene.open(stop="98000", target=None), Denied)
+    scene.end()
 
 
 def test_close_takes_an_instrument_or_a_trade(scene: Scene) -> None:
