@@ -48,11 +48,16 @@ READERS, ACTORS, WATCHERS = 3, 4, 2
 HEALTH_KEPT_SECONDS = 0.5
 _DOORS = {"api": Door.API, "cli": Door.CLI, "dashboard": Door.DASHBOARD}
 _WHO = re.compile(r"[A-Za-z0-9._@-]{1,32}")
+_KEY = r"^[!-~]([ -~]{0,126}[!-~])?$"
 _KEY_HELP = (
     "Given twice under one key within ten minutes, a command is carried out once and answered "
     "the same; another command, or other arguments, are refused (409 key_reused). kill, pause and "
-    "close are carried out each time, whatever the key was used for: repeating them is harmless."
+    "close are carried out each time, whatever the key was used for: repeating them is harmless. "
+    "A key has 1 to 128 printable ASCII characters and no blank at its ends; another is refused "
+    "(422), but by kill, pause and close passed over."
 )
+_Door = Annotated[str, Header(description="api, cli or dashboard")]
+_Who = Annotated[str, Header(description="who asks, for the audit")]
 
 
 class Caller(BaseModel):
@@ -89,14 +94,27 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 
 
 def caller(
-    x_bulwark_door: Annotated[str, Header(description="api, cli or dashboard")] = "api",
-    x_bulwark_who: Annotated[str, Header(description="who asks, for the audit")] = "operator",
+    x_bulwark_door: _Door = "api",
+    x_bulwark_who: _Who = "operator",
+    idempotency_key: Annotated[str, Header(description=_KEY_HELP, pattern=_KEY)] = "",
+) -> Caller:
+    """What the headers say, for the audit; anything odd is the plain operator at the API.
+
+    Not so an odd key: whoever gives one relies on it.
+    """
+    who = x_bulwark_who if _WHO.fullmatch(x_bulwark_who) else "operator"
+    door = _DOORS.get(x_bulwark_door, Door.API)
+    return Caller(door=door, who=who, request_id=idempotency_key)
+
+
+def urgent_caller(
+    x_bulwark_door: _Door = "api",
+    x_bulwark_who: _Who = "operator",
     idempotency_key: Annotated[str, Header(description=_KEY_HELP)] = "",
 ) -> Caller:
-    """What the headers say, for the audit; anything odd is the plain operator at the API."""
-    who = x_bulwark_who if _WHO.fullmatch(x_bulwark_who) else "operator"
-    key = idempotency_key if _WHO.fullmatch(idempotency_key) else ""
-    return Caller(door=_DOORS.get(x_bulwark_door, Door.API), who=who, request_id=key)
+    """The same for what reduces risk: an odd key holds up no kill."""
+    key = idempotency_key if re.fullmatch(_KEY, idempotency_key) else ""
+    return caller(x_bulwark_door, x_bulwark_who, key)
 
 
 class Api:
@@ -219,6 +237,7 @@ async def _too_large(_: Request, __: Exception) -> Response:
 def _add_command(router: APIRouter, api: Api, spec: CommandSpec) -> None:
     model = arguments_model(spec)
     is_reading = spec.effect is Effect.READS
+    asks = urgent_caller if spec.is_urgent else caller
     source = Query() if is_reading else Body(default_factory=model) if not _needs(spec) else Body()
 
     async def endpoint(given: BaseModel, who: Caller) -> Response:
@@ -228,7 +247,7 @@ def _add_command(router: APIRouter, api: Api, spec: CommandSpec) -> None:
     endpoint.__signature__ = inspect.Signature(  # pyright: ignore[reportFunctionMemberAccess] (FastAPI reads the parameters from here)
         [
             _parameter("given", Annotated[model, source]),
-            _parameter("who", Annotated[Caller, Depends(caller)]),
+            _parameter("who", Annotated[Caller, Depends(asks)]),
         ]
     )
     confirmed = " Asks for confirmation first." if spec.is_confirmed else ""

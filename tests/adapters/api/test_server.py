@@ -86,6 +86,30 @@ def test_headers_say_who_asks_by_which_door(shared: Running) -> None:
     assert shared.desk.calls[-1] == (Door.API, "operator", "ping", {}, "")
 
 
+@pytest.mark.parametrize("key", ["9f1c2f9e-0b5e-4c0a-8a3e-3f0c7d1e2b4a", "order 7/a", "x" * 128])
+def test_a_key_of_the_callers_own_reaches_the_desk_as_it_is(shared: Running, key: str) -> None:
+    """A UUID with its dashes, too: without its key a repeated request is carried out twice."""
+    shared.post("/v1/test", headers={"Idempotency-Key": key})
+    assert shared.desk.calls[-1][-1] == key
+    shared.post("/v1/kill", headers={"Idempotency-Key": key})
+    assert shared.desk.calls[-1][-1] == key
+
+
+@pytest.mark.parametrize("key", ["x" * 129, "caf\u00e9".encode("latin-1"), ""])
+def test_a_key_that_is_none_is_refused_where_it_matters(shared: Running, key: str | bytes) -> None:
+    """Who gives one relies on it; what reduces risk is done all the same, without."""
+    calls = len(shared.desk.calls)
+    headers = {"Idempotency-Key": key}
+    for path, body in (("/v1/test", None), ("/v1/confirm", {"token": "tok1"})):
+        answer = shared.post(path, headers=headers, json=body)
+        assert answer.status_code == 422
+        assert answer.json()["lines"][0].startswith("header.idempotency-key: ")
+    assert len(shared.desk.calls) == calls
+    for name, given in (("kill", {}), ("pause", {}), ("close", {"what": "BTC-PERPETUAL"})):
+        assert shared.post(f"/v1/{name}", headers=headers, json=given).status_code == 202
+        assert shared.desk.calls[-1][-1] == ""
+
+
 def test_a_confirmation_goes_there_and_back(shared: Running) -> None:
     """The token of the reply, once shown, confirms."""
     asked = shared.post("/v1/restart").json()
