@@ -71,7 +71,7 @@ class Polling:
         self._has_started = False
         self._seen: dict[int, None] = {}
         self._failures = 0
-        self._last_reply = clock.monotonic()
+        self._last_reply, self._last_reply_at = clock.monotonic(), clock.now()
         self._lost = _Trouble()
         self._conflict = _Trouble()
 
@@ -111,7 +111,7 @@ class Polling:
         return cast("list[object]", answer)
 
     async def _take(self, updates: Sequence[object]) -> None:
-        gap = self._clock.monotonic() - self._last_reply
+        gap = self._gap()
         self._well()
         ids = [number for update in updates if (number := update_id_of(update)) is not None]
         if ids:
@@ -124,6 +124,13 @@ class Polling:
             updates = self._without_late(updates)
         for update in updates:
             await self._take_one(update)
+
+    def _gap(self) -> float:
+        """Seconds since the last reply, by the clock that says more: the monotonic one stands still
+        while the machine sleeps, the other may be set back.
+        """
+        by_the_wall = (self._clock.now() - self._last_reply_at).total_seconds()
+        return max(self._clock.monotonic() - self._last_reply, by_the_wall)
 
     async def _take_one(self, update: object) -> None:
         number = update_id_of(update)
@@ -199,7 +206,7 @@ class Polling:
 
     def _well(self) -> None:
         now = self._clock.monotonic()
-        self._last_reply, self._failures = now, 0
+        self._last_reply, self._last_reply_at, self._failures = now, self._clock.now(), 0
         if self._lost.since is not None:
             seconds = round(now - self._lost.since, 1)
             self._publish(TelegramRestored(at=self._clock.now(), seconds=seconds))

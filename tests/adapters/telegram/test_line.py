@@ -18,7 +18,7 @@ from actors.messages.telegram import (
     TelegramLost,
     TelegramRestored,
 )
-from actors.ports import DeskSilent, Notice
+from actors.ports import Clock, DeskSilent, Notice
 from adapters.clock import SystemClock
 from adapters.telegram import polling
 from adapters.telegram.line import Account, TelegramLine
@@ -103,7 +103,9 @@ class FakeDesk:
 class Rig:
     """A line on a double, and what comes out of it."""
 
-    def __init__(self, api: BotApi, folder: Path, **account: Any) -> None:
+    def __init__(
+        self, api: BotApi, folder: Path, clock: Clock | None = None, **account: Any
+    ) -> None:
         self.api = api
         self.desk = FakeDesk()
         self.events: list[Event] = []
@@ -118,7 +120,7 @@ class Rig:
         }
         self.line = TelegramLine(
             Account(**{**settings, **account}),
-            clock=SystemClock(),
+            clock=clock or SystemClock(),
             desk=self.desk,
             publish=self.events.append,
             tell=self.told.append,
@@ -466,6 +468,46 @@ def test_buttons_of_nobody_do_nothing(rig: Rig, data: str) -> None:
     rig.api.write("/ping")
     rig.api.wait_text("ping done")
     assert rig.desk.confirmed == rig.desk.dismissed == []
+
+
+class Leaping(SystemClock):
+    """Clocks that leap: the wall clock alone while a machine sleeps, or is set back."""
+
+    def __init__(self) -> None:
+        self.wall = timedelta(0)
+        self.seconds = 0.0
+
+    def now(self) -> datetime:
+        return super().now() + self.wall
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.seconds
+
+
+@pytest.mark.parametrize(
+    ("wall", "seconds", "age"),
+    [(7200, 0, 7100), (7200, 7200, 7100), (-7200, 7200, 100), (10, 10, 5), (7200, 0, 5)],
+)
+def test_what_was_sent_during_an_outage_is_not_carried_out(
+    rig: Rig, tmp_path: Path, wall: int, seconds: int, age: int
+) -> None:
+    """Nor while the machine slept, when only the wall clock goes on; what is fresh is."""
+    clock = Leaping()
+    woken = Rig(rig.api, tmp_path, clock=clock).polling()
+
+    def wake(call: Any) -> None:
+        clock.wall, clock.seconds = timedelta(seconds=wall), float(seconds)
+        rig.api.write("/close BTC-PERPETUAL", date=int(clock.now().timestamp()) - age)
+        call.double.serve(call)
+
+    rig.api.next("getUpdates", wake)
+    rig.api.wait_for(lambda: woken.desk.given or woken.heard(CommandsDropped))
+    woken.line.close()
+    if age < polling.OUTAGE_SECONDS:
+        assert woken.desk.given == [(str(USER), "close", "BTC-PERPETUAL")]
+    else:
+        assert woken.desk.given == []
+        assert [x.commands for x in woken.heard(CommandsDropped)] == [("/close",)]
 
 
 # -- trouble with polling --------------------------------------------------------------------------
