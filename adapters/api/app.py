@@ -2,7 +2,7 @@
 
 Reading commands are GET with query parameters, acting ones POST with a JSON body; both take the
 arguments of the table by name. The Desk blocks, so it is asked from worker threads: few for
-reading, and others for acting, so that no reading holds up a kill.
+reading, others for acting, and others again for what reduces risk, so that nothing holds up a kill.
 """
 
 import inspect
@@ -43,8 +43,8 @@ from domain.commands import COMMANDS, CommandSpec, Door, Effect
 from domain.health import verdict
 
 TITLE = "Bulwark"
-READERS, ACTORS, WATCHERS = 3, 4, 2
-"""Worker threads: for reading, for acting, for health and metrics."""
+READERS, ACTORS, URGENT, WATCHERS = 3, 4, 4, 2
+"""Worker threads: for reading, for acting, for what reduces risk, for health and metrics."""
 HEALTH_KEPT_SECONDS = 0.5
 _DOORS = {"api": Door.API, "cli": Door.CLI, "dashboard": Door.DASHBOARD}
 _WHO = re.compile(r"[A-Za-z0-9._@-]{1,32}")
@@ -130,20 +130,25 @@ class Api:
         self.redact = redact
         self.reading = CapacityLimiter(READERS)
         self.acting = CapacityLimiter(ACTORS)
+        self.urgent = CapacityLimiter(URGENT)
         self.watching = CapacityLimiter(WATCHERS)
         self._judged: tuple[float, HealthModel] | None = None
 
     async def give(self, spec: CommandSpec, who: Caller, given: Mapping[str, str]) -> Response:
         """Gives a command in a worker thread."""
         since = self.hub.last_id
-        limiter = self.reading if spec.effect is Effect.READS else self.acting
 
         def run() -> CommandReply:
             return self.desk.run(
                 who.door, who.who, spec.name, arguments=given, request_id=who.request_id
             )
 
-        return await self.answer(run, limiter, since)
+        return await self.answer(run, self._limiter(spec), since)
+
+    def _limiter(self, spec: CommandSpec) -> CapacityLimiter:
+        if spec.is_urgent:
+            return self.urgent
+        return self.reading if spec.effect is Effect.READS else self.acting
 
     async def answer(
         self, run: Callable[[], CommandReply], limiter: CapacityLimiter, since: str

@@ -177,18 +177,21 @@ def test_wrong_tokens_are_slowed_down_and_shut_nobody_out(api: Running) -> None:
     assert api.post("/v1/kill").status_code == 202
 
 
-def test_a_kill_does_not_wait_behind_reading(api: Running) -> None:
-    """Every reading worker is stuck; the kill has its own."""
+@pytest.mark.parametrize(("command", "workers"), [("trades", 3), ("test", 4)])
+def test_a_kill_waits_behind_nothing(api: Running, command: str, workers: int) -> None:
+    """Every worker for reading, or for acting, is stuck; the kill has its own."""
     api.desk.gate = threading.Event()
-    readers = [threading.Thread(target=api.get, args=("/v1/trades",)) for _ in range(6)]
-    for reader in readers:
-        reader.start()
-    while len(api.desk.calls) < 3:
+    ask = api.get if command == "trades" else api.post
+    others = [threading.Thread(target=ask, args=(f"/v1/{command}",)) for _ in range(8)]
+    for other in others:
+        other.start()
+    while len(api.desk.calls) < workers:
         pass
     assert api.post("/v1/kill").status_code == 202
+    assert not api.desk.gate.is_set()
     api.desk.gate.set()
-    for reader in readers:
-        reader.join()
+    for other in others:
+        other.join()
 
 
 def test_a_silent_desk_is_said_to_be_silent(api: Running) -> None:
