@@ -63,7 +63,7 @@ def update_id_of(update: object) -> int | None:
 def understood(update: object, bot_name: str) -> Typed | Pressed | None:
     """What the update means; None when it is nothing for us, or for another bot."""
     number = update_id_of(update)
-    if number is None:
+    if number is None or moved_chat(update) is not None:
         return None
     message, query = _part(update, "message"), _part(update, "callback_query")
     if isinstance(message, Mapping):
@@ -71,6 +71,17 @@ def understood(update: object, bot_name: str) -> Typed | Pressed | None:
     if isinstance(query, Mapping):
         return _pressed(number, cast("Mapping[str, Any]", query))
     return None
+
+
+def moved_chat(update: object) -> tuple[int, int] | None:
+    """The old and the new number of a group that became a supergroup. Both chats are told of it."""
+    message = _part(update, "message")
+    here = _id(message, "chat")
+    new = _number(_part(message, "migrate_to_chat_id"))
+    old = _number(_part(message, "migrate_from_chat_id"))
+    if not here or not (new or old):
+        return None
+    return (here, new) if new else (old, here)
 
 
 def _typed(number: int, message: Mapping[str, Any], bot_name: str) -> Typed | None:

@@ -17,7 +17,14 @@ from actors.messages.telegram import (
 )
 from actors.ports import Clock
 from adapters.telegram.handled import Handled
-from adapters.telegram.incoming import Pressed, Sender, Typed, understood, update_id_of
+from adapters.telegram.incoming import (
+    Pressed,
+    Sender,
+    Typed,
+    moved_chat,
+    understood,
+    update_id_of,
+)
 from adapters.telegram.outgoing import failure_of
 
 if TYPE_CHECKING:
@@ -44,7 +51,8 @@ class _Trouble:
 class Polling:
     """Asks for updates for ever and hands them on, one after another.
 
-    ``is_known`` says whose updates count; ``wait`` sleeps so many seconds or until the end.
+    ``is_known`` says whose updates count; ``moved`` hears of each chat's new number; ``wait``
+    sleeps so many seconds or until the end.
     """
 
     def __init__(
@@ -55,6 +63,7 @@ class Polling:
         handled: Handled,
         handle: Handle,
         is_known: Callable[[Sender], bool],
+        moved: Callable[[int, int], None],
         publish: Callable[[Event], None],
         wait: Callable[[float], Awaitable[None]],
     ) -> None:
@@ -63,6 +72,7 @@ class Polling:
         self._handled = handled
         self._handle = handle
         self._is_known = is_known
+        self._moved = moved
         self._publish = publish
         self._wait = wait
         self._log = structlog.get_logger(actor="telegram")
@@ -116,6 +126,8 @@ class Polling:
         ids = [number for update in updates if (number := update_id_of(update)) is not None]
         if ids:
             self._offset = max(ids) + 1
+        for move in filter(None, map(moved_chat, updates)):
+            self._moved(*move)
         if not self._has_started:
             self._drop(updates, "sent before the start")
             self._has_started = not ids

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from actors.messages.alerts import AcknowledgeAlerts, DeliveryReport
 from actors.messages.base import Event, Message
@@ -40,6 +41,14 @@ from tests.adapters.telegram.double import (
 )
 
 STRANGER = 666
+OLD_CHAT = -5
+MOVED = {
+    "event": "telegram_chat_moved",
+    "log_level": "warning",
+    "actor": "telegram",
+    "chat_id": CHAT,
+    "do": "set TELEGRAM_CHAT_ID to it",
+}
 
 
 class FakeDesk:
@@ -257,18 +266,53 @@ def test_odd_texts_arrive(rig: Rig, text: str) -> None:
     assert rig.api.shown
 
 
-def test_a_group_that_became_a_supergroup_is_followed(rig: Rig) -> None:
-    """Telegram names the chat's new number."""
+def test_a_group_that_became_a_supergroup_is_followed(api: BotApi, tmp_path: Path) -> None:
+    """Telegram names the chat's new number: alerts go there, commands come from there."""
+    rig = Rig(api, tmp_path, chat_id=OLD_CHAT).polling()
+    api.next("sendMessage", lambda call: call.fail(400, "upgraded", migrate_to_chat_id=CHAT))
+    with capture_logs() as logs:
+        assert rig.deliver("hello").error == ""
+        assert api.texts(CHAT) == ["hello [paper]"]
+        api.write("/ping")
+        api.wait_text("ping done")
+        rig.line.close()
+    assert [x for x in logs if x["event"] == "telegram_chat_moved"] == [MOVED]
 
-    def moved(call: Any) -> None:
-        call.fail(400, "group upgraded", migrate_to_chat_id=CHAT)
 
-    rig.line._account = Account(  # pyright: ignore[reportPrivateUsage] (as if set so)
-        token=TOKEN, chat_id=5, users=frozenset(), root=rig.api.root, env="paper"
-    )
-    rig.api.next("sendMessage", moved)
-    assert rig.start().deliver("hello").error == ""
-    assert rig.api.texts(CHAT) == ["hello [paper]"]
+@pytest.mark.parametrize(
+    ("chat", "said"),
+    [(OLD_CHAT, {"migrate_to_chat_id": CHAT}), (CHAT, {"migrate_from_chat_id": OLD_CHAT})],
+)
+@pytest.mark.parametrize("is_pending", [False, True])
+def test_the_news_of_a_supergroup_is_enough(
+    api: BotApi, tmp_path: Path, chat: int, said: dict[str, int], is_pending: bool
+) -> None:
+    """Who made it one is no stranger, and the next command counts; also from before a start."""
+    rig = Rig(api, tmp_path, chat_id=OLD_CHAT)
+    with capture_logs() as logs:
+        if not is_pending:
+            rig.polling()
+        api.write("", chat=chat, user=STRANGER, **said)
+        if is_pending:
+            rig.start()
+        api.wait_for(lambda: api.pending == 0 and api.count("getUpdates") >= 3)
+        api.write("/ping")
+        api.wait_text("ping done")
+        rig.line.close()
+    assert rig.heard(StrangerRefused) == rig.heard(CommandsDropped) == []
+    assert [x for x in logs if x["event"] == "telegram_chat_moved"] == [MOVED]
+
+
+def test_nobody_elses_chat_is_followed(rig: Rig) -> None:
+    """Another group that moves has nothing to do with ours."""
+    rig.polling()
+    rig.api.write("", chat=77, migrate_to_chat_id=STRANGER)
+    rig.api.write("", chat=STRANGER, migrate_from_chat_id=77)
+    rig.api.write("/ping", chat=STRANGER)
+    rig.api.write("/ping")
+    rig.api.wait_text("ping done")
+    assert rig.api.texts(STRANGER) == []
+    assert rig.deliver("hello").error == ""
 
 
 def test_what_must_be_acknowledged_has_a_button(rig: Rig) -> None:
