@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from supervisor import childutils  # pyright: ignore[reportMissingTypeStubs]
 
+from actors.door import HOTLINE_SECONDS
 from actors.kernel import ExitCode
 from actors.ports import Clock
 from adapters.clock import SystemClock
@@ -26,7 +27,8 @@ from config.kinds import WatchdogAction
 from config.settings import Settings
 
 STATE = "PROCESS_STATE_"
-HEALTH_TIMEOUT = 2.0
+HEALTH_TIMEOUT = HOTLINE_SECONDS + 1.0
+"""For the verdict that the Desk is silent, too; less than the 5 s from one tick to the next."""
 LOG_BYTES = 64 * 1024
 """So much of the end of supervisord's log is read: some hundred starts and ends."""
 _childutils: Any = childutils

@@ -79,7 +79,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """The bot as it is now: its last beat, and why its health is bad (empty: it is not)."""
+    """The bot as it is now: its last beat, and its own verdict of its health.
+
+    ``answers`` that it is well, or ``trouble`` says what is not. Neither: there is no verdict.
+    """
 
     beat: Beat | None
     trouble: str = ""
@@ -256,10 +259,12 @@ class Judge:
         )
 
     def _health(self, look: Look, now: float) -> Iterator[Notice]:
-        if not look.trouble:
+        """Without a verdict nothing begins and nothing ends: the pulse says what silence means."""
+        if look.answers:
             if self._trouble_told:
                 yield Notice(text="bot is healthy again.")
             self._trouble_since, self._trouble_told = None, False
+        if look.answers or not look.trouble:
             return
         if self._trouble_since is None:
             self._trouble_since = now
