@@ -175,6 +175,16 @@ def test_wrong_tokens_are_slowed_down_and_shut_nobody_out(api: Running) -> None:
     assert codes[0] == 401
     assert 429 in codes
     assert api.post("/v1/kill").status_code == 202
+    assert requests.get(f"{api.address}/healthz", timeout=20).status_code == 200
+
+
+def test_health_has_a_rate_that_the_holder_of_the_token_does_not_share(api: Running) -> None:
+    """Whoever needs no token can ask too often; who shows one is not held to that."""
+    address = f"{api.address}/healthz"
+    assert 429 in [requests.get(address, timeout=20).status_code for _ in range(40)]
+    assert api.get("/healthz").status_code == 200
+    wrong = api.get("/v1/ping", headers={"Authorization": "Bearer guess"})
+    assert wrong.status_code == 401
 
 
 @pytest.mark.parametrize(("command", "workers"), [("trades", 3), ("test", 4)])
