@@ -175,7 +175,8 @@ def test_wrong_tokens_are_slowed_down_and_shut_nobody_out(api: Running) -> None:
     assert codes[0] == 401
     assert 429 in codes
     assert api.post("/v1/kill").status_code == 202
-    assert requests.get(f"{api.address}/healthz", timeout=20).status_code == 200
+    health = [requests.get(f"{api.address}/healthz", timeout=20).status_code for _ in range(9)]
+    assert set(health) == {200}
 
 
 def test_health_has_a_rate_that_the_holder_of_the_token_does_not_share(api: Running) -> None:
