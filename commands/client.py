@@ -9,7 +9,7 @@ import requests
 
 from actors.kernel import ExitCode
 from commands.api import NoToken, read_token
-from commands.common import fail
+from commands.common import api_root, fail
 from config.settings import Settings
 
 ANSWER_SECONDS = 15.0
@@ -25,9 +25,7 @@ class Client:
     """One daemon. Ends the command, with one clear error, when it cannot be reached."""
 
     def __init__(self, settings: Settings) -> None:
-        host = str(settings.api_host)
-        name = f"[{host}]" if ":" in host else host
-        self._root = f"http://{name}:{settings.api_port}"
+        self._root = api_root(settings)
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy stands between this machine and itself
         self._folder = settings.data_folder

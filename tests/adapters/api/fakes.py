@@ -143,7 +143,7 @@ def hide(text: str) -> str:
 class Running:
     """The API on a free port of this machine, until closed."""
 
-    def __init__(self, desk: FakeDesk, *, port: int = 0) -> None:
+    def __init__(self, desk: FakeDesk, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self.desk = desk
         self.hub = EventHub(1)
         self.hub.has_begun.set()
@@ -151,7 +151,7 @@ class Running:
         self.address = ""
         self._is_up = threading.Event()
         self._server = ApiServer(
-            host="127.0.0.1",
+            host=host,
             port=port,
             token=TOKEN,
             version="1",
