@@ -193,12 +193,14 @@ class TelegramDoor:
         Raises:
             SendFailed: all of them failed.
         """
+        sent = 0
         for left in reversed(range(REPLY_TRIES)):
             try:
-                await self._outgoing.say(lines, buttons=buttons)
+                await self._outgoing.say(lines, buttons=buttons, skip=sent)
             except SendFailed as error:
                 if not left or error.failure.is_refused:
                     raise
+                sent = error.parts
                 await self._wait(min(REPLY_WAIT, error.failure.retry_after or 1.0))
             else:
                 return

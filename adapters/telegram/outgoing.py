@@ -40,11 +40,12 @@ class Failure:
 
 
 class SendFailed(Exception):
-    """The message, or a part of it, was not sent, or it is not known."""
+    """The message, or a part of it, was not sent, or it is not known. ``parts`` of it were."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.error)
         self.failure = failure
+        self.parts = 0
 
 
 class Outgoing:
@@ -68,19 +69,23 @@ class Outgoing:
         *,
         buttons: Sequence[Button] = (),
         number: int = 0,
+        skip: int = 0,
     ) -> None:
         """Sends all parts, the buttons under the last. With ``number``, one that failed half way
-        goes on where it stopped.
+        goes on where it stopped; so many to ``skip`` have been sent already.
 
         Raises:
             SendFailed: with what is known about it.
         """
         parts = parts_of(lines)
-        for at, part in enumerate(parts):
-            if at < self._sent_parts.get(number, 0):
-                continue
+        for at in range(max(skip, self._sent_parts.get(number, 0)), len(parts)):
             is_last = at == len(parts) - 1
-            await self._part(numbered(part, at + 1, len(parts)), buttons if is_last else ())
+            part = numbered(parts[at], at + 1, len(parts))
+            try:
+                await self._part(part, buttons if is_last else ())
+            except SendFailed as error:
+                error.parts = at
+                raise
             if number:
                 self._sent_parts[number] = at + 1
         self._sent_parts.pop(number, None)

@@ -41,6 +41,8 @@ from tests.adapters.telegram.double import (
 )
 
 STRANGER = 666
+LONG = "\n".join(f"line {n} " + "\U0001f600" * 30 for n in range(200))
+"""More than a message holds."""
 OLD_CHAT = -5
 MOVED = {
     "event": "telegram_chat_moved",
@@ -66,6 +68,8 @@ class FakeDesk:
         self.requests.append(more["request_id"])
         if name == "slow":
             raise DeskSilent("the Desk did not answer within 5 s")
+        if name == "logs":
+            return self._reply(name, Status.DONE, LONG)
         if name != "open":
             return self._reply(name, Status.DONE, f"{name} done")
         now = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -247,16 +251,18 @@ def test_a_text_that_no_form_helps_is_refused_but_a_missing_chat_is_not_its_faul
 
 def test_a_long_alert_comes_in_parts_and_goes_on_where_it_failed(rig: Rig) -> None:
     """Split at line breaks; a part that arrived is not sent again."""
-    text = "\n".join(f"line {n} " + "\U0001f600" * 30 for n in range(200))
     rig.start()
     rig.api.next("sendMessage", rig.api.serve, flood(1))
-    assert rig.deliver(text, number=5).retry_after_seconds == 1.0
-    assert rig.deliver(text, number=5).error == ""
-    texts = rig.api.texts()
+    assert rig.deliver(LONG, number=5).retry_after_seconds == 1.0
+    assert rig.deliver(LONG, number=5).error == ""
+    assert whole(rig.api.texts()).replace(" [paper]", "") == LONG
+
+
+def whole(texts: list[str]) -> str:
+    """Several parts, each of them once and in order, as one text."""
     assert len(texts) > 2
     assert all(f"({n}/{len(texts)})" in x for n, x in enumerate(texts, 1))
-    whole = "\n".join(x.rpartition("\n")[0] for x in texts)
-    assert whole.replace(" [paper]", "") == text
+    return "\n".join(x.rpartition("\n")[0] for x in texts)
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "\ud800 lone", "a\x00b\x07c", "\u202e", "x" * 9000])
@@ -470,6 +476,18 @@ def test_replies_survive_a_flood_and_a_broken_line(rig: Rig) -> None:
     rig.api.next("sendMessage", flood(1), hang_up)
     rig.api.write("/ping")
     rig.api.wait_text("ping done")
+
+
+def test_a_long_reply_goes_on_where_it_failed(rig: Rig) -> None:
+    """The parts that arrived do not come again; the next reply begins at its beginning."""
+    rig.polling()
+    rig.api.next("sendMessage", rig.api.serve, rig.api.serve, flood(1), rig.api.serve, flood(1))
+    rig.api.write("/logs 500")
+    rig.api.wait_for(lambda: any("(4/4)" in x for x in rig.api.texts()))
+    assert whole(rig.api.texts()) == LONG
+    rig.api.write("/logs 500")
+    rig.api.wait_for(lambda: sum("(4/4)" in x for x in rig.api.texts()) == 2)
+    assert whole(rig.api.texts()[4:]) == LONG
 
 
 # -- confirmations ---------------------------------------------------------------------------------
