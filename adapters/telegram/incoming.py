@@ -11,7 +11,7 @@ from typing import Any, cast
 
 SEEN, YES, NO = "seen", "yes", "no"
 _COMMAND = re.compile(r"/([A-Za-z0-9_]{1,32})(?:@(\w{1,64}))?(?:\s+(.*))?", re.DOTALL)
-_BUTTON = re.compile(rf"({SEEN}|{YES}|{NO}):([0-9a-z]{{1,40}})")
+_BUTTON = re.compile(rf"({SEEN}|{YES}|{NO}):([0-9a-z]{{1,40}})(?::([0-9]{{1,16}}))?")
 _HELLO = {"start": "help"}
 """What Telegram itself sends when somebody opens the bot."""
 
@@ -44,7 +44,10 @@ class Typed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pressed:
-    """A button under a message of ours. ``what`` is one of seen, yes, no."""
+    """A button under a message of ours. ``what`` is one of seen, yes, no.
+
+    ``asker`` is the user whom the message answered; 0 where the button does not say.
+    """
 
     update_id: int
     sender: Sender
@@ -52,6 +55,7 @@ class Pressed:
     message_id: int
     what: str
     value: str
+    asker: int = 0
 
 
 def update_id_of(update: object) -> int | None:
@@ -111,6 +115,7 @@ def _pressed(number: int, query: Mapping[str, Any]) -> Pressed:
         message_id=_number(_part(message, "message_id")),
         what=found[1] if found else "",
         value=found[2] if found else "",
+        asker=int(found[3] or 0) if found else 0,
     )
 
 

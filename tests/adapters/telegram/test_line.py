@@ -40,7 +40,7 @@ from tests.adapters.telegram.double import (
     refuse_formatting,
 )
 
-STRANGER = 666
+STRANGER, OTHER = 666, 7002
 LONG = "\n".join(f"line {n} " + "\U0001f600" * 30 for n in range(200))
 """More than a message holds."""
 OLD_CHAT = -5
@@ -501,6 +501,7 @@ def test_a_confirmation_names_the_effect_and_works_once(rig: Rig) -> None:
     shown = rig.api.shown[-1]
     (yes, data), (no, _) = shown.buttons
     assert "Buy 0.05 BTC <now>" in yes
+    assert len(data.encode()) <= 64
     assert no == "Cancel"
     rig.api.press(data, message=shown.message_id)
     rig.api.wait_text("opening")
@@ -508,6 +509,26 @@ def test_a_confirmation_names_the_effect_and_works_once(rig: Rig) -> None:
     rig.api.press(data, message=shown.message_id)
     rig.api.wait_text("was used")
     assert rig.desk.confirmed == ["t0ken"]
+
+
+def test_only_who_asked_presses_the_buttons_away(api: BotApi, tmp_path: Path) -> None:
+    """Another listed person hears that it is not his to confirm; who asked still can."""
+    rig = Rig(api, tmp_path, users=frozenset({USER, OTHER})).polling()
+    rig.api.write("/open BTC-PERPETUAL buy 0.05 sl=1")
+    rig.api.wait_text("Buy 0.05 BTC <now>")
+    (shown,) = rig.api.shown
+    for _, data in shown.buttons:
+        rig.api.press(data, user=OTHER, message=shown.message_id)
+    rig.api.wait_for(lambda: len(rig.api.answered) == 2)
+    rig.api.wait_for(lambda: rig.api.pending == 0)
+    assert len(shown.buttons) == 2
+    texts = [x.get("text", "") for name, x in rig.api.calls if name == "answerCallbackQuery"]
+    assert texts == ["Only who gave the command can answer this."] * 2
+    assert rig.desk.confirmed == rig.desk.dismissed == []
+    rig.api.press(shown.buttons[0][1], message=shown.message_id)
+    rig.api.wait_text("opening")
+    assert shown.buttons == []
+    rig.line.close()
 
 
 def test_cancelled_is_not_done(rig: Rig) -> None:
@@ -521,7 +542,7 @@ def test_cancelled_is_not_done(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", ["", "yes:", "yes:DROP", "no", "kill", "seen:x", "yes:" + "a" * 99]
+    "data", ["", "yes:", "yes:DROP", "no", "kill", "seen:x", "yes:" + "a" * 99, "yes:a:b", "yes:a:"]
 )
 def test_buttons_of_nobody_do_nothing(rig: Rig, data: str) -> None:
     """Callback data is what a client says it is."""
