@@ -121,7 +121,8 @@ class Watchdog:
         level = _log.critical if notice.is_critical else _log.warning
         level("watchdog_alert", text=notice.text)
         if self._phone is not None:
-            self._phone.add(f"{'[!] ' if notice.is_critical else ''}Watchdog: {notice.text}")
+            mark = "[!] " if notice.is_critical else ""
+            self._phone.add(f"{mark}Watchdog [{self._settings.deribit_env}]: {notice.text}")
         self._act(notice)
 
     def _act(self, notice: Notice) -> None:
