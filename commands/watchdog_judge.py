@@ -308,7 +308,7 @@ def _remedy(change: Change) -> str:
     if change.exit_code == 76:
         return f"{PYTHON} preflight, then {CTL} start {name}."
     if change.exit_code == 75:
-        return "end the other instance first."
+        return f"end the other instance first, then {CTL} start {name}."
     return f"see logs/{name}.out, then {CTL} start {name}."
 
 

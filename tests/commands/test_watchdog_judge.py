@@ -241,7 +241,7 @@ def test_the_first_start_is_no_news(night: Night) -> None:
     [
         (78, "exit code 78, the settings are not valid. supervisord does not start it again"),
         (77, "check the API key, then .venv/bin/supervisorctl -c supervisor.conf start bot"),
-        (75, "end the other instance first"),
+        (75, "end the other instance first, then .venv/bin/supervisorctl -c supervisor.conf start"),
     ],
 )
 def test_an_end_that_repeating_does_not_cure_says_what_does(
