@@ -114,14 +114,18 @@ class Judge:
     """Turns what is seen into notices, each once per occurrence. Times are monotonic seconds."""
 
     def __init__(self, *, limit: float, may_restart: bool) -> None:
-        self._limit = limit
-        self._may_restart = may_restart
+        self.follow(limit=limit, may_restart=may_restart)
         self._programs: dict[str, _Program] = {}
         self._beat: Beat | None = None
         self._beat_at: float | None = None
         self._silence_told = False
         self._trouble_since: float | None = None
         self._trouble_told = False
+
+    def follow(self, *, limit: float, may_restart: bool) -> None:
+        """How long silence may last, and what may be done, from now on."""
+        self._limit = limit
+        self._may_restart = may_restart
 
     def assume(self, program: str, *, is_up: bool) -> None:
         """What supervisord's table says when the watchdog begins: it has heard no event yet."""

@@ -5,7 +5,7 @@ an error but its kind is ever told, and of a refusal Telegram's own words.
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -24,6 +24,15 @@ TEXT_TRIES = 3
 _log: Any = structlog.get_logger(actor="watchdog")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The bot that speaks, and the chat that listens."""
+
+    api_url: str
+    token: str = field(repr=False)
+    chat_id: int
+
+
 @dataclass(frozen=True, slots=True)
 class _Refusal:
     """Why a text was not taken, and how long Telegram says to wait."""
@@ -36,16 +45,25 @@ class _Refusal:
 class Phone:
     """Sends texts to one chat, oldest first. Times are monotonic seconds."""
 
-    def __init__(self, api_url: str, token: str, chat_id: int) -> None:
-        self._url = f"{api_url.rstrip('/')}/bot{token}/sendMessage"
-        self._chat_id = chat_id
+    def __init__(self, account: Account) -> None:
         self._waiting: deque[str] = deque(maxlen=KEPT)
-        self._next_at = 0.0
-        self._failures = 0
-        self._text_failures = 0
         self._session = requests.Session()
+        self._use(account)
+
+    def _use(self, account: Account) -> None:
+        self._account = account
+        self._url = f"{account.api_url.rstrip('/')}/bot{account.token}/sendMessage"
+        self._chat_id = account.chat_id
+        self._next_at = 0.0
+        self._failures = self._text_failures = 0
         # A proxy may be the way to Telegram, but never to this machine.
-        self._session.trust_env = urlsplit(api_url).hostname not in {"127.0.0.1", "localhost"}
+        host = urlsplit(account.api_url).hostname
+        self._session.trust_env = host not in {"127.0.0.1", "localhost"}
+
+    def follow(self, account: Account) -> None:
+        """Another account may have to be used from now on, for what waits as well."""
+        if account != self._account:
+            self._use(account)
 
     @property
     def waiting(self) -> int:

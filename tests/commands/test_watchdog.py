@@ -97,3 +97,78 @@ def test_each_message_names_its_venue(watched: Watched) -> None:
     critical, calm = watched.run(change("FATAL", "collector"), change("STOPPED"))
     assert critical.startswith("[!] Watchdog [testnet]: collector is DOWN: it ended too often")
     assert calm == "Watchdog [testnet]: bot was stopped by order."
+
+
+TESTNET = {
+    "DERIBIT_ENV": "testnet",
+    "DERIBIT_CLIENT_ID": "a",
+    "DERIBIT_CLIENT_SECRET": "another-canary",
+}
+
+
+def beats(watched: Watched, folder: str) -> Step:
+    """The bot's heart beats here."""
+    path = Path("data", folder, "pulse")
+
+    def made() -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        number = int(watched.clock.seconds)
+        path.write_bytes(b"%010d %020d\n" % (7, number))
+
+    return made
+
+
+def writes(watched: Watched, **changes: object) -> Step:
+    """Somebody edits ``.env``."""
+    return lambda: watched.write(**changes)
+
+
+def test_a_bot_that_starts_is_watched_by_its_new_settings(watched: Watched) -> None:
+    """Its pulse is at another venue, its limit is another, and so is the chat."""
+    watched.write()
+    alive = [beats(watched, "testnet"), watched.tick(200)] * 3
+    texts = watched.run(
+        *(beats(watched, "paper"), watched.tick(200)) * 2,
+        writes(watched, TELEGRAM_CHAT_ID=43, WATCHDOG_LIMIT_SECONDS=600, **TESTNET),
+        watched.tick(200),  # not before it starts: the one of before lives by the old ones
+        *(change("STOPPED"), change("STARTING"), change("RUNNING")),
+        *alive,
+        *[watched.tick(200)] * 3,
+    )
+    stopped, silent = texts
+    assert stopped == "Watchdog [paper]: bot was stopped by order."
+    assert silent.startswith("[!] Watchdog [testnet]: bot is UNRESPONSIVE: no sign of life for 600")
+    assert [x["chat_id"] for x in watched.api.messages] == [42, 43]
+
+
+def test_what_waits_goes_to_the_new_chat(watched: Watched) -> None:
+    """In order and at once; a chat taken out of the settings still gets what was meant for it."""
+    watched.write()
+    watched.api.answers = [(502, "")]
+    steps = [change("STOPPED"), writes(watched, TELEGRAM_CHAT_ID=43), change("STARTING")]
+    watched.run(*steps, change("FATAL", "collector"))
+    assert ["was stopped" in x for x in watched.api.texts()] == [True, False]
+    assert [x["chat_id"] for x in watched.api.messages] == [43, 43]
+    watched.write()
+    watched.api.messages.clear()
+    watched.api.answers = [(502, "")]
+    steps[1] = writes(watched, TELEGRAM_CHAT_ID=None, TELEGRAM_BOT_TOKEN=None)
+    watched.run(*steps, change("FATAL", "collector"), watched.tick(), watched.tick())
+    assert ["was stopped" in x for x in watched.api.texts()] == [True]
+    assert [x["chat_id"] for x in watched.api.messages] == [42]
+
+
+def test_a_chat_that_is_given_later_is_told(watched: Watched) -> None:
+    """As soon as the bot starts with it."""
+    watched.write(TELEGRAM_CHAT_ID=None, TELEGRAM_BOT_TOKEN=None)
+    steps = [change("STOPPED"), writes(watched), change("STARTING"), change("STOPPED")]
+    assert watched.run(*steps) == ["Watchdog [paper]: bot was stopped by order."]
+
+
+def test_settings_that_are_not_valid_change_nothing(watched: Watched) -> None:
+    """The bot ends because of them; a person hears of it by the old ones."""
+    watched.write()
+    wrong = writes(watched, MAX_OPEN_TRADES=0, TELEGRAM_CHAT_ID=43)
+    (text,) = watched.run(wrong, change("STARTING"), change("FATAL"))
+    assert text.startswith("[!] Watchdog [paper]: bot is DOWN")
+    assert [x["chat_id"] for x in watched.api.messages] == [42]

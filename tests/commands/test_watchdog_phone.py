@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from structlog.testing import capture_logs
 
-from commands.watchdog_phone import LONGEST, Phone
+from commands.watchdog_phone import LONGEST, Account, Phone
 from tests.commands.bot_api import BotApi, bot_api
 from tests.endtoend.bulwark import free_port
 
@@ -19,7 +19,7 @@ def api() -> Iterator[BotApi]:
 
 
 def phone(url: str) -> Phone:
-    return Phone(url, TOKEN, 42)
+    return Phone(Account(api_url=url, token=TOKEN, chat_id=42))
 
 
 def test_texts_arrive_in_order(api: BotApi) -> None:
