@@ -9,7 +9,7 @@ import requests
 
 from actors.kernel import ExitCode
 from commands.api import NoToken, read_token
-from commands.common import fail
+from commands.common import api_root, fail
 from config.settings import Settings
 
 ANSWER_SECONDS = 15.0
@@ -17,13 +17,15 @@ SILENCE_SECONDS = 30.0
 """The stream of events is never silent for longer: it pings every fifteen seconds."""
 
 
+class NotFollowed(Exception):
+    """The stream of events was refused or has ended, and why."""
+
+
 class Client:
     """One daemon. Ends the command, with one clear error, when it cannot be reached."""
 
     def __init__(self, settings: Settings) -> None:
-        host = str(settings.api_host)
-        name = f"[{host}]" if ":" in host else host
-        self._root = f"http://{name}:{settings.api_port}"
+        self._root = api_root(settings)
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy stands between this machine and itself
         self._folder = settings.data_folder
@@ -67,12 +69,18 @@ class Client:
         return reply, answer.headers.get("x-last-event-id", "")
 
     def reports(self, request_id: str, since: str) -> Iterator[dict[str, Any]]:
-        """What the daemon reports of a request after event ``since``, until it is final."""
+        """What the daemon reports of a request after event ``since``, until it is final.
+
+        Raises:
+            NotFollowed: that does not come this way.
+        """
         headers = {"Last-Event-ID": since}
         try:
             with self._session.get(
                 f"{self._root}/events", headers=headers, stream=True, timeout=SILENCE_SECONDS
             ) as answer:
+                if answer.status_code != requests.codes.ok:
+                    raise NotFollowed(_refusal(answer))
                 for line in answer.iter_lines():
                     if not line.startswith(b"data: "):
                         continue
@@ -83,8 +91,9 @@ class Client:
                         yield event
                         if event.get("is_final"):
                             return
-        except (requests.RequestException, ValueError):
-            return
+        except (requests.RequestException, ValueError) as error:
+            raise NotFollowed(type(error).__name__) from error
+        raise NotFollowed("it has ended the stream")
 
     def _not_running(self, why: str) -> NoReturn:
         fail(
@@ -93,6 +102,14 @@ class Client:
             "To close everything without it: python run.py kill --direct",
             ExitCode.FAILED,
         )
+
+
+def _refusal(answer: requests.Response) -> str:
+    """In the daemon's own words, if it has any."""
+    try:
+        return str(answer.json()["lines"][0]).rstrip(".")
+    except (ValueError, KeyError, IndexError, TypeError):
+        return f"HTTP {answer.status_code}"
 
 
 def _user() -> str:

@@ -72,6 +72,13 @@ def read_settings() -> Settings:
         fail(str(error), ExitCode.SETTINGS_INVALID)
 
 
+def api_root(settings: Settings) -> str:
+    """Where the daemon's HTTP API answers."""
+    host = str(settings.api_host)
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{settings.api_port}"
+
+
 def number(name: str, text: str) -> Decimal:
     try:
         number = Decimal(text)

@@ -6,7 +6,7 @@ from typing import Any
 
 import requests
 
-from commands.common import out, read_settings
+from commands.common import api_root, out, read_settings
 from config.settings import Settings
 
 TIMEOUT = 5.0
@@ -24,11 +24,10 @@ class Health:
 
 def ask(settings: Settings, timeout: float = TIMEOUT) -> Health:
     """The verdict of ``/healthz``. Whatever is no such verdict is no answer."""
-    url = f"http://{settings.api_host}:{settings.api_port}/healthz"
     try:
         with requests.Session() as session:
             session.trust_env = False
-            reply = session.get(url, timeout=timeout)
+            reply = session.get(f"{api_root(settings)}/healthz", timeout=timeout)
         verdict: dict[str, Any] = reply.json()
         is_well = verdict["is_well"]
         reasons: list[dict[str, Any]] = verdict["reasons"]

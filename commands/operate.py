@@ -11,7 +11,7 @@ import orjson
 import typer
 
 from actors.kernel import ExitCode
-from commands.client import Client
+from commands.client import Client, NotFollowed
 from commands.common import fail, out, read_settings, width
 from commands.facts import VERSION
 from commands.showing import rendered
@@ -20,6 +20,7 @@ from domain.commands import BY_NAME, CommandSpec, Effect, parse_named
 
 USAGE_ERROR = 2
 WAIT_SECONDS = 60.0
+WITHOUT_DAEMON = "To close everything without the daemon: python run.py kill --direct"
 
 
 def add_to(app: typer.Typer, name: str) -> None:
@@ -104,17 +105,23 @@ def give(
     if reply.get("status") != "accepted" or not wait:
         show(reply, as_json=as_json)
         if "status" not in reply and spec.is_urgent and not as_json:
-            out("To close everything without the daemon: python run.py kill --direct")
+            out(WITHOUT_DAEMON)
         finish(reply)
         return
     if not as_json:
         show(reply, as_json=False)
-    reports = follow(client, reply["request_id"], since, wait, is_quiet=as_json)
+    reports, trouble = follow(client, reply["request_id"], since, wait, is_quiet=as_json)
     if as_json:
         show({**reply, "reports": reports}, as_json=True)
     if not reports or not reports[-1]["is_final"]:
-        fail(f"It has not ended within {wait:g} s; it goes on. See status.", ExitCode.FAILED)
+        late = f"It has not ended within {wait:g} s; it goes on. See status."
+        fail(_unheard(spec, trouble) if trouble else late, ExitCode.FAILED)
     finish(reply)
+
+
+def _unheard(spec: CommandSpec, trouble: str) -> str:
+    what = f"The daemon cannot be followed ({trouble}). How it goes on: python run.py status"
+    return f"{what}\n{WITHOUT_DAEMON}" if spec.is_urgent else what
 
 
 def _is_sure(effect: str, *, as_json: bool) -> bool:
@@ -126,22 +133,28 @@ def _is_sure(effect: str, *, as_json: bool) -> bool:
 
 def follow(
     client: Client, request_id: str, since: str, wait: float, *, is_quiet: bool
-) -> list[dict[str, Any]]:
-    """What is reported of a request until it ends, at most for ``wait`` seconds."""
+) -> tuple[list[dict[str, Any]], str]:
+    """What is reported of a request until it ends, at most for ``wait`` seconds; and, where nothing
+    more can be heard, why.
+    """
     import threading  # noqa: PLC0415 (only commands that wait need it)
 
     found: list[dict[str, Any]] = []
+    trouble: list[str] = []
 
     def listen() -> None:
-        for report in client.reports(request_id, since):
-            found.append(report)
-            if not is_quiet:
-                out(report["text"])
+        try:
+            for report in client.reports(request_id, since):
+                found.append(report)
+                if not is_quiet:
+                    out(report["text"])
+        except NotFollowed as error:
+            trouble.append(str(error))
 
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
     listener.join(wait)
-    return list(found)
+    return list(found), next(iter(trouble), "")
 
 
 def finish(reply: dict[str, Any]) -> None:

@@ -14,19 +14,22 @@ from typing import Any
 import structlog
 from supervisor import childutils  # pyright: ignore[reportMissingTypeStubs]
 
+from actors.door import HOTLINE_SECONDS
 from actors.kernel import ExitCode
 from actors.ports import Clock
 from adapters.clock import SystemClock
 from adapters.storage.pulse import last_beat
-from commands.common import fail, open_log, read_settings
+from commands.common import ENV_FILE, fail, open_log, read_settings
 from commands.health_probe import ask
-from commands.watchdog_judge import UP, Act, Change, Judge, Look, Notice, ended_with
-from commands.watchdog_phone import Phone
+from commands.watchdog_judge import BOT, UP, Act, Change, Judge, Look, Notice, ended_with
+from commands.watchdog_phone import Account, Phone
 from config.kinds import WatchdogAction
-from config.settings import Settings
+from config.logs import register_secret
+from config.settings import Settings, SettingsInvalid, load
 
 STATE = "PROCESS_STATE_"
-HEALTH_TIMEOUT = 2.0
+HEALTH_TIMEOUT = HOTLINE_SECONDS + 1.0
+"""For the verdict that the Desk is silent, too; less than the 5 s from one tick to the next."""
 LOG_BYTES = 64 * 1024
 """So much of the end of supervisord's log is read: some hundred starts and ends."""
 _childutils: Any = childutils
@@ -48,13 +51,9 @@ class Watchdog:
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._clock = clock
-        self._pulse = settings.data_folder / "pulse"
-        self._settings = settings
-        self._phone = _phone(settings)
-        self._judge = Judge(
-            limit=settings.watchdog_limit_seconds,
-            may_restart=settings.watchdog_action is WatchdogAction.RESTART,
-        )
+        self._phone: Phone | None = None
+        self._judge = Judge(limit=settings.watchdog_limit_seconds, may_restart=False)
+        self._follow(settings)
         self._supervisord: Any = _childutils.getRPCInterface(os.environ)
 
     def run(self) -> None:
@@ -73,6 +72,8 @@ class Watchdog:
         now = self._clock.monotonic()
         if name.startswith(STATE):
             change = self._change(name.removeprefix(STATE), fields)
+            if (change.program, change.state) == (BOT, "STARTING"):
+                self._read_again()
             _log.info("supervisord_says", program=change.program, state=change.state)
             notices = list(self._judge.changed(change, now))
         else:
@@ -81,6 +82,35 @@ class Watchdog:
             self._tell(notice)
         if self._phone is not None and (problem := self._phone.deliver(self._clock.monotonic())):
             _log.warning("watchdog_not_heard", error=problem, waiting=self._phone.waiting)
+
+    def _read_again(self) -> None:
+        """The bot that starts may have other settings; what is wrong with them it says itself."""
+        try:
+            settings = load(ENV_FILE, os.environ)
+        except SettingsInvalid as error:
+            names = [problem.key for problem in error.problems]
+            _log.warning("watchdog_keeps_its_settings", invalid=names)
+            return
+        if settings != self._settings:
+            for secret in settings.secrets():
+                register_secret(secret)
+            self._follow(settings)
+
+    def _follow(self, settings: Settings) -> None:
+        """Watches by these settings. What waits to be told is told by the newest way there is."""
+        self._settings = settings
+        self._judge.follow(
+            limit=settings.watchdog_limit_seconds,
+            may_restart=settings.watchdog_action is WatchdogAction.RESTART,
+        )
+        account = _account(settings)
+        self._has_chat = account is not None
+        if account is None:
+            _log.warning("watchdog_has_no_telegram")
+        elif self._phone is None:
+            self._phone = Phone(account)
+        else:
+            self._phone.follow(account)
 
     def _change(self, state: str, fields: Mapping[str, str]) -> Change:
         program, pid = fields.get("processname", ""), int(fields.get("pid", "0"))
@@ -113,13 +143,15 @@ class Watchdog:
     def _look(self) -> Look:
         health = ask(self._settings, HEALTH_TIMEOUT)  # where it does not answer the pulse decides
         trouble = "" if health.is_well or not health.answers else health.faults or "no reason given"
-        return Look(beat=last_beat(self._pulse), answers=health.is_well, trouble=trouble)
+        beat = last_beat(self._settings.data_folder / "pulse")
+        return Look(beat=beat, answers=health.is_well, trouble=trouble)
 
     def _tell(self, notice: Notice) -> None:
         level = _log.critical if notice.is_critical else _log.warning
         level("watchdog_alert", text=notice.text)
-        if self._phone is not None:
-            self._phone.add(f"{'[!] ' if notice.is_critical else ''}Watchdog: {notice.text}")
+        if self._phone is not None and self._has_chat:
+            mark = "[!] " if notice.is_critical else ""
+            self._phone.add(f"{mark}Watchdog [{self._settings.deribit_env}]: {notice.text}")
         self._act(notice)
 
     def _act(self, notice: Notice) -> None:
@@ -133,12 +165,11 @@ class Watchdog:
             _log.error("watchdog_cannot_act", act=notice.act, error=str(error))
 
 
-def _phone(settings: Settings) -> Phone | None:
+def _account(settings: Settings) -> Account | None:
     token, chat = settings.telegram_bot_token, settings.telegram_chat_id
     if token is None or chat is None:
-        _log.warning("watchdog_has_no_telegram")
         return None
-    return Phone(settings.telegram_api_url, token.get_secret_value(), chat)
+    return Account(api_url=settings.telegram_api_url, token=token.get_secret_value(), chat_id=chat)
 
 
 def _next_event() -> tuple[str, dict[str, str]] | None:

@@ -79,7 +79,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """The bot as it is now: its last beat, and why its health is bad (empty: it is not)."""
+    """The bot as it is now: its last beat, and its own verdict of its health.
+
+    ``answers`` that it is well, or ``trouble`` says what is not. Neither: there is no verdict.
+    """
 
     beat: Beat | None
     trouble: str = ""
@@ -111,14 +114,18 @@ class Judge:
     """Turns what is seen into notices, each once per occurrence. Times are monotonic seconds."""
 
     def __init__(self, *, limit: float, may_restart: bool) -> None:
-        self._limit = limit
-        self._may_restart = may_restart
+        self.follow(limit=limit, may_restart=may_restart)
         self._programs: dict[str, _Program] = {}
         self._beat: Beat | None = None
         self._beat_at: float | None = None
         self._silence_told = False
         self._trouble_since: float | None = None
         self._trouble_told = False
+
+    def follow(self, *, limit: float, may_restart: bool) -> None:
+        """How long silence may last, and what may be done, from now on."""
+        self._limit = limit
+        self._may_restart = may_restart
 
     def assume(self, program: str, *, is_up: bool) -> None:
         """What supervisord's table says when the watchdog begins: it has heard no event yet."""
@@ -256,10 +263,12 @@ class Judge:
         )
 
     def _health(self, look: Look, now: float) -> Iterator[Notice]:
-        if not look.trouble:
+        """Without a verdict nothing begins and nothing ends: the pulse says what silence means."""
+        if look.answers:
             if self._trouble_told:
                 yield Notice(text="bot is healthy again.")
             self._trouble_since, self._trouble_told = None, False
+        if look.answers or not look.trouble:
             return
         if self._trouble_since is None:
             self._trouble_since = now
@@ -303,7 +312,7 @@ def _remedy(change: Change) -> str:
     if change.exit_code == 76:
         return f"{PYTHON} preflight, then {CTL} start {name}."
     if change.exit_code == 75:
-        return "end the other instance first."
+        return f"end the other instance first, then {CTL} start {name}."
     return f"see logs/{name}.out, then {CTL} start {name}."
 
 

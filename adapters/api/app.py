@@ -2,7 +2,7 @@
 
 Reading commands are GET with query parameters, acting ones POST with a JSON body; both take the
 arguments of the table by name. The Desk blocks, so it is asked from worker threads: few for
-reading, and others for acting, so that no reading holds up a kill.
+reading, others for acting, and others again for what reduces risk, so that nothing holds up a kill.
 """
 
 import inspect
@@ -43,16 +43,21 @@ from domain.commands import COMMANDS, CommandSpec, Door, Effect
 from domain.health import verdict
 
 TITLE = "Bulwark"
-READERS, ACTORS, WATCHERS = 3, 4, 2
-"""Worker threads: for reading, for acting, for health and metrics."""
+READERS, ACTORS, URGENT, WATCHERS = 3, 4, 4, 2
+"""Worker threads: for reading, for acting, for what reduces risk, for health and metrics."""
 HEALTH_KEPT_SECONDS = 0.5
 _DOORS = {"api": Door.API, "cli": Door.CLI, "dashboard": Door.DASHBOARD}
 _WHO = re.compile(r"[A-Za-z0-9._@-]{1,32}")
+_KEY = r"^[!-~]([ -~]{0,126}[!-~])?$"
 _KEY_HELP = (
     "Given twice under one key within ten minutes, a command is carried out once and answered "
     "the same; another command, or other arguments, are refused (409 key_reused). kill, pause and "
-    "close are carried out each time, whatever the key was used for: repeating them is harmless."
+    "close are carried out each time, whatever the key was used for: repeating them is harmless. "
+    "A key has 1 to 128 printable ASCII characters and no blank at its ends; another is refused "
+    "(422), but by kill, pause and close passed over."
 )
+_Door = Annotated[str, Header(description="api, cli or dashboard")]
+_Who = Annotated[str, Header(description="who asks, for the audit")]
 
 
 class Caller(BaseModel):
@@ -89,14 +94,27 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 
 
 def caller(
-    x_bulwark_door: Annotated[str, Header(description="api, cli or dashboard")] = "api",
-    x_bulwark_who: Annotated[str, Header(description="who asks, for the audit")] = "operator",
+    x_bulwark_door: _Door = "api",
+    x_bulwark_who: _Who = "operator",
+    idempotency_key: Annotated[str, Header(description=_KEY_HELP, pattern=_KEY)] = "",
+) -> Caller:
+    """What the headers say, for the audit; anything odd is the plain operator at the API.
+
+    Not so an odd key: whoever gives one relies on it.
+    """
+    who = x_bulwark_who if _WHO.fullmatch(x_bulwark_who) else "operator"
+    door = _DOORS.get(x_bulwark_door, Door.API)
+    return Caller(door=door, who=who, request_id=idempotency_key)
+
+
+def urgent_caller(
+    x_bulwark_door: _Door = "api",
+    x_bulwark_who: _Who = "operator",
     idempotency_key: Annotated[str, Header(description=_KEY_HELP)] = "",
 ) -> Caller:
-    """What the headers say, for the audit; anything odd is the plain operator at the API."""
-    who = x_bulwark_who if _WHO.fullmatch(x_bulwark_who) else "operator"
-    key = idempotency_key if _WHO.fullmatch(idempotency_key) else ""
-    return Caller(door=_DOORS.get(x_bulwark_door, Door.API), who=who, request_id=key)
+    """The same for what reduces risk: an odd key holds up no kill."""
+    key = idempotency_key if re.fullmatch(_KEY, idempotency_key) else ""
+    return caller(x_bulwark_door, x_bulwark_who, key)
 
 
 class Api:
@@ -112,20 +130,25 @@ class Api:
         self.redact = redact
         self.reading = CapacityLimiter(READERS)
         self.acting = CapacityLimiter(ACTORS)
+        self.urgent = CapacityLimiter(URGENT)
         self.watching = CapacityLimiter(WATCHERS)
         self._judged: tuple[float, HealthModel] | None = None
 
     async def give(self, spec: CommandSpec, who: Caller, given: Mapping[str, str]) -> Response:
         """Gives a command in a worker thread."""
         since = self.hub.last_id
-        limiter = self.reading if spec.effect is Effect.READS else self.acting
 
         def run() -> CommandReply:
             return self.desk.run(
                 who.door, who.who, spec.name, arguments=given, request_id=who.request_id
             )
 
-        return await self.answer(run, limiter, since)
+        return await self.answer(run, self._limiter(spec), since)
+
+    def _limiter(self, spec: CommandSpec) -> CapacityLimiter:
+        if spec.is_urgent:
+            return self.urgent
+        return self.reading if spec.effect is Effect.READS else self.acting
 
     async def answer(
         self, run: Callable[[], CommandReply], limiter: CapacityLimiter, since: str
@@ -219,6 +242,7 @@ async def _too_large(_: Request, __: Exception) -> Response:
 def _add_command(router: APIRouter, api: Api, spec: CommandSpec) -> None:
     model = arguments_model(spec)
     is_reading = spec.effect is Effect.READS
+    asks = urgent_caller if spec.is_urgent else caller
     source = Query() if is_reading else Body(default_factory=model) if not _needs(spec) else Body()
 
     async def endpoint(given: BaseModel, who: Caller) -> Response:
@@ -228,7 +252,7 @@ def _add_command(router: APIRouter, api: Api, spec: CommandSpec) -> None:
     endpoint.__signature__ = inspect.Signature(  # pyright: ignore[reportFunctionMemberAccess] (FastAPI reads the parameters from here)
         [
             _parameter("given", Annotated[model, source]),
-            _parameter("who", Annotated[Caller, Depends(caller)]),
+            _parameter("who", Annotated[Caller, Depends(asks)]),
         ]
     )
     confirmed = " Asks for confirmation first." if spec.is_confirmed else ""

@@ -1,7 +1,8 @@
 """Who gets in: Host header, bearer token, rates and body size, before any code of the API runs.
 
 The Host header must name this machine, so that no web page can reach the API through a name it
-has pointed here. Wrong tokens have a budget of their own: guessing them shuts nobody else out.
+has pointed here. Wrong tokens have a budget of their own, and so has what needs none: guessing
+shuts nobody else out, nor does an old script that shows a token of yesterday.
 """
 
 import hmac
@@ -52,6 +53,7 @@ class Guard:
         self._hosts = hosts
         self._known = Bucket(clock, PER_SECOND, BURST)
         self._strangers = Bucket(clock, STRANGERS_PER_SECOND, STRANGERS_BURST)
+        self._open = Bucket(clock, STRANGERS_PER_SECOND, STRANGERS_BURST)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -67,9 +69,10 @@ class Guard:
         if _host(headers.get(b"host", b"")) not in self._hosts:
             return 421, "wrong_host", "This API answers to this machine's own names only."
         path = str(scope["path"])
-        if path in OPEN_PATHS:
-            return None if self._strangers.take() else _TOO_MANY
-        if not self._is_known(headers.get(b"authorization", b"")):
+        is_known = self._is_known(headers.get(b"authorization", b""))
+        if path in OPEN_PATHS and not is_known:
+            return None if self._open.take() else _TOO_MANY
+        if not is_known:
             if not self._strangers.take():
                 return _TOO_MANY
             return 401, "no_token", "Authorization: Bearer <token> is needed."

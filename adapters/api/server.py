@@ -121,7 +121,8 @@ class ApiServer:
             if self._is_closing.is_set():
                 return
             host, port = listener.getsockname()[:2]
-            self._said(f"http://{host}:{port}")
+            name = f"[{host}]" if ":" in host else host
+            self._said(f"http://{name}:{port}")
             server.run(sockets=[listener])
 
 

@@ -15,20 +15,26 @@ MOST_LISTENERS = 8
 async def events(
     hub: EventHub, last_id: str, redact: Callable[[str], str]
 ) -> AsyncIterator[ServerSentEvent]:
-    """The stream. Should events be lost in between, `events_missed` says so first."""
+    """The stream. Should events be lost in between, `events_missed` says so there."""
     number, has_missed = hub.resume(last_id)
     bell = hub.bell()
     try:
         if has_missed:
-            yield ServerSentEvent(data="{}", event="events_missed", id=hub.id_of(number))
+            yield _missed(hub, number)
         while True:
             bell.clear()
             for numbered in hub.after(number):
-                number = numbered.number
+                if numbered.number != number + 1 and not has_missed:  # a reader that stood still
+                    yield _missed(hub, number)
+                number, has_missed = numbered.number, False
                 yield _sent(hub, numbered, redact)
             await bell.wait()
     finally:
         hub.hand_back(bell)
+
+
+def _missed(hub: EventHub, after: int) -> ServerSentEvent:
+    return ServerSentEvent(data="{}", event="events_missed", id=hub.id_of(after))
 
 
 def _sent(hub: EventHub, numbered: Numbered, redact: Callable[[str], str]) -> ServerSentEvent:

@@ -134,10 +134,10 @@ class TelegramDoor:
                 request_id=f"tg-{update.update_id}",
             )
 
-        await self._answer(run, self._urgent if is_urgent else self._reading, update.name)
+        await self._answer(run, self._urgent if is_urgent else self._reading, update.name, who)
 
     async def _answer(
-        self, ask: Callable[[], CommandReply], executor: Executor, name: str
+        self, ask: Callable[[], CommandReply], executor: Executor, name: str, who: str
     ) -> CommandReply | None:
         """The Desk's reply, said in the chat."""
         loop = asyncio.get_running_loop()
@@ -149,14 +149,18 @@ class TelegramDoor:
             )
             return None
         if reply.reason != Refusal.NOT_ALLOWED:
-            await self._say(reply_lines(reply), buttons_of(reply))
+            await self._say(reply_lines(reply), buttons_of(reply, who))
         return reply
 
     # -- buttons ---------------------------------------------------------------------------------
 
     async def _pressed(self, update: Pressed, who: str) -> None:
-        """A button works once: it goes away before anything else happens."""
+        """A button works once, for whom it is: it goes away before anything else happens."""
         self._seen(who, up_to=int(update.value) if _is_number(update) else 0)
+        if update.asker not in {0, update.sender.user_id}:
+            text = "Only who gave the command can answer this."
+            await self._quietly(self._bot.answer_callback_query(update.query_id, text))
+            return
         await self._quietly(self._bot.answer_callback_query(update.query_id))
         await self._quietly(
             self._bot.edit_message_reply_markup(
@@ -170,7 +174,7 @@ class TelegramDoor:
         def run() -> CommandReply:
             return act(Door.TELEGRAM, who, update.value, request_id=f"tg-{update.update_id}")
 
-        await self._answer(run, self._reading, "confirm")
+        await self._answer(run, self._reading, "confirm", who)
 
     async def _quietly(self, call: Awaitable[Any]) -> None:
         """What is only for the eye; it must not hold up what the person asked for."""
@@ -193,25 +197,27 @@ class TelegramDoor:
         Raises:
             SendFailed: all of them failed.
         """
+        sent = 0
         for left in reversed(range(REPLY_TRIES)):
             try:
-                await self._outgoing.say(lines, buttons=buttons)
+                await self._outgoing.say(lines, buttons=buttons, skip=sent)
             except SendFailed as error:
                 if not left or error.failure.is_refused:
                     raise
+                sent = error.parts
                 await self._wait(min(REPLY_WAIT, error.failure.retry_after or 1.0))
             else:
                 return
 
 
-def buttons_of(reply: CommandReply) -> Sequence[Button]:
-    """What confirms, naming the effect, and what does not."""
+def buttons_of(reply: CommandReply, who: str) -> Sequence[Button]:
+    """What confirms, naming the effect, and what does not; they carry for whom they are."""
     if reply.status is not Status.NEEDS_CONFIRMATION or reply.confirmation is None:
         return ()
     token = reply.confirmation.token
     return (
-        (f"\u2705 {reply.confirmation.effect}", f"{YES}:{token}"),
-        ("Cancel", f"{NO}:{token}"),
+        (f"\u2705 {reply.confirmation.effect}", f"{YES}:{token}:{who}"),
+        ("Cancel", f"{NO}:{token}:{who}"),
     )
 
 

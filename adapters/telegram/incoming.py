@@ -11,7 +11,7 @@ from typing import Any, cast
 
 SEEN, YES, NO = "seen", "yes", "no"
 _COMMAND = re.compile(r"/([A-Za-z0-9_]{1,32})(?:@(\w{1,64}))?(?:\s+(.*))?", re.DOTALL)
-_BUTTON = re.compile(rf"({SEEN}|{YES}|{NO}):([0-9a-z]{{1,40}})")
+_BUTTON = re.compile(rf"({SEEN}|{YES}|{NO}):([0-9a-z]{{1,40}})(?::([0-9]{{1,16}}))?")
 _HELLO = {"start": "help"}
 """What Telegram itself sends when somebody opens the bot."""
 
@@ -44,7 +44,10 @@ class Typed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pressed:
-    """A button under a message of ours. ``what`` is one of seen, yes, no."""
+    """A button under a message of ours. ``what`` is one of seen, yes, no.
+
+    ``asker`` is the user whom the message answered; 0 where the button does not say.
+    """
 
     update_id: int
     sender: Sender
@@ -52,6 +55,7 @@ class Pressed:
     message_id: int
     what: str
     value: str
+    asker: int = 0
 
 
 def update_id_of(update: object) -> int | None:
@@ -63,7 +67,7 @@ def update_id_of(update: object) -> int | None:
 def understood(update: object, bot_name: str) -> Typed | Pressed | None:
     """What the update means; None when it is nothing for us, or for another bot."""
     number = update_id_of(update)
-    if number is None:
+    if number is None or moved_chat(update) is not None:
         return None
     message, query = _part(update, "message"), _part(update, "callback_query")
     if isinstance(message, Mapping):
@@ -71,6 +75,17 @@ def understood(update: object, bot_name: str) -> Typed | Pressed | None:
     if isinstance(query, Mapping):
         return _pressed(number, cast("Mapping[str, Any]", query))
     return None
+
+
+def moved_chat(update: object) -> tuple[int, int] | None:
+    """The old and the new number of a group that became a supergroup. Both chats are told of it."""
+    message = _part(update, "message")
+    here = _id(message, "chat")
+    new = _number(_part(message, "migrate_to_chat_id"))
+    old = _number(_part(message, "migrate_from_chat_id"))
+    if not here or not (new or old):
+        return None
+    return (here, new) if new else (old, here)
 
 
 def _typed(number: int, message: Mapping[str, Any], bot_name: str) -> Typed | None:
@@ -100,6 +115,7 @@ def _pressed(number: int, query: Mapping[str, Any]) -> Pressed:
         message_id=_number(_part(message, "message_id")),
         what=found[1] if found else "",
         value=found[2] if found else "",
+        asker=int(found[3] or 0) if found else 0,
     )
 
 

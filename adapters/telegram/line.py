@@ -209,16 +209,19 @@ class TelegramLine:
                 handled=Handled(self._handled_file),
                 handle=door.take,
                 is_known=door.knows,
+                moved=outgoing.follow,
                 publish=self._publish,
                 wait=self._wait,
             )
-            await self._talk(bot, door, polling)
+            await self._talk(bot, outgoing, door, polling)
 
-    async def _talk(self, bot: "ExtBot[Any]", door: Any, polling: Any) -> None:
+    async def _talk(
+        self, bot: "ExtBot[Any]", outgoing: "Outgoing", door: Any, polling: Any
+    ) -> None:
         """Polls until the end, or until polling fails in a way nobody has thought of."""
         end = self._loop.create_task(self._end.wait())
         poll = self._loop.create_task(polling.run())
-        menu = self._loop.create_task(self._menu(bot))
+        menu = self._loop.create_task(self._menu(bot, outgoing))
         try:
             await asyncio.wait({end, poll}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -232,7 +235,7 @@ class TelegramLine:
             if isinstance(error, Exception) and not isinstance(error, asyncio.CancelledError):
                 raise error
 
-    async def _menu(self, bot: "ExtBot[Any]") -> None:
+    async def _menu(self, bot: "ExtBot[Any]", outgoing: "Outgoing") -> None:
         """The command menu: once it is taken, it stays."""
         from adapters.telegram.door import register_menu  # noqa: PLC0415 (this thread only)
         from adapters.telegram.outgoing import failure_of  # noqa: PLC0415
@@ -240,7 +243,7 @@ class TelegramLine:
         commands = [(spec.name, spec.help) for spec in COMMANDS]
         while not self._end.is_set():
             try:
-                await register_menu(bot, self._account.chat_id, commands)
+                await register_menu(bot, outgoing.chat_id, commands)
             except Exception as error:  # noqa: BLE001 (a reply may be malformed in any way)
                 what = self._without_token(failure_of(error).error)
                 self._log.info("telegram_menu_failed", error=what)

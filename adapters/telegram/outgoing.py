@@ -5,11 +5,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import structlog
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, ChatMigrated, NetworkError, RetryAfter, TelegramError
 
-from adapters.telegram.texts import Line, as_html, as_plain, numbered, parts_of
+from adapters.telegram.texts import (
+    Line,
+    as_html,
+    as_plain,
+    is_about_the_chat,
+    numbered,
+    parts_of,
+)
 
 if TYPE_CHECKING:
     from telegram.ext import ExtBot
@@ -18,8 +26,6 @@ Button = tuple[str, str]
 """What it says, and what comes back when it is pressed (64 bytes at most)."""
 
 _BUTTON_LENGTH = 60
-_OF_THE_CHAT = ("chat not found", "rights", "chat_write_forbidden", "topic", "peer_id", "kicked")
-"""Refusals that are about the chat, not about this text."""
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 
@@ -34,11 +40,12 @@ class Failure:
 
 
 class SendFailed(Exception):
-    """The message, or a part of it, was not sent, or it is not known."""
+    """The message, or a part of it, was not sent, or it is not known. ``parts`` of it were."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.error)
         self.failure = failure
+        self.parts = 0
 
 
 class Outgoing:
@@ -47,7 +54,14 @@ class Outgoing:
     def __init__(self, bot: "ExtBot[Any]", chat_id: int) -> None:
         self._bot = bot
         self.chat_id = chat_id
+        self._log = structlog.get_logger(actor="telegram")
         self._sent_parts: dict[int, int] = {}
+
+    def follow(self, old: int, new: int) -> None:
+        """A chat became a supergroup, which has another number: ours, perhaps."""
+        if old == self.chat_id != new:
+            self.chat_id = new
+            self._log.warning("telegram_chat_moved", chat_id=new, do="set TELEGRAM_CHAT_ID to it")
 
     async def say(
         self,
@@ -55,19 +69,23 @@ class Outgoing:
         *,
         buttons: Sequence[Button] = (),
         number: int = 0,
+        skip: int = 0,
     ) -> None:
         """Sends all parts, the buttons under the last. With ``number``, one that failed half way
-        goes on where it stopped.
+        goes on where it stopped; so many to ``skip`` have been sent already.
 
         Raises:
             SendFailed: with what is known about it.
         """
         parts = parts_of(lines)
-        for at, part in enumerate(parts):
-            if at < self._sent_parts.get(number, 0):
-                continue
+        for at in range(max(skip, self._sent_parts.get(number, 0)), len(parts)):
             is_last = at == len(parts) - 1
-            await self._part(numbered(part, at + 1, len(parts)), buttons if is_last else ())
+            part = numbered(parts[at], at + 1, len(parts))
+            try:
+                await self._part(part, buttons if is_last else ())
+            except SendFailed as error:
+                error.parts = at
+                raise
             if number:
                 self._sent_parts[number] = at + 1
         self._sent_parts.pop(number, None)
@@ -76,7 +94,7 @@ class Outgoing:
         try:
             await self._send(as_html(part), ParseMode.HTML, buttons)
         except BadRequest as error:
-            if is_about_the_chat(error):
+            if is_about_the_chat(str(error)):
                 raise SendFailed(failure_of(error)) from None
             await self._plain(part, buttons)
         except Exception as error:  # noqa: BLE001 (a reply may be malformed in any way)
@@ -93,7 +111,7 @@ class Outgoing:
         try:
             await self._message(text, mode, buttons)
         except ChatMigrated as moved:
-            self.chat_id = moved.new_chat_id
+            self.follow(self.chat_id, moved.new_chat_id)
             await self._message(text, mode, buttons)
 
     async def _message(self, text: str, mode: str | None, buttons: Sequence[Button]) -> None:
@@ -113,10 +131,6 @@ def _short(label: str) -> str:
     return label if len(label) <= _BUTTON_LENGTH else f"{label[: _BUTTON_LENGTH - 3]}..."
 
 
-def is_about_the_chat(error: TelegramError) -> bool:
-    return any(word in str(error).lower() for word in _OF_THE_CHAT)
-
-
 def failure_of(error: Exception) -> Failure:
     """What an error says about whether the message arrived.
 
@@ -128,7 +142,7 @@ def failure_of(error: Exception) -> Failure:
         case RetryAfter():
             return Failure(error=words, retry_after=_seconds(error))
         case BadRequest():
-            return Failure(error=words, is_refused=not is_about_the_chat(error))
+            return Failure(error=words, is_refused=not is_about_the_chat(str(error)))
         case NetworkError():
             return Failure(error=words, is_unknown=not isinstance(error.__cause__, _NOT_SENT))
         case TelegramError() if "Invalid server response" not in str(error):

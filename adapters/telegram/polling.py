@@ -17,7 +17,14 @@ from actors.messages.telegram import (
 )
 from actors.ports import Clock
 from adapters.telegram.handled import Handled
-from adapters.telegram.incoming import Pressed, Sender, Typed, understood, update_id_of
+from adapters.telegram.incoming import (
+    Pressed,
+    Sender,
+    Typed,
+    moved_chat,
+    understood,
+    update_id_of,
+)
 from adapters.telegram.outgoing import failure_of
 
 if TYPE_CHECKING:
@@ -44,7 +51,8 @@ class _Trouble:
 class Polling:
     """Asks for updates for ever and hands them on, one after another.
 
-    ``is_known`` says whose updates count; ``wait`` sleeps so many seconds or until the end.
+    ``is_known`` says whose updates count; ``moved`` hears of each chat's new number; ``wait``
+    sleeps so many seconds or until the end.
     """
 
     def __init__(
@@ -55,6 +63,7 @@ class Polling:
         handled: Handled,
         handle: Handle,
         is_known: Callable[[Sender], bool],
+        moved: Callable[[int, int], None],
         publish: Callable[[Event], None],
         wait: Callable[[float], Awaitable[None]],
     ) -> None:
@@ -63,6 +72,7 @@ class Polling:
         self._handled = handled
         self._handle = handle
         self._is_known = is_known
+        self._moved = moved
         self._publish = publish
         self._wait = wait
         self._log = structlog.get_logger(actor="telegram")
@@ -71,7 +81,7 @@ class Polling:
         self._has_started = False
         self._seen: dict[int, None] = {}
         self._failures = 0
-        self._last_reply = clock.monotonic()
+        self._last_reply, self._last_reply_at = clock.monotonic(), clock.now()
         self._lost = _Trouble()
         self._conflict = _Trouble()
 
@@ -111,11 +121,13 @@ class Polling:
         return cast("list[object]", answer)
 
     async def _take(self, updates: Sequence[object]) -> None:
-        gap = self._clock.monotonic() - self._last_reply
+        gap = self._gap()
         self._well()
         ids = [number for update in updates if (number := update_id_of(update)) is not None]
         if ids:
             self._offset = max(ids) + 1
+        for move in filter(None, map(moved_chat, updates)):
+            self._moved(*move)
         if not self._has_started:
             self._drop(updates, "sent before the start")
             self._has_started = not ids
@@ -124,6 +136,13 @@ class Polling:
             updates = self._without_late(updates)
         for update in updates:
             await self._take_one(update)
+
+    def _gap(self) -> float:
+        """Seconds since the last reply, by the clock that says more: the monotonic one stands still
+        while the machine sleeps, the other may be set back.
+        """
+        by_the_wall = (self._clock.now() - self._last_reply_at).total_seconds()
+        return max(self._clock.monotonic() - self._last_reply, by_the_wall)
 
     async def _take_one(self, update: object) -> None:
         number = update_id_of(update)
@@ -199,7 +218,7 @@ class Polling:
 
     def _well(self) -> None:
         now = self._clock.monotonic()
-        self._last_reply, self._failures = now, 0
+        self._last_reply, self._last_reply_at, self._failures = now, self._clock.now(), 0
         if self._lost.since is not None:
             seconds = round(now - self._lost.since, 1)
             self._publish(TelegramRestored(at=self._clock.now(), seconds=seconds))

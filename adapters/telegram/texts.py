@@ -11,6 +11,10 @@ from enum import Enum
 LONGEST = 4000
 """Of the 4096 units (UTF-16) a message may have; the rest is for the part's number."""
 MOST_PARTS = 8
+_OF_THE_CHAT = (
+    *("chat not found", "rights", "chat_write_forbidden", "topic", "peer_id", "kicked"),
+    *("upgraded", "deactivated"),
+)
 
 
 class Style(Enum):
@@ -42,6 +46,11 @@ def lines_of(text: str, style: Style = Style.PLAIN) -> list[Line]:
 def size(text: str) -> int:
     """The length Telegram counts: UTF-16 code units."""
     return len(text) + sum(ord(x) > 0xFFFF for x in text)
+
+
+def is_about_the_chat(refusal: str) -> bool:
+    """Whether Telegram's 400 is about the chat, not about this text: no other would be taken."""
+    return any(word in refusal.lower() for word in _OF_THE_CHAT)
 
 
 def parts_of(lines: Iterable[Line], longest: int = LONGEST) -> list[tuple[Line, ...]]:

@@ -1,6 +1,7 @@
 """Asking a bot how it is: only its own verdict counts."""
 
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -10,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from commands.common import api_root
 from commands.health_probe import Health, ask
 from config.settings import load
+from tests.adapters.api.fakes import FakeDesk, Running
 from tests.commands.running import run
 from tests.endtoend.bulwark import free_port
 
@@ -70,6 +73,31 @@ def test_the_verdict_is_the_bots_own(status: int, body: Any, health: Health) -> 
 def test_nobody_there_is_no_answer() -> None:
     """A dead API says nothing about the bot: the pulse decides."""
     assert asked(free_port()) == Health(answers=False, is_well=False)
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+def test_an_address_of_ipv6_stands_in_brackets() -> None:
+    """In every address of the API's, whoever asks there."""
+    found = load(Path("/nonexistent/.env"), {"API_HOST": "::1", "API_PORT": "8580"})
+    assert api_root(found) == "http://[::1]:8580"
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_a_bot_is_asked_over_ipv6() -> None:
+    """Its verdict comes, and the address it says itself can be used as it is."""
+    api = Running(FakeDesk(), host="::1")
+    port = api.address.removeprefix("http://[::1]:")
+    settings = load(Path("/nonexistent/.env"), {"API_HOST": "::1", "API_PORT": port})
+    assert ask(settings) == Health(answers=True, is_well=True)
+    assert api.get("/v1/ping").status_code == 200
+    api.close()
 
 
 def test_a_container_is_healthy_only_when_the_bot_says_so(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ import json
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
+import pytest
+
 from commands.facts import VERSION
 from tests.commands.bot_api import serving
 from tests.commands.running import run
@@ -32,6 +34,50 @@ def test_a_kill_that_is_not_answered_says_what_else_there_is(tmp_path: Path) -> 
         "To close everything without the daemon: python run.py kill --direct\n"
     )
     assert ran.errors == ""
+
+
+REPORT = b'data: {"event":"command_reported","request_id":"r","text":"half","is_final":false}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("status", "stream", "why", "told"),
+    [
+        (429, b'{"reason": "x", "lines": ["At most 8 may listen."]}', "At most 8 may listen", ""),
+        (502, b"<html>", "HTTP 502", ""),
+        (200, b"", "it has ended the stream", ""),
+        (200, REPORT, "it has ended the stream", "half\n"),
+        (200, b"data: {\n\n", "JSONDecodeError", ""),
+    ],
+)
+def test_a_daemon_that_cannot_be_followed_is_not_called_slow(
+    tmp_path: Path, status: int, stream: bytes, why: str, told: str
+) -> None:
+    """A kill is given, and how it ends is not to be had: at once, why, and what else there is."""
+    reply = {"request_id": "r", "status": "accepted", "reason": "", "lines": ["Killing."]}
+
+    class Deaf(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self._send(202, json.dumps(reply).encode())
+
+        def do_GET(self) -> None:
+            self._send(status, stream)
+
+        def _send(self, code: int, content: bytes) -> None:
+            self.send_response(code)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with serving(Deaf) as port:
+        ran = run(tmp_path, "kill", settings={"API_PORT": port, "API_TOKEN": "t" * 20})
+    assert ran.code == 1
+    assert ran.output == f"Killing.\n{told}"
+    assert ran.errors == (
+        f"The daemon cannot be followed ({why}). How it goes on: python run.py status\n"
+        "To close everything without the daemon: python run.py kill --direct\n"
+    )
 
 
 def test_the_version_is_told_without_a_daemon_too(tmp_path: Path) -> None:

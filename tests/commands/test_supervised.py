@@ -1,5 +1,6 @@
 """supervisor.conf and the code say the same, and the file fits every machine."""
 
+import re
 from collections.abc import Mapping
 from configparser import RawConfigParser
 from dataclasses import fields
@@ -9,9 +10,11 @@ from typing import Any
 import pytest
 
 from actors import tree
+from actors.door import HOTLINE_SECONDS
 from commands.facts import is_supervised, restarted_by
 from commands.plan import plan_of
 from commands.supervised import FINAL, START_SECONDS
+from commands.watchdog import HEALTH_TIMEOUT
 from config.settings import load
 
 CONF = Path(__file__).parents[2] / "supervisor.conf"
@@ -59,6 +62,12 @@ def test_the_bot_has_time_to_stop() -> None:
     plan = plan_of(load(Path("/nonexistent/.env"), {}), ())
     budget = sum(child.stop_budget for child in tree.children(plan, tree.Ports(**nothing)))
     assert float(sections()["program:bot"]["stopwaitsecs"]) > budget
+
+
+def test_the_watchdog_hears_of_a_silent_desk_before_the_next_tick() -> None:
+    """The bot needs its time to say so; looks that took longer than a tick would pile up."""
+    (tick,) = re.findall(r"TICK_(\d+)", sections()["eventlistener:watchdog"]["events"])
+    assert HOTLINE_SECONDS < HEALTH_TIMEOUT < float(tick)
 
 
 def test_only_supervisord_makes_a_process_supervised(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -144,7 +144,21 @@ def test_bad_health_is_told_when_it_lasts(night: Night) -> None:
     told = text(night.wait(150).look(3, trouble="no session, no price"))
     assert told == "bot is UNHEALTHY for 300 s: no session, no price."
     assert night.wait(300).look(4, trouble="no price") == []
-    assert text(night.wait(1).look(5)) == "bot is healthy again."
+    assert text(night.wait(1).look(5, answers=True)) == "bot is healthy again."
+
+
+def test_no_verdict_is_neither_good_nor_bad_health(night: Night) -> None:
+    """A bot that stops answering is not well again, and its trouble does not count anew."""
+    for number in range(3):
+        assert night.look(number) == []
+        night.wait(200)
+    night.look(4, trouble="no session")
+    assert night.wait(200).look(5) == []
+    assert "UNHEALTHY for 300 s" in text(night.wait(100).look(6, trouble="no session"))
+    assert night.wait(100).look(7) == []
+    assert night.wait(100).look(8, trouble="no session") == []
+    assert text(night.wait(100).look(9, answers=True)) == "bot is healthy again."
+    assert night.wait(100).look(10, trouble="no price") == []
 
 
 # -- deaths ----------------------------------------------------------------------------------------
@@ -227,7 +241,7 @@ def test_the_first_start_is_no_news(night: Night) -> None:
     [
         (78, "exit code 78, the settings are not valid. supervisord does not start it again"),
         (77, "check the API key, then .venv/bin/supervisorctl -c supervisor.conf start bot"),
-        (75, "end the other instance first"),
+        (75, "end the other instance first, then .venv/bin/supervisorctl -c supervisor.conf start"),
     ],
 )
 def test_an_end_that_repeating_does_not_cure_says_what_does(

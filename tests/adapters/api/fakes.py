@@ -15,7 +15,7 @@ from adapters.api.hub import EventHub
 from adapters.api.server import ApiServer
 from adapters.clock import SystemClock
 from domain.arguments import BadArguments
-from domain.commands import Door, Effect, find, parse_named
+from domain.commands import Door, find, parse_named
 from domain.content import Column, Content, Table
 from domain.health import ActorVitals, Vitals
 
@@ -52,7 +52,7 @@ class FakeDesk:
     is_silent: bool = False
     lines: tuple[str, ...] = ("fine",)
     gate: threading.Event | None = None
-    """Reading waits for it."""
+    """What is not urgent waits for it."""
 
     def run(
         self,
@@ -70,7 +70,7 @@ class FakeDesk:
             raise DeskSilent("nobody at the desk")
         spec = find(name)
         assert spec is not None
-        if self.gate is not None and spec.effect is Effect.READS:
+        if self.gate is not None and not spec.is_urgent:
             self.gate.wait(20)
         try:
             parse_named(spec, arguments or {})
@@ -143,7 +143,7 @@ def hide(text: str) -> str:
 class Running:
     """The API on a free port of this machine, until closed."""
 
-    def __init__(self, desk: FakeDesk, *, port: int = 0) -> None:
+    def __init__(self, desk: FakeDesk, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self.desk = desk
         self.hub = EventHub(1)
         self.hub.has_begun.set()
@@ -151,7 +151,7 @@ class Running:
         self.address = ""
         self._is_up = threading.Event()
         self._server = ApiServer(
-            host="127.0.0.1",
+            host=host,
             port=port,
             token=TOKEN,
             version="1",

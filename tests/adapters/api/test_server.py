@@ -86,6 +86,30 @@ def test_headers_say_who_asks_by_which_door(shared: Running) -> None:
     assert shared.desk.calls[-1] == (Door.API, "operator", "ping", {}, "")
 
 
+@pytest.mark.parametrize("key", ["9f1c2f9e-0b5e-4c0a-8a3e-3f0c7d1e2b4a", "order 7/a", "x" * 128])
+def test_a_key_of_the_callers_own_reaches_the_desk_as_it_is(shared: Running, key: str) -> None:
+    """A UUID with its dashes, too: without its key a repeated request is carried out twice."""
+    shared.post("/v1/test", headers={"Idempotency-Key": key})
+    assert shared.desk.calls[-1][-1] == key
+    shared.post("/v1/kill", headers={"Idempotency-Key": key})
+    assert shared.desk.calls[-1][-1] == key
+
+
+@pytest.mark.parametrize("key", ["x" * 129, "caf\u00e9".encode("latin-1"), ""])
+def test_a_key_that_is_none_is_refused_where_it_matters(shared: Running, key: str | bytes) -> None:
+    """Who gives one relies on it; what reduces risk is done all the same, without."""
+    calls = len(shared.desk.calls)
+    headers = {"Idempotency-Key": key}
+    for path, body in (("/v1/test", None), ("/v1/confirm", {"token": "tok1"})):
+        answer = shared.post(path, headers=headers, json=body)
+        assert answer.status_code == 422
+        assert answer.json()["lines"][0].startswith("header.idempotency-key: ")
+    assert len(shared.desk.calls) == calls
+    for name, given in (("kill", {}), ("pause", {}), ("close", {"what": "BTC-PERPETUAL"})):
+        assert shared.post(f"/v1/{name}", headers=headers, json=given).status_code == 202
+        assert shared.desk.calls[-1][-1] == ""
+
+
 def test_a_confirmation_goes_there_and_back(shared: Running) -> None:
     """The token of the reply, once shown, confirms."""
     asked = shared.post("/v1/restart").json()
@@ -151,20 +175,34 @@ def test_wrong_tokens_are_slowed_down_and_shut_nobody_out(api: Running) -> None:
     assert codes[0] == 401
     assert 429 in codes
     assert api.post("/v1/kill").status_code == 202
+    health = [requests.get(f"{api.address}/healthz", timeout=20).status_code for _ in range(9)]
+    assert set(health) == {200}
 
 
-def test_a_kill_does_not_wait_behind_reading(api: Running) -> None:
-    """Every reading worker is stuck; the kill has its own."""
+def test_health_has_a_rate_that_the_holder_of_the_token_does_not_share(api: Running) -> None:
+    """Whoever needs no token can ask too often; who shows one is not held to that."""
+    address = f"{api.address}/healthz"
+    assert 429 in [requests.get(address, timeout=20).status_code for _ in range(40)]
+    assert api.get("/healthz").status_code == 200
+    wrong = api.get("/v1/ping", headers={"Authorization": "Bearer guess"})
+    assert wrong.status_code == 401
+
+
+@pytest.mark.parametrize(("command", "workers"), [("trades", 3), ("test", 4)])
+def test_a_kill_waits_behind_nothing(api: Running, command: str, workers: int) -> None:
+    """Every worker for reading, or for acting, is stuck; the kill has its own."""
     api.desk.gate = threading.Event()
-    readers = [threading.Thread(target=api.get, args=("/v1/trades",)) for _ in range(6)]
-    for reader in readers:
-        reader.start()
-    while len(api.desk.calls) < 3:
+    ask = api.get if command == "trades" else api.post
+    others = [threading.Thread(target=ask, args=(f"/v1/{command}",)) for _ in range(8)]
+    for other in others:
+        other.start()
+    while len(api.desk.calls) < workers:
         pass
     assert api.post("/v1/kill").status_code == 202
+    assert not api.desk.gate.is_set()
     api.desk.gate.set()
-    for reader in readers:
-        reader.join()
+    for other in others:
+        other.join()
 
 
 def test_a_silent_desk_is_said_to_be_silent(api: Running) -> None:

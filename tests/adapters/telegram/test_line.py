@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from actors.messages.alerts import AcknowledgeAlerts, DeliveryReport
 from actors.messages.base import Event, Message
@@ -18,7 +19,7 @@ from actors.messages.telegram import (
     TelegramLost,
     TelegramRestored,
 )
-from actors.ports import DeskSilent, Notice
+from actors.ports import Clock, DeskSilent, Notice
 from adapters.clock import SystemClock
 from adapters.telegram import polling
 from adapters.telegram.line import Account, TelegramLine
@@ -39,7 +40,17 @@ from tests.adapters.telegram.double import (
     refuse_formatting,
 )
 
-STRANGER = 666
+STRANGER, OTHER = 666, 7002
+LONG = "\n".join(f"line {n} " + "\U0001f600" * 30 for n in range(200))
+"""More than a message holds."""
+OLD_CHAT = -5
+MOVED = {
+    "event": "telegram_chat_moved",
+    "log_level": "warning",
+    "actor": "telegram",
+    "chat_id": CHAT,
+    "do": "set TELEGRAM_CHAT_ID to it",
+}
 
 
 class FakeDesk:
@@ -57,6 +68,8 @@ class FakeDesk:
         self.requests.append(more["request_id"])
         if name == "slow":
             raise DeskSilent("the Desk did not answer within 5 s")
+        if name == "logs":
+            return self._reply(name, Status.DONE, LONG)
         if name != "open":
             return self._reply(name, Status.DONE, f"{name} done")
         now = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -103,7 +116,9 @@ class FakeDesk:
 class Rig:
     """A line on a double, and what comes out of it."""
 
-    def __init__(self, api: BotApi, folder: Path, **account: Any) -> None:
+    def __init__(
+        self, api: BotApi, folder: Path, clock: Clock | None = None, **account: Any
+    ) -> None:
         self.api = api
         self.desk = FakeDesk()
         self.events: list[Event] = []
@@ -118,7 +133,7 @@ class Rig:
         }
         self.line = TelegramLine(
             Account(**{**settings, **account}),
-            clock=SystemClock(),
+            clock=clock or SystemClock(),
             desk=self.desk,
             publish=self.events.append,
             tell=self.told.append,
@@ -236,16 +251,18 @@ def test_a_text_that_no_form_helps_is_refused_but_a_missing_chat_is_not_its_faul
 
 def test_a_long_alert_comes_in_parts_and_goes_on_where_it_failed(rig: Rig) -> None:
     """Split at line breaks; a part that arrived is not sent again."""
-    text = "\n".join(f"line {n} " + "\U0001f600" * 30 for n in range(200))
     rig.start()
     rig.api.next("sendMessage", rig.api.serve, flood(1))
-    assert rig.deliver(text, number=5).retry_after_seconds == 1.0
-    assert rig.deliver(text, number=5).error == ""
-    texts = rig.api.texts()
+    assert rig.deliver(LONG, number=5).retry_after_seconds == 1.0
+    assert rig.deliver(LONG, number=5).error == ""
+    assert whole(rig.api.texts()).replace(" [paper]", "") == LONG
+
+
+def whole(texts: list[str]) -> str:
+    """Several parts, each of them once and in order, as one text."""
     assert len(texts) > 2
     assert all(f"({n}/{len(texts)})" in x for n, x in enumerate(texts, 1))
-    whole = "\n".join(x.rpartition("\n")[0] for x in texts)
-    assert whole.replace(" [paper]", "") == text
+    return "\n".join(x.rpartition("\n")[0] for x in texts)
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "\ud800 lone", "a\x00b\x07c", "\u202e", "x" * 9000])
@@ -255,18 +272,53 @@ def test_odd_texts_arrive(rig: Rig, text: str) -> None:
     assert rig.api.shown
 
 
-def test_a_group_that_became_a_supergroup_is_followed(rig: Rig) -> None:
-    """Telegram names the chat's new number."""
+def test_a_group_that_became_a_supergroup_is_followed(api: BotApi, tmp_path: Path) -> None:
+    """Telegram names the chat's new number: alerts go there, commands come from there."""
+    rig = Rig(api, tmp_path, chat_id=OLD_CHAT).polling()
+    api.next("sendMessage", lambda call: call.fail(400, "upgraded", migrate_to_chat_id=CHAT))
+    with capture_logs() as logs:
+        assert rig.deliver("hello").error == ""
+        assert api.texts(CHAT) == ["hello [paper]"]
+        api.write("/ping")
+        api.wait_text("ping done")
+        rig.line.close()
+    assert [x for x in logs if x["event"] == "telegram_chat_moved"] == [MOVED]
 
-    def moved(call: Any) -> None:
-        call.fail(400, "group upgraded", migrate_to_chat_id=CHAT)
 
-    rig.line._account = Account(  # pyright: ignore[reportPrivateUsage] (as if set so)
-        token=TOKEN, chat_id=5, users=frozenset(), root=rig.api.root, env="paper"
-    )
-    rig.api.next("sendMessage", moved)
-    assert rig.start().deliver("hello").error == ""
-    assert rig.api.texts(CHAT) == ["hello [paper]"]
+@pytest.mark.parametrize(
+    ("chat", "said"),
+    [(OLD_CHAT, {"migrate_to_chat_id": CHAT}), (CHAT, {"migrate_from_chat_id": OLD_CHAT})],
+)
+@pytest.mark.parametrize("is_pending", [False, True])
+def test_the_news_of_a_supergroup_is_enough(
+    api: BotApi, tmp_path: Path, chat: int, said: dict[str, int], is_pending: bool
+) -> None:
+    """Who made it one is no stranger, and the next command counts; also from before a start."""
+    rig = Rig(api, tmp_path, chat_id=OLD_CHAT)
+    with capture_logs() as logs:
+        if not is_pending:
+            rig.polling()
+        api.write("", chat=chat, user=STRANGER, **said)
+        if is_pending:
+            rig.start()
+        api.wait_for(lambda: api.pending == 0 and api.count("getUpdates") >= 3)
+        api.write("/ping")
+        api.wait_text("ping done")
+        rig.line.close()
+    assert rig.heard(StrangerRefused) == rig.heard(CommandsDropped) == []
+    assert [x for x in logs if x["event"] == "telegram_chat_moved"] == [MOVED]
+
+
+def test_nobody_elses_chat_is_followed(rig: Rig) -> None:
+    """Another group that moves has nothing to do with ours."""
+    rig.polling()
+    rig.api.write("", chat=77, migrate_to_chat_id=STRANGER)
+    rig.api.write("", chat=STRANGER, migrate_from_chat_id=77)
+    rig.api.write("/ping", chat=STRANGER)
+    rig.api.write("/ping")
+    rig.api.wait_text("ping done")
+    assert rig.api.texts(STRANGER) == []
+    assert rig.deliver("hello").error == ""
 
 
 def test_what_must_be_acknowledged_has_a_button(rig: Rig) -> None:
@@ -426,6 +478,18 @@ def test_replies_survive_a_flood_and_a_broken_line(rig: Rig) -> None:
     rig.api.wait_text("ping done")
 
 
+def test_a_long_reply_goes_on_where_it_failed(rig: Rig) -> None:
+    """The parts that arrived do not come again; the next reply begins at its beginning."""
+    rig.polling()
+    rig.api.next("sendMessage", rig.api.serve, rig.api.serve, flood(1), rig.api.serve, flood(1))
+    rig.api.write("/logs 500")
+    rig.api.wait_for(lambda: any("(4/4)" in x for x in rig.api.texts()))
+    assert whole(rig.api.texts()) == LONG
+    rig.api.write("/logs 500")
+    rig.api.wait_for(lambda: sum("(4/4)" in x for x in rig.api.texts()) == 2)
+    assert whole(rig.api.texts()[4:]) == LONG
+
+
 # -- confirmations ---------------------------------------------------------------------------------
 
 
@@ -437,6 +501,7 @@ def test_a_confirmation_names_the_effect_and_works_once(rig: Rig) -> None:
     shown = rig.api.shown[-1]
     (yes, data), (no, _) = shown.buttons
     assert "Buy 0.05 BTC <now>" in yes
+    assert len(data.encode()) <= 64
     assert no == "Cancel"
     rig.api.press(data, message=shown.message_id)
     rig.api.wait_text("opening")
@@ -444,6 +509,26 @@ def test_a_confirmation_names_the_effect_and_works_once(rig: Rig) -> None:
     rig.api.press(data, message=shown.message_id)
     rig.api.wait_text("was used")
     assert rig.desk.confirmed == ["t0ken"]
+
+
+def test_only_who_asked_presses_the_buttons_away(api: BotApi, tmp_path: Path) -> None:
+    """Another listed person hears that it is not his to confirm; who asked still can."""
+    rig = Rig(api, tmp_path, users=frozenset({USER, OTHER})).polling()
+    rig.api.write("/open BTC-PERPETUAL buy 0.05 sl=1")
+    rig.api.wait_text("Buy 0.05 BTC <now>")
+    (shown,) = rig.api.shown
+    for _, data in shown.buttons:
+        rig.api.press(data, user=OTHER, message=shown.message_id)
+    rig.api.wait_for(lambda: len(rig.api.answered) == 2)
+    rig.api.wait_for(lambda: rig.api.pending == 0)
+    assert len(shown.buttons) == 2
+    texts = [x.get("text", "") for name, x in rig.api.calls if name == "answerCallbackQuery"]
+    assert texts == ["Only who gave the command can answer this."] * 2
+    assert rig.desk.confirmed == rig.desk.dismissed == []
+    rig.api.press(shown.buttons[0][1], message=shown.message_id)
+    rig.api.wait_text("opening")
+    assert shown.buttons == []
+    rig.line.close()
 
 
 def test_cancelled_is_not_done(rig: Rig) -> None:
@@ -457,7 +542,7 @@ def test_cancelled_is_not_done(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", ["", "yes:", "yes:DROP", "no", "kill", "seen:x", "yes:" + "a" * 99]
+    "data", ["", "yes:", "yes:DROP", "no", "kill", "seen:x", "yes:" + "a" * 99, "yes:a:b", "yes:a:"]
 )
 def test_buttons_of_nobody_do_nothing(rig: Rig, data: str) -> None:
     """Callback data is what a client says it is."""
@@ -466,6 +551,46 @@ def test_buttons_of_nobody_do_nothing(rig: Rig, data: str) -> None:
     rig.api.write("/ping")
     rig.api.wait_text("ping done")
     assert rig.desk.confirmed == rig.desk.dismissed == []
+
+
+class Leaping(SystemClock):
+    """Clocks that leap: the wall clock alone while a machine sleeps, or is set back."""
+
+    def __init__(self) -> None:
+        self.wall = timedelta(0)
+        self.seconds = 0.0
+
+    def now(self) -> datetime:
+        return super().now() + self.wall
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.seconds
+
+
+@pytest.mark.parametrize(
+    ("wall", "seconds", "age"),
+    [(7200, 0, 7100), (7200, 7200, 7100), (-7200, 7200, 100), (10, 10, 5), (7200, 0, 5)],
+)
+def test_what_was_sent_during_an_outage_is_not_carried_out(
+    rig: Rig, tmp_path: Path, wall: int, seconds: int, age: int
+) -> None:
+    """Nor while the machine slept, when only the wall clock goes on; what is fresh is."""
+    clock = Leaping()
+    woken = Rig(rig.api, tmp_path, clock=clock).polling()
+
+    def wake(call: Any) -> None:
+        clock.wall, clock.seconds = timedelta(seconds=wall), float(seconds)
+        rig.api.write("/close BTC-PERPETUAL", date=int(clock.now().timestamp()) - age)
+        call.double.serve(call)
+
+    rig.api.next("getUpdates", wake)
+    rig.api.wait_for(lambda: woken.desk.given or woken.heard(CommandsDropped))
+    woken.line.close()
+    if age < polling.OUTAGE_SECONDS:
+        assert woken.desk.given == [(str(USER), "close", "BTC-PERPETUAL")]
+    else:
+        assert woken.desk.given == []
+        assert [x.commands for x in woken.heard(CommandsDropped)] == [("/close",)]
 
 
 # -- trouble with polling --------------------------------------------------------------------------

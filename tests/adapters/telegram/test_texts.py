@@ -6,6 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.messages.desk import CommandReply, Confirmation, Status
+from adapters.telegram.door import buttons_of
 from adapters.telegram.incoming import Pressed, Typed, understood, update_id_of
 from adapters.telegram.rendering import WIDTH, content_lines
 from adapters.telegram.texts import (
@@ -20,6 +22,7 @@ from adapters.telegram.texts import (
     size,
 )
 from domain.content import Column, Content, Table, pairs
+from tests.adapters.api.fakes import NOON
 from tests.adapters.telegram.double import Tags
 
 STYLES = st.sampled_from(Style)
@@ -114,4 +117,23 @@ def test_only_our_own_buttons_mean_something(data: str) -> None:
     update = {"update_id": 1, "callback_query": {"data": data, "from": {"id": 2}}}
     meant = understood(update, "bot")
     assert isinstance(meant, Pressed)
-    assert not meant.what or data == f"{meant.what}:{meant.value}"
+    assert not meant.what or data.startswith(f"{meant.what}:{meant.value}")
+
+
+@given(st.integers(1, 2**52), st.from_regex(r"[0-9a-z]{19}", fullmatch=True))
+def test_a_confirmations_button_says_who_may_press_it(asker: int, token: str) -> None:
+    """In what Telegram lets a button carry."""
+    confirmation = Confirmation(token=token, effect="all of it", expires_at=NOON)
+    reply = CommandReply(
+        at=NOON,
+        request_id="1",
+        command="open",
+        status=Status.NEEDS_CONFIRMATION,
+        content=Content(),
+        confirmation=confirmation,
+    )
+    for (_, data), what in zip(buttons_of(reply, str(asker)), ("yes", "no"), strict=True):
+        assert len(data.encode()) <= 64
+        meant = understood({"update_id": 1, "callback_query": {"data": data}}, "bot")
+        assert isinstance(meant, Pressed)
+        assert (meant.what, meant.value, meant.asker) == (what, token, asker)
