@@ -25,7 +25,7 @@ from adapters.archive.verify import verify as verify_segments
 from adapters.binance.bans import Bans
 from adapters.binance.fetch import fetch_stretch
 from adapters.binance.rest import BinanceRest, Malformed, Refused, Unavailable, market_of
-from adapters.binance.source import addresses
+from adapters.binance.source import addresses, stream_setting
 from adapters.clock import SystemClock
 from adapters.storage.lock import AlreadyRunning
 from commands.common import fail, read_settings, words
@@ -142,7 +142,15 @@ def _collector_words(collector: dict[str, Any]) -> str:
     rate = sum(x["rate"] for x in collector["symbols"].values())
     disk = f", DISK: {collector['disk_error']}" if collector["disk_error"] else ""
     line = "" if collector["source"].get("connected") else ", NOT CONNECTED"
-    return f"collector {collector['pid']} is running: {rate:.0f} ticks/s{line}{disk}"
+    silent = "".join(map(_silent_words, collector["source"].get("silent", ())))
+    return f"collector {collector['pid']} is running: {rate:.0f} ticks/s{line}{disk}{silent}"
+
+
+def _silent_words(symbol: str) -> str:
+    return (
+        f"\n    STREAM SILENT: it brings no tick of {symbol}, which come over REST"
+        f" ({stream_setting(symbol)})"
+    )
 
 
 def verify(*, repair: bool, as_json: bool) -> int:

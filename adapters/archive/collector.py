@@ -57,7 +57,8 @@ class Source(Protocol):
     def take(self) -> tuple[list[Ticks], list[Ticks], Sequence[Lost]]: ...
     def want(self, missing: Iterable["Wanted"]) -> None: ...
     def want_after(self, symbol: str, last: int) -> None: ...
-    def state(self) -> Mapping[str, int | bool]: ...
+    def want_latest(self, symbol: str) -> None: ...
+    def state(self) -> Mapping[str, Any]: ...
     @property
     def waiting(self) -> int: ...
 
@@ -98,6 +99,7 @@ class Collector:
         self._open: dict[Wanted, float] = {}
         self._number = 0
         self._stepped_at = clock.monotonic()
+        self._began_at = clock.monotonic()
         self._heard_at = dict.fromkeys(symbols, -inf)
         self.state = State(pid=pid, started_at=clock.now().timestamp())
         self.state.symbols = {name: SymbolState() for name in symbols}
@@ -259,14 +261,27 @@ class Collector:
         ]
 
     def _look_after_the_silent(self, now: float) -> None:
-        """Also at the start, for what passed since the last one, and while there is no stream."""
+        """Also at the start, for what passed since the last one, and while there is no stream.
+
+        Where there is nothing to go on from, the last tick there is makes a beginning, but not
+        before the stream has had its time.
+        """
         for symbol, heard_at in self._heard_at.items():
-            runs = self._archive.runs(symbol)
-            if runs and now - heard_at >= SILENT_SECONDS:
-                age_ms = self._clock.now().timestamp() * 1000 - runs[-1].last_ms
-                if age_ms < REFILL_DAYS * DAY_MS:
-                    self._source.want_after(symbol, runs[-1].last)
-                self._heard_at[symbol] = now
+            end = self._recent_end(symbol)
+            since = heard_at if end is not None else max(heard_at, self._began_at)
+            if now - since < SILENT_SECONDS:
+                continue
+            if end is not None:
+                self._source.want_after(symbol, end)
+            else:
+                self._source.want_latest(symbol)
+            self._heard_at[symbol] = now
+
+    def _recent_end(self, symbol: str) -> int | None:
+        """The last id there is of a symbol; None when it is older than what is refilled."""
+        runs = self._archive.runs(symbol)
+        since = self._clock.now().timestamp() * 1000 - REFILL_DAYS * DAY_MS
+        return runs[-1].last if runs and runs[-1].last_ms > since else None
 
     def _tell_filled(self, wanted: set[Wanted], now: float) -> None:
         for symbol in self._archive.symbols:

@@ -28,6 +28,8 @@ MOST_WAITING = 200_000
 BACK_OFF_FIRST, BACK_OFF_CAP = 1.0, 60.0
 _IDLE_SECONDS = 1.0
 _NO_END = 1 << 62
+_LATEST = -1
+"""In the place of a first id: only the last tick there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Refiller:
         self._ready: list[Ticks] = []
         self._lost: list[Missing] = []
         self._tails: list[Missing] = []
+        self._ends: list[tuple[str, int]] = []
         self._doubts: dict[tuple[str, int], tuple[int, float]] = {}
         self._failures = 0
         self._log = structlog.get_logger(actor="collector")
@@ -93,9 +96,16 @@ class Refiller:
 
     def want_after(self, symbol: str, last: int) -> None:
         """Whatever the venue has after that id: a line that is silent may only seem quiet."""
+        self._follow(Missing(symbol, last + 1, _NO_END))
+
+    def want_latest(self, symbol: str) -> None:
+        """The last tick the venue has, where there is none to go on from."""
+        self._follow(Missing(symbol, _LATEST, _NO_END))
+
+    def _follow(self, tail: Missing) -> None:
         with self._changing:
-            if not any(each.symbol == symbol for each in self._tails):
-                self._tails.append(Missing(symbol, last + 1, _NO_END))
+            if not any(each.symbol == tail.symbol for each in self._tails):
+                self._tails.append(tail)
                 self._changing.notify_all()
 
     def take(self) -> tuple[list[Ticks], list[Missing]]:
@@ -105,6 +115,12 @@ class Refiller:
             lost, self._lost = self._lost, []
             self._changing.notify_all()
         return ready, lost
+
+    def ends(self) -> list[tuple[str, int]]:
+        """Symbols whose last tick the venue has shown since the last time, and its id."""
+        with self._changing:
+            ends, self._ends = self._ends, []
+        return ends
 
     @property
     def is_failing(self) -> bool:
@@ -130,14 +146,17 @@ class Refiller:
 
     def _look_after(self, job: Missing) -> None:
         """Fetches what follows an id; page after page, until one is not full."""
-        _, page = self._page(job)
+        is_answered, page = self._page(job)
         found = _between(page, job.first, job.last)
+        last = job.first - 1 if found is None else int(found.agg_id[-1])
         with self._changing:
             self._tails.remove(job)
             if found is not None:
                 self._ready.append(found)
-                if len(found) >= PAGE:
-                    self._tails.append(Missing(job.symbol, int(found.agg_id[-1]) + 1, _NO_END))
+            if found is not None and len(found) >= PAGE:
+                self._tails.append(Missing(job.symbol, last + 1, _NO_END))
+            elif is_answered:
+                self._ends.append((job.symbol, last))
 
     def _do(self, job: Missing) -> None:
         is_answered, page = self._page(job)
@@ -153,7 +172,9 @@ class Refiller:
     def _page(self, job: Missing) -> tuple[bool, Ticks | None]:
         """Whether the venue answered, and the ticks from the first id on."""
         try:
-            page = self._rest[market_of(job.symbol)].from_id(job.symbol, job.first)
+            rest = self._rest[market_of(job.symbol)]
+            is_any = job.first == _LATEST
+            page = rest.latest(job.symbol) if is_any else rest.from_id(job.symbol, job.first)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the thread
             self._failed(job, error)
             return False, None

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from adapters.archive.layout import NEWS
+from adapters.archive.news import State, write_news
 from adapters.archive.store import Archive
 from adapters.clock import SystemClock
 from domain.runs import Run
@@ -141,6 +143,19 @@ def test_merging_and_pruning(tmp_path: Path) -> None:
     assert archive(tmp_path, "prune", "--older-than", "36500d").stdout.startswith("0 days")
     done = archive(tmp_path, "prune", "--older-than", "1s", "--now")
     assert done.returncode == 0, done.stderr
+
+
+def test_the_status_names_a_stream_that_brings_nothing(tmp_path: Path) -> None:
+    """And the setting that holds its address."""
+    filled(tmp_path)
+    state = State(pid=7, started_at=0.0, at=SystemClock().now().timestamp())
+    state.source = {"connected": True, "silent": ["BTCUSDT", "spot:ETHUSDT"]}
+    write_news(tmp_path / "data/raw" / NEWS, state)
+    told = archive(tmp_path, "status").stdout
+    assert "collector 7 is running: 0 ticks/s" in told
+    assert "STREAM SILENT: it brings no tick of BTCUSDT" in told
+    assert "(BINANCE_WS_URL)" in told
+    assert "(BINANCE_SPOT_WS_URL)" in told
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ class HandSource:
     lost: list[Missing] = field(default_factory=list[Missing])
     wanted: list[tuple[str, int, int]] = field(default_factory=list[tuple[str, int, int]])
     after: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+    latest: list[str] = field(default_factory=list[str])
     waiting: int = 0
 
     def take(self) -> tuple[list[Ticks], list[Ticks], list[Missing]]:
@@ -46,6 +47,9 @@ class HandSource:
 
     def want_after(self, symbol: str, last: int) -> None:
         self.after.append((symbol, last))
+
+    def want_latest(self, symbol: str) -> None:
+        self.latest.append(symbol)
 
     def state(self) -> Mapping[str, int | bool]:
         return {"connected": True}
@@ -207,6 +211,28 @@ def test_the_start_asks_for_what_passed_meanwhile(tmp_path: Path) -> None:
             archive.add([ticks])
             Collector(archive, source, ["BTCUSDT"], clock, pid=7, say=_nothing)
         assert source.after == asked
+
+
+@pytest.mark.parametrize("days", [0, 8])
+def test_a_stream_that_never_brings_anything_makes_it_ask_for_the_latest(
+    scene: Scene, days: int
+) -> None:
+    """Of an empty archive, or one that ends a week ago; not before the stream has had its time."""
+    ticks = tape(300)
+    if days:
+        scene.archive.add([part(ticks, 0, 100)])
+        scene.clock.pass_(days * 86_400)
+    for _ in range(2):
+        scene.step()
+        assert scene.source.latest == ([] if not days else ["BTCUSDT"])
+    scene.step()
+    assert scene.source.latest == ["BTCUSDT"]
+    newer = tape(300, start_ms=NOON_MS + days * 86_400_000)
+    scene.source.refilled = [part(newer, 200, 201)]
+    for _ in range(3):
+        scene.step()
+    assert scene.source.after == [("BTCUSDT", int(ticks.agg_id[200]))]
+    assert scene.source.wanted == []
 
 
 def test_an_old_hole_is_left_to_a_person(scene: Scene) -> None:

@@ -57,6 +57,7 @@ class Double:
     ``speed`` is the tape's time over ours; with ``begin`` of the tape's ticks already past. Its
     time begins with the first who listens to a stream, however long a busy machine takes for that.
     ``absent`` are ids it does not have any more, over REST, which is ``behind`` so many ticks.
+    A stream below ``retired`` connects and brings nothing, as all do while it ``is_silent``.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Double:
         self.base_weight = 0
         self.absent = absent
         self.behind = 0
+        self.is_silent = False
         self._speed = speed
         self._begin = begin
         self._chance = random.Random(seed)  # noqa: S311 - troubles must repeat
@@ -84,7 +86,9 @@ class Double:
         self._began: float | None = None
         self._banned_until = {"": 0.0, "spot:": 0.0}
         routes = [
-            WebSocketRoute("/stream", self._stream),
+            WebSocketRoute("/market/stream", self._usdm_stream),
+            WebSocketRoute("/stream", self._spot_stream),
+            WebSocketRoute("/retired/stream", self._no_stream),
             Route("/fapi/v1/aggTrades", self._usdm),
             Route("/api/v3/aggTrades", self._spot),
         ]
@@ -110,11 +114,16 @@ class Double:
         return int(self._server.servers[0].sockets[0].getsockname()[1])
 
     @property
+    def retired(self) -> str:
+        """The root of a stream that is no more, though it connects."""
+        return f"ws://127.0.0.1:{self.port}/retired"
+
+    @property
     def settings(self) -> dict[str, str]:
         """The settings that lead a collector here."""
         http, ws = f"http://127.0.0.1:{self.port}", f"ws://127.0.0.1:{self.port}"
         return {
-            "BINANCE_WS_URL": ws,
+            "BINANCE_WS_URL": f"{ws}/market",
             "BINANCE_HTTP_URL": http,
             "BINANCE_SPOT_WS_URL": ws,
             "BINANCE_SPOT_HTTP_URL": http,
@@ -134,20 +143,30 @@ class Double:
 
     # -- streams ------------------------------------------------------------------------------
 
-    async def _stream(self, socket: WebSocket) -> None:
+    async def _usdm_stream(self, socket: WebSocket) -> None:
+        await self._stream(socket, "")
+
+    async def _spot_stream(self, socket: WebSocket) -> None:
+        await self._stream(socket, "spot:")
+
+    async def _no_stream(self, socket: WebSocket) -> None:
+        await self._stream(socket, "nowhere:")
+
+    async def _stream(self, socket: WebSocket, market: str) -> None:
         await socket.accept()
         if self._began is None:
             self._began = self._clock.monotonic()
         self.seen.connections += 1
         names = [x.partition("@")[0].upper() for x in socket.query_params["streams"].split("/")]
-        mine = [symbol for symbol in self.tapes if symbol.rpartition(":")[2] in names]
+        mine = [market + name for name in names if market + name in self.tapes]
         at = {symbol: self.reached(symbol) for symbol in mine}
         try:
             while True:
                 await asyncio.sleep(LOOK_SECONDS)
                 for symbol in mine:
                     end = self.reached(symbol)
-                    for frame in self._troubled(self.tapes[symbol], at[symbol], end):
+                    start = end if self.is_silent else at[symbol]
+                    for frame in self._troubled(self.tapes[symbol], start, end):
                         await socket.send_text(frame)
                     at[symbol] = end
                 if self._happens(self.trouble.disconnect):
