@@ -111,11 +111,13 @@ def _status_words(row: dict[str, Any]) -> str:
     size = f"{row['bytes'] / 1e6:.1f} MB, {row['bytes_per_tick']:.2f} bytes a tick"
     holes = f"{_many(row['missing'], 'tick')} missing in {_many(row['holes'], 'hole')}"
     lost = f", {_many(row['unfillable'], 'tick')} lost for good" if row["unfillable"] else ""
-    return (
-        f"\n{row['symbol']}: {_many(row['ticks'], 'tick')}, {days}, {files}\n"
-        f"    {_when(row['first_ms'])} to {_when(row['last_ms'])}, {size}\n"
-        f"    {holes if row['missing'] else 'no holes'}{lost}"
-    )
+    lines = [
+        f"\n{row['symbol']}: {_many(row['ticks'], 'tick')}, {days}, {files}",
+        f"    {holes if row['missing'] else 'no holes'}{lost}",
+    ]
+    if row["files"]:  # else all there was has been set aside
+        lines.insert(1, f"    {_when(row['first_ms'])} to {_when(row['last_ms'])}, {size}")
+    return "\n".join(lines)
 
 
 def _many(count: int, what: str) -> str:

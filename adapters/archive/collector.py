@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from actors.ports import Clock
 from adapters.archive import positioning
+from adapters.archive.catalogue import KnownHole
 from adapters.archive.layout import NEWS, Segment
 from adapters.archive.news import State, SymbolState, write_news
 from adapters.archive.store import FAILURES, Archive
@@ -235,18 +236,21 @@ class Collector:
         order = sorted(wanted, key=lambda x: (x[0] not in self.state.symbols, x))
         self._source.want(self._not_waiting(order))
         self._look_after_the_silent(now)
-        for symbol in self._archive.symbols:
-            state = self.state.symbols.setdefault(symbol, SymbolState())
-            mine = [x for x in known if x.symbol == symbol]
-            state.holes = sum(not x.reason for x in mine)
-            state.missing = sum(len(x.hole) for x in mine if not x.reason)
-            state.unfillable = sum(len(x.hole) for x in mine if x.reason)
-            segments = self._archive.segments(symbol)
-            state.rows = sum(x.rows for x in segments)
-            state.size = sum(x.size for x in segments)
-            end = self._archive.runs(symbol)[-1]
-            state.last_id, state.last_ms = end.last, end.last_ms
-            state.bytes_a_day = state.size // len({x.day for x in segments})
+        for symbol in {*self._archive.symbols, *(x.symbol for x in known)}:
+            self._describe(symbol, [x for x in known if x.symbol == symbol])
+
+    def _describe(self, symbol: str, known: Sequence[KnownHole]) -> None:
+        state = self.state.symbols.setdefault(symbol, SymbolState())
+        state.holes = sum(not x.reason for x in known)
+        state.missing = sum(len(x.hole) for x in known if not x.reason)
+        state.unfillable = sum(len(x.hole) for x in known if x.reason)
+        segments = self._archive.segments(symbol)
+        state.rows = sum(x.rows for x in segments)
+        state.size = sum(x.size for x in segments)
+        state.bytes_a_day = state.size // max(1, len({x.day for x in segments}))
+        runs = self._archive.runs(symbol)
+        state.last_id = runs[-1].last if runs else None
+        state.last_ms = runs[-1].last_ms if runs else None
 
     def _not_waiting(self, wanted: Iterable[Wanted]) -> list[Wanted]:
         """What is not in memory already, waiting for the disk."""

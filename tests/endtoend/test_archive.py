@@ -135,6 +135,21 @@ def test_damage_is_found_repaired_and_fetched_again(tmp_path: Path) -> None:
     assert rows(tmp_path / "data/raw") == expected(full.ticks)
 
 
+def test_a_symbol_of_which_all_was_damaged_is_missing_and_not_whole(tmp_path: Path) -> None:
+    """`verify --repair` takes its only file away; `status` goes on to say what is gone."""
+    with Archive(tmp_path / "data/raw", SystemClock()) as made:
+        made.add([tape()])
+        made.publish()
+        victim = made.segments()[0].path
+    data = bytearray(victim.read_bytes())
+    data[300] ^= 1
+    victim.write_bytes(data)
+    assert archive(tmp_path, "verify", "--repair").returncode == 1
+    told = archive(tmp_path, "status").stdout
+    assert "BTCUSDT: 0 ticks, 0 days, 0 files" in told
+    assert "2 000 ticks missing in 1 hole" in told
+
+
 def test_merging_and_pruning(tmp_path: Path) -> None:
     """Each day becomes one file; old days go."""
     filled(tmp_path)

@@ -276,11 +276,33 @@ def test_a_source_of_a_merge_that_is_damaged_is_set_aside_and_refilled(scene: Sc
     victim.write_bytes(victim.read_bytes()[:300])
     scene.step(part(ticks, 350, 400))
     assert [x["file"] for x in scene.events("segment_quarantined")] == [victim.name]
+    assert scene.source.wanted == [("BTCUSDT", first, first + 49)]
     scene.source.refilled = [part(ticks, 0, 50)]
     scene.step()
     assert scene.events("archive_disk_failed") == []
     assert rows(scene.archive.root) == expected(part(ticks, 0, 400))
     assert first == scene.archive.runs("BTCUSDT")[0].first
+
+
+def test_a_symbols_only_file_that_is_damaged_is_refilled(tmp_path: Path) -> None:
+    """After a restart too: its name in quarantine says what was in it. It is shown meanwhile."""
+    ticks, clock = tape(100), HandClock()
+    with opened(tmp_path, clock) as archive:
+        archive.add([ticks])
+        victim = archive.segments()[0].path
+    victim.write_bytes(b"no parquet")
+    first, last = int(ticks.agg_id[0]), int(ticks.agg_id[-1])
+    for _ in range(2):
+        source = HandSource()
+        with opened(tmp_path, clock) as archive:
+            made = Collector(archive, source, ["BTCUSDT"], clock, pid=7, say=_nothing)
+            assert source.wanted == [("BTCUSDT", first, last)]
+            assert made.state.symbols["BTCUSDT"].missing == 100
+    source.refilled = [ticks]
+    with opened(tmp_path, clock) as archive:
+        Collector(archive, source, ["BTCUSDT"], clock, pid=7, say=_nothing).step()
+        assert source.wanted == []
+    assert rows(tmp_path) == expected(ticks)
 
 
 def test_the_news_say_how_it_is(scene: Scene) -> None:
