@@ -100,6 +100,7 @@ class Collector:
         self._open: dict[Wanted, float] = {}
         self._number = 0
         self._stepped_at = clock.monotonic()
+        self._wished = frozenset(symbols)
         self._began_at = clock.monotonic()
         self._heard_at = dict.fromkeys(symbols, -inf)
         self.state = State(pid=pid, started_at=clock.now().timestamp())
@@ -233,7 +234,7 @@ class Collector:
         }
         self._tell_filled(wanted, now)
         self._open = {key: self._open.get(key, now) for key in wanted}
-        order = sorted(wanted, key=lambda x: (x[0] not in self.state.symbols, x))
+        order = sorted(wanted, key=lambda x: (x[0] not in self._wished, x))
         self._source.want(self._not_waiting(order))
         self._look_after_the_silent(now)
         for symbol in {*self._archive.symbols, *(x.symbol for x in known)}:

@@ -3,7 +3,8 @@
 The collector says what is missing (`want`) and takes what came (`take`); what was fetched but
 not stored yet is not fetched again. Ids the venue does not have, asked several times, are given
 up: only then is a hole recorded as one. The venue may lag behind its own stream: one that shows
-nothing at all after an id is asked for minutes, while others are fetched.
+nothing at all after an id is asked for minutes, while others are fetched. What fails rests as well,
+ever longer: the market when it does not answer, a symbol it refuses, or the one piece.
 """
 
 import threading
@@ -30,6 +31,8 @@ _IDLE_SECONDS = 1.0
 _NO_END = 1 << 62
 _LATEST = -1
 """In the place of a first id: only the last tick there is."""
+_ALL = -2
+"""In the place of a first id: whichever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,15 @@ class Missing:
     first: int
     last: int
     reason: str = ""
+
+
+_Place = tuple[str, int]
+
+
+def _places(job: Missing) -> tuple[_Place, _Place, _Place]:
+    """What a failure may be about: the market, the symbol, the piece."""
+    market = market_of(job.symbol).path
+    return (market, _ALL), (job.symbol, _ALL), (job.symbol, job.first)
 
 
 class Refiller:
@@ -66,8 +78,9 @@ class Refiller:
         self._lost: list[Missing] = []
         self._tails: list[Missing] = []
         self._ends: list[tuple[str, int]] = []
-        self._doubts: dict[tuple[str, int], tuple[int, float]] = {}
-        self._failures = 0
+        self._doubts: dict[_Place, tuple[int, float]] = {}
+        self._failures: dict[_Place, tuple[int, float]] = {}
+        self._is_failing = False
         self._log = structlog.get_logger(actor="collector")
         self._thread = threading.Thread(target=self._run, name="binance-refill", daemon=True)
 
@@ -125,7 +138,7 @@ class Refiller:
     @property
     def is_failing(self) -> bool:
         """Whether the last request brought nothing: network, ban, or nonsense."""
-        return self._failures > 0
+        return self._is_failing
 
     def _run(self) -> None:
         while not self._over.is_set():
@@ -138,7 +151,7 @@ class Refiller:
     def _next(self) -> Missing | None:
         """The oldest piece that may be asked for; waits when none may, or too much is ready."""
         with self._changing:
-            jobs = [*self._tails[:1], *(x for x in self._wanted if not self._rests(x))]
+            jobs = [x for x in (*self._tails, *self._wanted) if not self._rests(x)]
             if not jobs or sum(map(len, self._ready)) >= MOST_WAITING:
                 self._changing.wait(min(_IDLE_SECONDS, self._back_off))
                 return None
@@ -178,24 +191,32 @@ class Refiller:
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the thread
             self._failed(job, error)
             return False, None
-        self._failures = 0
+        self._is_failing = False
+        for place in _places(job):
+            self._failures.pop(place, None)
         return True, page
 
     def _failed(self, job: Missing, error: Exception) -> None:
-        self._failures += 1
-        wait = min(BACK_OFF_CAP, self._back_off * 2 ** min(self._failures - 1, 10))
+        """Lets that rest which the error is about, so that the others go on."""
+        market, symbol, place = _places(job)
+        key, least = place, 0.0
         if isinstance(error, Unavailable):
-            wait = max(wait, error.wait)
-        if self._failures in {1, 10}:
+            key, least = market, error.wait
+        elif isinstance(error, Refused):
+            key = symbol
+        times = self._failures.get(key, (0, 0.0))[0] + 1
+        wait = max(least, min(BACK_OFF_CAP, self._back_off * 2 ** min(times - 1, 10)))
+        self._failures[key] = times, self._clock.monotonic() + wait
+        self._is_failing = True
+        if times in {1, 10}:
             self._log.warning(
                 "refill_failed",
                 symbol=job.symbol,
                 first_id=job.first,
                 error=f"{type(error).__name__}: {error}"[:200],
-                failures=self._failures,
+                failures=times,
                 retry_in_seconds=round(wait, 1),
             )
-        self._over.wait(wait)
 
     def _is_sure(self, job: Missing, tries: int) -> bool:
         """Whether the venue said often enough that it does not have the job's first id."""
@@ -210,8 +231,10 @@ class Refiller:
 
     def _rests(self, job: Missing) -> bool:
         """Whether the venue is not to be asked about it yet."""
-        doubt = self._doubts.get((job.symbol, job.first))
-        return doubt is not None and self._clock.monotonic() < doubt[1]
+        waits = [self._failures.get(place) for place in _places(job)]
+        waits.append(self._doubts.get((job.symbol, job.first)))
+        now = self._clock.monotonic()
+        return any(wait is not None and now < wait[1] for wait in waits)
 
     def _settle(self, job: Missing, found: Ticks | None, page: Ticks | None) -> None:
         """What a page settles is not wanted any more: found, or known to be nowhere.

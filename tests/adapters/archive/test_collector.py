@@ -105,6 +105,17 @@ def test_a_hole_is_asked_for_and_told_when_it_is_filled(scene: Scene) -> None:
     assert rows(scene.archive.root) == expected(ticks)
 
 
+def test_symbols_that_are_wished_come_first(scene: Scene) -> None:
+    """Whatever else the archive holds; at every step."""
+    other, ticks = tape(300, "AAAUSDT"), tape(300)
+    scene.archive.add([part(other, 0, 100)])
+    scene.archive.add([part(other, 200, 300)])
+    for start in (0, 150):
+        scene.step(part(ticks, start, start + 100))
+        scene.step()
+    assert [symbol for symbol, _, _ in scene.source.wanted] == ["BTCUSDT", "AAAUSDT"]
+
+
 def test_what_nobody_has_is_recorded_once(scene: Scene) -> None:
     """With its bounds, in the view and in the log, and is not asked for again."""
     ticks = tape(300)

@@ -57,6 +57,7 @@ class Double:
     ``speed`` is the tape's time over ours; with ``begin`` of the tape's ticks already past. Its
     time begins with the first who listens to a stream, however long a busy machine takes for that.
     ``absent`` are ids it does not have any more, over REST, which is ``behind`` so many ticks.
+    ``broken`` are ids whose rows it sends, but not so that they can be understood.
     A stream below ``retired`` connects and brings nothing, as all do while it ``is_silent``.
     """
 
@@ -79,6 +80,7 @@ class Double:
         self.absent = absent
         self.behind = 0
         self.is_silent = False
+        self.broken: frozenset[int] = frozenset()
         self._speed = speed
         self._begin = begin
         self._chance = random.Random(seed)  # noqa: S311 - troubles must repeat
@@ -209,7 +211,9 @@ class Double:
         if now < self._banned_until[market]:
             self.seen.too_early += 1
         if self._happens(self.trouble.refuse):
-            return self._trouble(market, now)
+            return self._trouble(market)
+        if now < self._banned_until[market]:
+            return self._ban(418, self._banned_until[market] - now)
         headers = {"X-MBX-USED-WEIGHT-1M": str(self._weigh(market, weight))}
         tape = self.tapes.get(market + query.get("symbol", ""))
         if tape is None or is_spot(tape.ticks.symbol) is not bool(market):
@@ -225,14 +229,21 @@ class Double:
         self.weight[market] += weight
         return self.weight[market]
 
-    def _trouble(self, market: str, now: float) -> Response:
+    def _trouble(self, market: str) -> Response:
         kind = self._chance.choice((429, 418, 500, 200))
         if kind in {429, 418}:
             self.seen.banned += 1
-            self._banned_until[market] = now + self.trouble.banned_seconds
-            headers = {"Retry-After": str(self.trouble.banned_seconds)}
-            return Response(b'{"code":-1003,"msg":"Too many requests."}', kind, headers)
+            self.ban(market, self.trouble.banned_seconds)
+            return self._ban(kind, self.trouble.banned_seconds)
         return Response(b"<html>oops", kind)
+
+    def ban(self, market: str, seconds: float) -> None:
+        """From now on who asks on a market is refused for so long."""
+        self._banned_until[market] = self._clock.monotonic() + seconds
+
+    def _ban(self, status: int, seconds: float) -> Response:
+        headers = {"Retry-After": str(seconds)}
+        return Response(b'{"code":-1003,"msg":"Too many requests."}', status, headers)
 
     def _rows(self, tape: Tape, query: Mapping[str, str]) -> list[dict[str, Any]]:
         limit, end = int(query.get("limit", "500")), self.reached(tape.ticks.symbol) - self.behind
@@ -245,4 +256,7 @@ class Double:
         else:
             start = max(0, end - limit)
         found = (tape.row(at) for at in range(start, end) if at + FIRST_ID not in self.absent)
-        return [row for _, row in zip(range(limit), found, strict=False)]
+        return [
+            row | {"p": "?"} if row["a"] in self.broken else row
+            for _, row in zip(range(limit), found, strict=False)
+        ]
