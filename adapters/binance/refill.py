@@ -180,7 +180,7 @@ class Refiller:
             is_past = page is not None and int(page.agg_id[-1]) > job.first
             if not self._is_sure(job, TRIES if is_past else TRIES_OF_NOTHING):
                 return
-        self._settle(job, found, page)
+        self._settle(job, _unbroken(found), page)
 
     def _page(self, job: Missing) -> tuple[bool, Ticks | None]:
         """Whether the venue answered, and the ticks from the first id on."""
@@ -239,8 +239,9 @@ class Refiller:
     def _settle(self, job: Missing, found: Ticks | None, page: Ticks | None) -> None:
         """What a page settles is not wanted any more: found, or known to be nowhere.
 
-        A page costs the same for one tick as for a thousand, so whatever else of it is wanted is
-        taken as well.
+        That is so up to the first gap in it, which is a piece of its own from now on: the venue has
+        not said often enough that it does not have these. A page costs the same for one tick as for
+        a thousand, so whatever else of it is wanted is taken as well.
         """
         done = job.last if found is None else int(found.agg_id[-1])
         gone = lacking(() if found is None else found.runs(), job.first, done)
@@ -283,6 +284,11 @@ def _between(page: Ticks | None, first: int, last: int) -> Ticks | None:
         return None
     found = page.take((page.agg_id >= first) & (page.agg_id <= last))
     return found if len(found) else None
+
+
+def _unbroken(found: Ticks | None) -> Ticks | None:
+    """The rows up to the first gap."""
+    return None if found is None else found.take(found.agg_id <= found.runs()[0].last)
 
 
 def _runs(ready: Iterable[Ticks]) -> dict[str, tuple[Run, ...]]:

@@ -90,7 +90,19 @@ def test_what_the_venue_does_not_have_is_given_up_after_it_said_so_three_times()
     assert ids(ticks) == [*range(15, 20), *range(30, 35)]
     given_up = joined_bounds(lost)
     assert given_up == [(20, 29)]
-    assert asked.count(15) >= 1
+    assert [asked.count(at) for at in (15, 20)] == [1, 3]
+
+
+def test_ids_that_come_late_are_not_given_up_after_one_reply() -> None:
+    """In the middle of a page as at its beginning, a venue may be behind for a moment."""
+    absent = frozenset({FIRST_ID + 20, FIRST_ID + 30})
+    with double(absent=absent) as venue, refilling(venue) as refiller:
+        refiller.want([Missing("BTCUSDT", FIRST_ID + 15, FIRST_ID + 34)])
+        wait_for(lambda: venue.seen.requests >= 2, "an id asked for again")
+        venue.absent = frozenset()
+        ticks, lost = gathered(refiller, lambda found, _: sum(map(len, found)) >= 20)
+    assert ids(ticks) == list(range(15, 35))
+    assert lost == []
 
 
 def test_a_venue_that_is_behind_its_own_stream_is_waited_for() -> None:

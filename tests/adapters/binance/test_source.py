@@ -19,7 +19,7 @@ from tests.adapters.binance.tape import Tape
 from tests.endtoend.bulwark import wait_for
 
 BOTH = ["BTCUSDT", "spot:BTCUSDT"]
-SPEED = 20.0
+SPEED = 5.0
 
 
 def venue_of_both() -> Double:
@@ -48,7 +48,12 @@ def test_both_markets_come_live() -> None:
     """Each over its own path, under its own name."""
     heard: set[str] = set()
     with venue_of_both() as venue, sourcing(venue) as source:
-        wait_for(lambda: heard.update(x.symbol for x in source.take()[0]) or heard == set(BOTH), "")
+
+        def is_all() -> bool:
+            heard.update(x.symbol for x in source.take()[0])
+            return heard == set(BOTH)
+
+        wait_for(is_all, "ticks of both")
         assert source.state()["silent"] == []
 
 
@@ -70,7 +75,7 @@ def test_a_stream_that_is_up_and_brings_nothing_is_told_and_replaced_by_rest(
             collector.step()
             return source.state()["silent"] == ["BTCUSDT"]
 
-        wait_for(is_told, "the silence told")
+        wait_for(is_told, "the silence told", 60)
         assert sum(map(len, archive.runs("BTCUSDT"))) > 0
         for _ in range(3):
             is_told()
@@ -91,9 +96,9 @@ def test_a_silence_that_ends_is_told_too() -> None:
                 source.take()
                 return bool(source.state()["silent"])
 
-            wait_for(is_silent, "silence")
+            wait_for(is_silent, "silence", 60)
             venue.is_silent = False
-            wait_for(lambda: not is_silent(), "ticks")
+            wait_for(lambda: not is_silent(), "ticks", 60)
     names = [x["event"] for x in said if x["event"] in {"stream_silent", "stream_heard"}]
     assert names == ["stream_silent", "stream_heard"]
 
