@@ -15,7 +15,7 @@ from actors.ports import Clock
 from adapters.archive import positioning
 from adapters.archive.catalogue import KnownHole
 from adapters.archive.layout import NEWS, Segment
-from adapters.archive.news import State, SymbolState, write_news
+from adapters.archive.news import State, SymbolState, last_number, write_news
 from adapters.archive.store import FAILURES, Archive
 from adapters.archive.verify import damage
 from domain.compaction import DAY_MS
@@ -98,12 +98,12 @@ class Collector:
         self._say = say
         self._backlog: list[Ticks] = []
         self._open: dict[Wanted, float] = {}
-        self._number = 0
         self._stepped_at = clock.monotonic()
         self._wished = frozenset(symbols)
         self._began_at = clock.monotonic()
         self._heard_at = dict.fromkeys(symbols, -inf)
-        self.state = State(pid=pid, started_at=clock.now().timestamp())
+        number = last_number(archive.root / NEWS)
+        self.state = State(pid=pid, started_at=clock.now().timestamp(), number=number)
         self.state.symbols = {name: SymbolState() for name in symbols}
         self._set_aside_told = 0
         self._tell_set_aside()
@@ -328,11 +328,11 @@ class Collector:
             self._tell("archive_disk_recovered")
 
     def _tell(self, event: str, **fields: Any) -> None:
-        self._number += 1
+        self.state.number += 1
         self._say(event, **fields)
         self.state.news = [
             *self.state.news[-NEWS_KEPT + 1 :],
-            {"number": self._number, "event": event, **fields},
+            {"number": self.state.number, "event": event, **fields},
         ]
 
     def _write_news(self) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from adapters.archive import collector as module
 from adapters.archive.collector import Collector
+from adapters.archive.news import last_number
 from adapters.archive.store import Archive
 from adapters.binance.refill import Missing
 from domain.ticks import Ticks
@@ -343,6 +344,37 @@ def test_a_full_disk_is_in_the_news_all_the_same(
     assert news["disk_error"] == "No space left on device"
     assert [x["event"] for x in news["news"]] == ["archive_disk_failed"]
     assert (file.stat().st_ino, file.stat().st_size) == (before.st_ino, before.st_size)
+
+
+def test_a_new_collector_counts_its_news_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a container it may have the same pid: by their numbers the bot tells new from old."""
+    ticks, numbers = tape(400), list[list[int]]()
+    for has_news in (True, False, True):
+        clock, source = HandClock(), HandSource(live=[part(ticks, 0, 100)])
+        with opened(tmp_path, clock) as archive, monkeypatch.context() as patch:
+            made = Collector(archive, source, ["BTCUSDT"], clock, pid=7, say=_nothing)
+            if has_news:
+                patch.setattr("adapters.archive.catalogue.install", _full)
+                archive.is_published = False
+            made.step()
+        told = orjson.loads((tmp_path / "collector.json").read_bytes())
+        numbers.append([x["number"] for x in told["news"]])
+    assert numbers == [[1], [], [2]]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[", "[1]", "{}", '{"news": 5}', '{"news": [{"number": "x"}]}', '{"number": null}']
+)
+def test_news_of_before_that_mean_nothing_hold_up_nobody(tmp_path: Path, text: str) -> None:
+    """Half a file, or another's: it counts from one."""
+    path = tmp_path / "collector.json"
+    assert last_number(path) == 0
+    path.write_text(text)
+    assert last_number(path) == 0
+    path.write_text('{"news": [{"number": 4}, {"number": 5}]}')
+    assert last_number(path) == 5
 
 
 def test_its_last_news_are_that_it_has_ended(scene: Scene) -> None:
