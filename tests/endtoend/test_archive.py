@@ -87,7 +87,10 @@ def test_spot_files_come_without_header_and_in_microseconds(tmp_path: Path) -> N
     ("text", "why"),
     [
         ("a,b\n1,2\n", "2 columns"),
-        (f"{HEAD}\n1,x,1,1,1,{NOON_MS},true\n", "cannot be read"),
+        (f"{HEAD}\n1,x,1,1,1,{NOON_MS},true\n", "28.csv cannot be read: 'x'"),
+        (f"{HEAD}\n1,5,1e-05,1,1,{NOON_MS},true\n", "28.csv cannot be read: '1e-05'"),
+        (f"{HEAD}\n1,5,1,1,1,{NOON_MS},true\n2,5,5E-4,2,2,{NOON_MS},true\n", "read: '5E-4'"),
+        (f"{HEAD}\n1,5,,1,1,{NOON_MS},true\n", "28.csv cannot be read: ''"),
         (f"{HEAD}\n1,-5,1,1,1,{NOON_MS},true\n", "out of bounds"),
     ],
 )
