@@ -5,6 +5,7 @@ only one, nothing else remembers that those ticks were ever there.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from adapters.archive import files
@@ -27,15 +28,19 @@ class Quarantine:
         return {x.symbol for x in self._asides.values()}
 
     def take(self, path: Path) -> None:
-        """Moves a file here, if there still is one. Raises `OSError`."""
+        """Moves a file here, if there still is one; it counts as set aside in any case.
+
+        On a full disk, without room for the folder, it stays where it is until the next start.
+        """
         name = aside_name(path.relative_to(self._root))
         if (aside := aside_of(name)) is not None:
             self._asides[name] = aside
         if not path.exists():
             return
-        files.make_folder(self._folder)
-        path.replace(self._folder / name)
-        files.fsync(self._folder)
+        with suppress(OSError):
+            files.make_folder(self._folder)
+            path.replace(self._folder / name)
+            files.fsync(self._folder)
 
     def prune(self, before_day: int) -> None:
         """Removes what is of days before that one: it is not missing any more. Raises `OSError`."""

@@ -322,7 +322,8 @@ class Archive:
                 self._born[segment.path] -= YOUNG_SECONDS
         if superseded:
             self.found.superseded = len(superseded)
-            self._leave(superseded)
+            with suppress(OSError):  # not written down, the next start finds the same
+                self._leave(superseded)
 
     def _set_aside(self, path: Path, reason: str) -> None:
         self.is_published = False
