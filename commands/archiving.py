@@ -257,7 +257,7 @@ def fetch(stretch: Stretch) -> int:
     with _written() as archive, _progress(stretch.symbol) as told:
         bans = Bans(clock, archive.root / BANS)
         rest = BinanceRest(addresses(settings)[market], market, clock, pause, bans)
-        archive.try_again(stretch.symbol)
+        archive.try_again(stretch)
         stored = fetch_stretch(archive, rest, stretch, clock, progress=told, waiting=_say_waiting)
         rest.close()
     typer.echo(f"{stored} ticks of {stretch.symbol} are new.")

@@ -34,6 +34,7 @@ from adapters.archive.segments import SegmentWriter, open_engine, read_segments
 from adapters.archive.verify import damage
 from adapters.storage.lock import InstanceLock
 from domain.compaction import DAY_MS, Piece, plan
+from domain.moments import Stretch
 from domain.runs import Run, holds, joined, overlap
 from domain.ticks import Ticks, together
 
@@ -165,10 +166,15 @@ class Archive:
         self.is_published = False
         self._lost.add(symbol, first, last, reason)
 
-    def try_again(self, symbol: str) -> None:
-        """Every hole of the symbol may be filled again. Raises `OSError`."""
+    def try_again(self, stretch: Stretch) -> None:
+        """Holes that begin in the stretch may be filled again, others stay as they are explained.
+
+        Raises `OSError`.
+        """
         self.is_published = False
-        self._lost.forget(symbol)
+        explained = [x.hole for x in self.holes(stretch.symbol) if x.reason]
+        mine = [x for x in explained if stretch.start_ms <= x.after_ms < stretch.end_ms]
+        self._lost.forget(stretch.symbol, [(x.first, x.last) for x in mine])
 
     def publish(self) -> None:
         """Shows readers what is there now.

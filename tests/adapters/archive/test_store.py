@@ -86,8 +86,28 @@ def test_holes_are_told_with_their_bounds_until_they_are_filled(tmp_path: Path) 
         assert [(x.hole.first, len(x.hole), x.state) for x in left] == [
             (first + 120, 10, "unfillable")
         ]
-        archive.try_again("BTCUSDT")
+        archive.try_again(Stretch("BTCUSDT", NOON_MS, NOON_MS + DAY_MS))
         assert [x.state for x in archive.holes()] == ["open"]
+
+
+def test_only_holes_that_begin_in_a_stretch_are_open_again(tmp_path: Path) -> None:
+    """Those that a fetch of it asks for; what is known of the others stays known."""
+    ticks = tape(600)
+    first = int(ticks.agg_id[0])
+    with opened(tmp_path) as archive:
+        for start in range(0, 600, 200):
+            archive.add([part(ticks, start, start + 100)])
+        archive.give_up("BTCUSDT", first + 100, first + 499, "gone")
+        after = [int(ticks.timestamp_ms[at]) for at in (99, 299)]
+        archive.try_again(Stretch("BTCUSDT", after[0] + 1, after[1]))
+        archive.try_again(Stretch("ETHUSDT", NOON_MS, NOON_MS + DAY_MS))
+        assert [x.state for x in archive.holes()] == ["unfillable", "unfillable"]
+        archive.try_again(Stretch("BTCUSDT", after[1], after[1] + 1))
+    with opened(tmp_path) as archive:
+        assert [(x.state, x.reason) for x in archive.holes()] == [
+            ("unfillable", "gone"),
+            ("open", ""),
+        ]
 
 
 def test_merging_changes_no_row_and_leaves_the_old_files_to_old_readers(tmp_path: Path) -> None:
