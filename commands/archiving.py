@@ -25,7 +25,7 @@ from adapters.archive.verify import verify as verify_segments
 from adapters.binance.bans import Bans
 from adapters.binance.fetch import fetch_stretch
 from adapters.binance.rest import BinanceRest, Malformed, Refused, Unavailable, market_of
-from adapters.binance.source import addresses
+from adapters.binance.source import addresses, stream_setting
 from adapters.clock import SystemClock
 from adapters.storage.lock import AlreadyRunning
 from commands.common import fail, read_settings, words
@@ -111,11 +111,13 @@ def _status_words(row: dict[str, Any]) -> str:
     size = f"{row['bytes'] / 1e6:.1f} MB, {row['bytes_per_tick']:.2f} bytes a tick"
     holes = f"{_many(row['missing'], 'tick')} missing in {_many(row['holes'], 'hole')}"
     lost = f", {_many(row['unfillable'], 'tick')} lost for good" if row["unfillable"] else ""
-    return (
-        f"\n{row['symbol']}: {_many(row['ticks'], 'tick')}, {days}, {files}\n"
-        f"    {_when(row['first_ms'])} to {_when(row['last_ms'])}, {size}\n"
-        f"    {holes if row['missing'] else 'no holes'}{lost}"
-    )
+    lines = [
+        f"\n{row['symbol']}: {_many(row['ticks'], 'tick')}, {days}, {files}",
+        f"    {holes if row['missing'] else 'no holes'}{lost}",
+    ]
+    if row["files"]:  # else all there was has been set aside
+        lines.insert(1, f"    {_when(row['first_ms'])} to {_when(row['last_ms'])}, {size}")
+    return "\n".join(lines)
 
 
 def _many(count: int, what: str) -> str:
@@ -142,7 +144,15 @@ def _collector_words(collector: dict[str, Any]) -> str:
     rate = sum(x["rate"] for x in collector["symbols"].values())
     disk = f", DISK: {collector['disk_error']}" if collector["disk_error"] else ""
     line = "" if collector["source"].get("connected") else ", NOT CONNECTED"
-    return f"collector {collector['pid']} is running: {rate:.0f} ticks/s{line}{disk}"
+    silent = "".join(map(_silent_words, collector["source"].get("silent", ())))
+    return f"collector {collector['pid']} is running: {rate:.0f} ticks/s{line}{disk}{silent}"
+
+
+def _silent_words(symbol: str) -> str:
+    return (
+        f"\n    STREAM SILENT: it brings no tick of {symbol}, which come over REST"
+        f" ({stream_setting(symbol)})"
+    )
 
 
 def verify(*, repair: bool, as_json: bool) -> int:
@@ -247,7 +257,7 @@ def fetch(stretch: Stretch) -> int:
     with _written() as archive, _progress(stretch.symbol) as told:
         bans = Bans(clock, archive.root / BANS)
         rest = BinanceRest(addresses(settings)[market], market, clock, pause, bans)
-        archive.try_again(stretch.symbol)
+        archive.try_again(stretch)
         stored = fetch_stretch(archive, rest, stretch, clock, progress=told, waiting=_say_waiting)
         rest.close()
     typer.echo(f"{stored} ticks of {stretch.symbol} are new.")

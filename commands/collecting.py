@@ -238,6 +238,7 @@ def state_table(state: State) -> Table:
         f"{state.positioning_rows} positioning rows",
         "" if state.has_ended or state.source.get("connected") else "NOT CONNECTED",
         f"DISK: {state.disk_error}" if state.disk_error else "",
+        f"STREAM SILENT: {', '.join(silent)}" if (silent := state.source.get("silent")) else "",
     ]
     table.caption = ", ".join(filter(None, caption))
     return table

@@ -14,7 +14,7 @@ from rich.table import Table
 from actors.kernel import ExitCode
 from adapters.clock import SystemClock
 from adapters.storage.chain import VerifyResult, days, read, read_line, verify
-from commands.common import fail, out, read_settings
+from commands.common import fail, out, read_settings, words
 from commands.journal_story import concerns, table, trade_ids
 from domain.month import COUNTED, Month, report
 
@@ -32,11 +32,32 @@ SHORTEST_ID = 4
 
 
 def _folder(given: Path | None) -> Path:
-    """The journal's folder; ends the command when there is nothing in it."""
+    """The journal's folder; ends the command when there is nothing in it, or it cannot be read."""
     folder = given or read_settings().data_folder / "journal"
-    if not days(folder):
+    try:
+        is_there = bool(days(folder))
+    except OSError as error:
+        fail(f"{words(error)}.", ExitCode.FAILED)
+    if not is_there:
         fail(f"There is no journal in {folder}.", ExitCode.FAILED)
     return folder
+
+
+def _whole(folder: Path) -> Iterator[dict[str, Any]]:
+    """Every entry; a file that cannot be read ends the command: the rest would pass for all."""
+
+    def refused(path: Path, error: OSError) -> None:
+        fail(f"{path}: {error.strerror or error}.", ExitCode.FAILED)
+
+    return read(folder, unreadable=refused)
+
+
+def _readable(folder: Path) -> Iterator[dict[str, Any]]:
+    """Every entry that can be read."""
+
+    def passed_over(_: Path, __: OSError) -> None: ...
+
+    return read(folder, unreadable=passed_over)
 
 
 # -- verify ----------------------------------------------------------------------------------------
@@ -58,7 +79,7 @@ def verify_command(
         fail("--head is a hash: 8 to 64 digits of 0-9a-f.", 2)
     where = _folder(folder)
     found = verify(where)
-    head_missing = bool(head) and not any(x["hash"].startswith(head) for x in read(where))
+    head_missing = bool(head) and not any(x["hash"].startswith(head) for x in _readable(where))
     torn = sorted(path.name for path in where.glob("*.torn"))
     if as_json:
         result = {"result": found, "head_missing": head_missing, "torn": torn}
@@ -77,7 +98,8 @@ def _verdict(
     span = f"{files[0].stem} to {files[-1].stem}"
     if found.first_bad is not None:
         yield f"BROKEN at {found.first_bad}"
-        yield f"  the line says: {_line(folder / found.first_bad.file, found.first_bad.line)}"
+        if said := _line(folder / found.first_bad.file, found.first_bad.line):
+            yield f"  the line says: {said}"
         yield f"  {found.entries} entries before it are whole; nothing after it is proven."
     else:
         yield f"Whole: {found.entries} entries in {count} ({span})."
@@ -91,8 +113,12 @@ def _verdict(
 
 
 def _line(path: Path, number: int) -> str:
-    with path.open("rb") as file:
-        line = next((each for count, each in enumerate(file, 1) if count == number), b"")
+    """What a line says, as far as it can be read."""
+    try:
+        with path.open("rb") as file:
+            line = next((each for count, each in enumerate(file, 1) if count == number), b"")
+    except OSError:
+        return ""
     entry = read_line(line) or {}
     known = " ".join(f"{x}={entry[x]}" for x in ("seq", "ts", "event", "trade_id") if x in entry)
     return known or ascii(line[:80])[1:]
@@ -140,7 +166,7 @@ def _check_day(day: str) -> None:
 
 
 def _of_day(folder: Path, day: str) -> Iterator[dict[str, Any]]:
-    return (x for x in read(folder) if not day or str(x.get("ts", "")).startswith(day))
+    return (x for x in _whole(folder) if not day or str(x.get("ts", "")).startswith(day))
 
 
 def _is_wanted(entry: dict[str, Any], trade: str, events: list[str]) -> bool:
@@ -165,7 +191,7 @@ def report_command(
     if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
         fail(f"--month is a year and a month such as 2026-03, not {month!a}.", 2)
     where = _folder(folder)
-    found = report(read(where), month, zone)
+    found = report(_whole(where), month, zone)
     if not found.entries:
         fail(f"There is nothing of {month} in {where}.", ExitCode.FAILED)
     if as_json:

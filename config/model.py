@@ -161,7 +161,10 @@ class Settings(BaseSettings):
         "alert or restart",
     )
     binance_ws_url: kinds.WsUrl = _setting(
-        "wss://fstream.binance.com", "the root of the USD-M tick stream", kinds.WS, "Archive"
+        "wss://fstream.binance.com/market",
+        "the root of the USD-M tick stream",
+        kinds.WS,
+        "Archive",
     )
     binance_http_url: kinds.HttpUrl = _setting(
         "https://fapi.binance.com", "the root of the interface that fills USD-M gaps", kinds.HTTP

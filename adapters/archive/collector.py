@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 from actors.ports import Clock
 from adapters.archive import positioning
+from adapters.archive.catalogue import KnownHole
 from adapters.archive.layout import NEWS, Segment
-from adapters.archive.news import State, SymbolState, write_news
+from adapters.archive.news import State, SymbolState, last_number, write_news
 from adapters.archive.store import FAILURES, Archive
 from adapters.archive.verify import damage
 from domain.compaction import DAY_MS
@@ -57,7 +58,8 @@ class Source(Protocol):
     def take(self) -> tuple[list[Ticks], list[Ticks], Sequence[Lost]]: ...
     def want(self, missing: Iterable["Wanted"]) -> None: ...
     def want_after(self, symbol: str, last: int) -> None: ...
-    def state(self) -> Mapping[str, int | bool]: ...
+    def want_latest(self, symbol: str) -> None: ...
+    def state(self) -> Mapping[str, Any]: ...
     @property
     def waiting(self) -> int: ...
 
@@ -96,10 +98,12 @@ class Collector:
         self._say = say
         self._backlog: list[Ticks] = []
         self._open: dict[Wanted, float] = {}
-        self._number = 0
         self._stepped_at = clock.monotonic()
+        self._wished = frozenset(symbols)
+        self._began_at = clock.monotonic()
         self._heard_at = dict.fromkeys(symbols, -inf)
-        self.state = State(pid=pid, started_at=clock.now().timestamp())
+        number = last_number(archive.root / NEWS)
+        self.state = State(pid=pid, started_at=clock.now().timestamp(), number=number)
         self.state.symbols = {name: SymbolState() for name in symbols}
         self._set_aside_told = 0
         self._tell_set_aside()
@@ -230,21 +234,24 @@ class Collector:
         }
         self._tell_filled(wanted, now)
         self._open = {key: self._open.get(key, now) for key in wanted}
-        order = sorted(wanted, key=lambda x: (x[0] not in self.state.symbols, x))
+        order = sorted(wanted, key=lambda x: (x[0] not in self._wished, x))
         self._source.want(self._not_waiting(order))
         self._look_after_the_silent(now)
-        for symbol in self._archive.symbols:
-            state = self.state.symbols.setdefault(symbol, SymbolState())
-            mine = [x for x in known if x.symbol == symbol]
-            state.holes = sum(not x.reason for x in mine)
-            state.missing = sum(len(x.hole) for x in mine if not x.reason)
-            state.unfillable = sum(len(x.hole) for x in mine if x.reason)
-            segments = self._archive.segments(symbol)
-            state.rows = sum(x.rows for x in segments)
-            state.size = sum(x.size for x in segments)
-            end = self._archive.runs(symbol)[-1]
-            state.last_id, state.last_ms = end.last, end.last_ms
-            state.bytes_a_day = state.size // len({x.day for x in segments})
+        for symbol in {*self._archive.symbols, *(x.symbol for x in known)}:
+            self._describe(symbol, [x for x in known if x.symbol == symbol])
+
+    def _describe(self, symbol: str, known: Sequence[KnownHole]) -> None:
+        state = self.state.symbols.setdefault(symbol, SymbolState())
+        state.holes = sum(not x.reason for x in known)
+        state.missing = sum(len(x.hole) for x in known if not x.reason)
+        state.unfillable = sum(len(x.hole) for x in known if x.reason)
+        segments = self._archive.segments(symbol)
+        state.rows = sum(x.rows for x in segments)
+        state.size = sum(x.size for x in segments)
+        state.bytes_a_day = state.size // max(1, len({x.day for x in segments}))
+        runs = self._archive.runs(symbol)
+        state.last_id = runs[-1].last if runs else None
+        state.last_ms = runs[-1].last_ms if runs else None
 
     def _not_waiting(self, wanted: Iterable[Wanted]) -> list[Wanted]:
         """What is not in memory already, waiting for the disk."""
@@ -259,14 +266,27 @@ class Collector:
         ]
 
     def _look_after_the_silent(self, now: float) -> None:
-        """Also at the start, for what passed since the last one, and while there is no stream."""
+        """Also at the start, for what passed since the last one, and while there is no stream.
+
+        Where there is nothing to go on from, the last tick there is makes a beginning, but not
+        before the stream has had its time.
+        """
         for symbol, heard_at in self._heard_at.items():
-            runs = self._archive.runs(symbol)
-            if runs and now - heard_at >= SILENT_SECONDS:
-                age_ms = self._clock.now().timestamp() * 1000 - runs[-1].last_ms
-                if age_ms < REFILL_DAYS * DAY_MS:
-                    self._source.want_after(symbol, runs[-1].last)
-                self._heard_at[symbol] = now
+            end = self._recent_end(symbol)
+            since = heard_at if end is not None else max(heard_at, self._began_at)
+            if now - since < SILENT_SECONDS:
+                continue
+            if end is not None:
+                self._source.want_after(symbol, end)
+            else:
+                self._source.want_latest(symbol)
+            self._heard_at[symbol] = now
+
+    def _recent_end(self, symbol: str) -> int | None:
+        """The last id there is of a symbol; None when it is older than what is refilled."""
+        runs = self._archive.runs(symbol)
+        since = self._clock.now().timestamp() * 1000 - REFILL_DAYS * DAY_MS
+        return runs[-1].last if runs and runs[-1].last_ms > since else None
 
     def _tell_filled(self, wanted: set[Wanted], now: float) -> None:
         for symbol in self._archive.symbols:
@@ -308,11 +328,11 @@ class Collector:
             self._tell("archive_disk_recovered")
 
     def _tell(self, event: str, **fields: Any) -> None:
-        self._number += 1
+        self.state.number += 1
         self._say(event, **fields)
         self.state.news = [
             *self.state.news[-NEWS_KEPT + 1 :],
-            {"number": self._number, "event": event, **fields},
+            {"number": self.state.number, "event": event, **fields},
         ]
 
     def _write_news(self) -> None:

@@ -24,6 +24,7 @@ from domain.ticks import MOST_DECIMALS, SPOT, Ticks, shortened
 BATCH = 500_000
 _NAME = re.compile(r"([A-Z0-9]{4,20})-aggTrades-")
 _COLUMNS: tuple[str, ...] = ("a", "p", "q", "f", "l", "t", "m", "best")
+_FIGURE = r"-?([0-9]+(\.[0-9]*)?|\.[0-9]+)"
 _MICROSECONDS = 10**14
 """A time above is in microseconds: in milliseconds it would be past the year 5000."""
 
@@ -109,12 +110,19 @@ def _import_csv(
 
 
 def _scales(engine: duckdb.DuckDBPyConnection, source: str) -> tuple[int, int]:
-    """The decimals of prices and of quantities; zeros at the end are none."""
+    """The decimals of prices and of quantities; zeros at the end are none.
+
+    Figures that are written otherwise (``1e-05``) are refused: they would be counted wrong.
+    """
     longest = "coalesce(max(length(rtrim(split_part({}, '.', 2), '0'))), 0)"
-    row = engine.execute(
-        f"SELECT {longest.format('p')}, {longest.format('q')} FROM {source}"
-    ).fetchone()
-    price, quantity = row or (0, 0)
+    is_figure = f"coalesce(regexp_full_match({{0}}, {literal(_FIGURE)}), false)"
+    odd = f"min(coalesce({{0}}, '')) FILTER (NOT {is_figure})"
+    asked = ", ".join(each.format(column) for each in (longest, odd) for column in "pq")
+    row = engine.execute(f"SELECT {asked} FROM {source}").fetchone()
+    price, quantity, *wrong = row or (0, 0)
+    for text in wrong:
+        if text is not None:
+            raise duckdb.InvalidInputException(f"{text!a} is not digits with at most one point")
     if max(price, quantity) > MOST_DECIMALS:
         raise duckdb.InvalidInputException(f"more than {MOST_DECIMALS} decimals")
     return int(price), int(quantity)

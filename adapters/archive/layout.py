@@ -20,6 +20,7 @@ BANS = "bans.json"
 TEMPORARY = ".tmp-"
 """How the names of files begin that are still being written; one left behind is no file."""
 _NAME = re.compile(r"(\d+)-(\d+)\.(\d+)\.([0-9a-f]{16})\.parquet")
+_ASIDE = re.compile(rf"{TICKS}\.([^.]+)\.(\d{{4}}-\d\d-\d\d)\.{_NAME.pattern}")
 _CHUNK = 1 << 20
 
 
@@ -61,6 +62,16 @@ class Segment:
         return max(run.last_ms for run in self.runs)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aside:
+    """What the name of a segment in quarantine says: whose ticks, and which."""
+
+    symbol: str
+    day: int
+    first: int
+    last: int
+
+
 def folder_of(symbol: str) -> str:
     """A folder's name: ``spot:BTCUSDT`` without the colon, which some systems forbid."""
     return symbol.replace(":", "-")
@@ -100,6 +111,23 @@ def rows_in(name: str) -> int:
     """The number of rows a segment's name promises."""
     found = _NAME.fullmatch(name)
     return int(found[3]) if found else 0
+
+
+def aside_name(path: Path) -> str:
+    """The name in quarantine of a file, given by its place in the archive."""
+    return ".".join(path.parts)
+
+
+def aside_of(name: str) -> Aside | None:
+    """What such a name says; None when it is no segment's."""
+    found = _ASIDE.fullmatch(name)
+    if found is None:
+        return None
+    try:
+        day = day_of(found[2])
+    except ValueError:
+        return None
+    return Aside(symbol=symbol_of(found[1]), day=day, first=int(found[3]), last=int(found[4]))
 
 
 def checksum(path: Path) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from adapters.archive import files
 from adapters.archive.catalogue import KnownHole
 from adapters.archive.layout import GIVEN_UP
-from domain.runs import Hole, Run, joined, overlap
+from domain.runs import Hole, Run, joined, lacking, overlap
 
 
 class LostIds:
@@ -26,9 +26,13 @@ class LostIds:
         self._bounds.setdefault(symbol, {})[first, last] = reason
         self._write()
 
-    def forget(self, symbol: str) -> None:
-        """What was lost may be asked for again. Raises `OSError`."""
-        if self._bounds.pop(symbol, None):
+    def forget(self, symbol: str, parts: Iterable[tuple[int, int]]) -> None:
+        """What was lost within these bounds may be asked for again. Raises `OSError`."""
+        runs = joined(Run(first, last) for first, last in parts)
+        lost = self._bounds.get(symbol, {})
+        left = {part: why for bounds, why in lost.items() for part in lacking(runs, *bounds)}
+        if left != lost:
+            self._bounds[symbol] = left
             self._write()
 
     def known(self, symbol: str, holes: Iterable[Hole]) -> Iterator[KnownHole]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from adapters.archive import files
 from adapters.archive.layout import TEMPORARY
 
 _BLOCK, _SPARE = 4_096, 512
@@ -30,7 +31,10 @@ class SymbolState:
 
 @dataclass(slots=True)
 class State:
-    """How the collector is: what its news file holds, and the live counter shows."""
+    """How the collector is: what its news file holds, and the live counter shows.
+
+    ``number`` is that of the last of all news, also of collectors before this one.
+    """
 
     pid: int
     started_at: float
@@ -41,6 +45,7 @@ class State:
     disk_error: str = ""
     has_ended: bool = False
     backlog: int = 0
+    number: int = 0
     symbols: dict[str, SymbolState] = field(default_factory=dict[str, SymbolState])
     source: dict[str, Any] = field(default_factory=dict[str, Any])
     news: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
@@ -49,6 +54,19 @@ class State:
     def bytes_per_tick(self) -> float:
         rows = sum(x.rows for x in self.symbols.values())
         return sum(x.size for x in self.symbols.values()) / rows if rows else 0.0
+
+
+def last_number(path: Path) -> int:
+    """The number of the last news in such a file; 0 where none can be read.
+
+    Whoever follows the file tells two collectors apart by their process ids, which in a container
+    may be the same: so a new one counts on.
+    """
+    try:
+        told = files.read_json(path, {})
+        return max(int(told.get("number", 0)), *(int(x["number"]) for x in told["news"]), 0)
+    except (OSError, AttributeError, KeyError, TypeError, ValueError):
+        return 0
 
 
 def write_news(path: Path, state: State) -> None:

@@ -219,16 +219,18 @@ def overview(root: Path) -> Sequence[dict[str, Any]]:
     """One row per symbol: what there is of it, and what is missing."""
     with connect(root) as archive:
         found = archive.execute(
-            "SELECT s.symbol, count(DISTINCT s.day) AS days, count(*) AS files, "
-            "sum(s.row_count)::BIGINT AS ticks, sum(s.size)::BIGINT AS bytes, "
-            "round(sum(s.size) / sum(s.row_count), 2) AS bytes_per_tick, "
+            "SELECT x.symbol, count(DISTINCT s.day) AS days, count(s.file) AS files, "
+            "coalesce(sum(s.row_count), 0)::BIGINT AS ticks, "
+            "coalesce(sum(s.size), 0)::BIGINT AS bytes, "
+            "coalesce(round(sum(s.size) / sum(s.row_count), 2), 0) AS bytes_per_tick, "
             "min(s.first_ms) AS first_ms, max(s.last_ms) AS last_ms, "
-            "(SELECT count(*) FROM holes h WHERE h.symbol = s.symbol AND state = 'open') AS holes, "
+            "(SELECT count(*) FROM holes h WHERE h.symbol = x.symbol AND state = 'open') AS holes, "
             "(SELECT coalesce(sum(missing), 0)::BIGINT FROM holes h "
-            " WHERE h.symbol = s.symbol AND state = 'open') AS missing, "
+            " WHERE h.symbol = x.symbol AND state = 'open') AS missing, "
             "(SELECT coalesce(sum(missing), 0)::BIGINT FROM holes h "
-            " WHERE h.symbol = s.symbol AND state = 'unfillable') AS unfillable "
-            "FROM segments s GROUP BY s.symbol ORDER BY s.symbol"
+            " WHERE h.symbol = x.symbol AND state = 'unfillable') AS unfillable "
+            "FROM (SELECT symbol FROM segments UNION SELECT symbol FROM holes) x "
+            "LEFT JOIN segments s ON s.symbol = x.symbol GROUP BY x.symbol ORDER BY x.symbol"
         )
         names = [column[0] for column in found.description or ()]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

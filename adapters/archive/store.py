@@ -22,7 +22,6 @@ from adapters.archive.catalogue import KnownHole
 from adapters.archive.layout import (
     CATALOGUE,
     LOCK,
-    QUARANTINE,
     TICKS,
     Kind,
     Segment,
@@ -30,11 +29,13 @@ from adapters.archive.layout import (
 )
 from adapters.archive.leaving import KEEP_SECONDS, Leaving
 from adapters.archive.lost import LostIds
+from adapters.archive.quarantine import Quarantine
 from adapters.archive.segments import SegmentWriter, open_engine, read_segments
 from adapters.archive.verify import damage
 from adapters.storage.lock import InstanceLock
 from domain.compaction import DAY_MS, Piece, plan
-from domain.runs import Run, holds, holes, joined, overlap
+from domain.moments import Stretch
+from domain.runs import Run, holds, joined, overlap
 from domain.ticks import Ticks, together
 
 YOUNG_SECONDS = 60.0
@@ -78,6 +79,7 @@ class Archive:
             self._runs: dict[str, tuple[Run, ...]] = {}
             self._leaving = Leaving(self.root, clock, keep_seconds)
             self._lost = LostIds(self.root)
+            self._quarantine = Quarantine(self.root)
             self.is_published = False
             self.set_aside: list[tuple[str, str]] = []
             self._scan()
@@ -122,12 +124,15 @@ class Archive:
         return [x for x in self._segments.values() if symbol in {None, x.symbol}]
 
     def holes(self, symbol: str | None = None) -> list[KnownHole]:
-        """What is missing between the first and the last tick of each symbol."""
+        """What is missing between the first and the last tick of each symbol that ever was there.
+
+        Also of a symbol of which nothing is left but what was set aside.
+        """
         return [
             known
-            for name in self.symbols
+            for name in sorted({*self.symbols, *self._quarantine.symbols})
             if symbol in {None, name}
-            for known in self._lost.known(name, holes(self.runs(name)))
+            for known in self._lost.known(name, self._quarantine.holes(name, self.runs(name)))
         ]
 
     # -- how it grows ----------------------------------------------------------------------------
@@ -161,10 +166,15 @@ class Archive:
         self.is_published = False
         self._lost.add(symbol, first, last, reason)
 
-    def try_again(self, symbol: str) -> None:
-        """Every hole of the symbol may be filled again. Raises `OSError`."""
+    def try_again(self, stretch: Stretch) -> None:
+        """Holes that begin in the stretch may be filled again, others stay as they are explained.
+
+        Raises `OSError`.
+        """
         self.is_published = False
-        self._lost.forget(symbol)
+        explained = [x.hole for x in self.holes(stretch.symbol) if x.reason]
+        mine = [x for x in explained if stretch.start_ms <= x.after_ms < stretch.end_ms]
+        self._lost.forget(stretch.symbol, [(x.first, x.last) for x in mine])
 
     def publish(self) -> None:
         """Shows readers what is there now.
@@ -233,6 +243,7 @@ class Archive:
     def prune(self, before_day: int, *, now: bool = False) -> list[Segment]:
         """Takes every day before that one out of the archive; returns what went.
 
+        What was set aside of these days goes at once.
         With ``now`` the files go at once, which needs no room on a full disk.
 
         Raises:
@@ -242,6 +253,7 @@ class Archive:
         if now:
             for segment in gone:
                 segment.path.unlink(missing_ok=True)
+        self._quarantine.prune(before_day)
         self._leave([x.path for x in gone])
         self._recount({x.symbol for x in gone})
         return gone
@@ -316,17 +328,13 @@ class Archive:
                 self._born[segment.path] -= YOUNG_SECONDS
         if superseded:
             self.found.superseded = len(superseded)
-            self._leave(superseded)
+            with suppress(OSError):  # not written down, the next start finds the same
+                self._leave(superseded)
 
     def _set_aside(self, path: Path, reason: str) -> None:
         self.is_published = False
         self.set_aside.append((path.name, reason))
-        if not path.exists():
-            return
-        aside = self.root / QUARANTINE
-        files.make_folder(aside)
-        path.replace(aside / ".".join(path.relative_to(self.root).parts))
-        files.fsync(aside)
+        self._quarantine.take(path)
 
     @property
     def catalogue(self) -> Path:

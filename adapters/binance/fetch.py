@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from actors.ports import Clock
+from adapters.binance.refill import TRIES as PROOFS
 from adapters.binance.rest import BinanceRest, Unavailable
 from domain.moments import Stretch
 from domain.runs import Run
@@ -44,16 +45,13 @@ def fetch_stretch(
         OSError, duckdb.Error: the disk.
     """
     symbol = stretch.symbol
-
-    def patient(ask: Callable[[], Ticks | None]) -> Ticks | None:
-        return _patient(ask, clock, waiting)
-
-    first = patient(lambda: rest.at_time(symbol, stretch.start_ms))
+    asking = _Asking(rest, symbol, clock, waiting)
+    first = asking.at_time(stretch.start_ms)
     at = int(first.agg_id[0]) if first is not None else None
     stored, pages = 0, list[Ticks]()
     try:
         while at is not None:
-            at, page = _page(store, rest, stretch, at, patient)
+            at, page = _page(store, asking, stretch, at)
             if page is not None:
                 pages.append(page)
                 done = int(page.timestamp_ms[-1]) - stretch.start_ms
@@ -72,38 +70,60 @@ def _keep(store: Store, symbol: str, pages: Sequence[Ticks]) -> int:
 
 
 def _page(
-    store: Store,
-    rest: BinanceRest,
-    stretch: Stretch,
-    at: int,
-    patient: Callable[[Callable[[], Ticks | None]], Ticks | None],
+    store: Store, asking: "_Asking", stretch: Stretch, at: int
 ) -> tuple[int | None, Ticks | None]:
     """The next ticks from an id on, and the id to go on with; None at the end."""
     held = next((x for x in store.runs(stretch.symbol) if x.first <= at <= x.last), None)
     if held is not None:
         return (None if held.last_ms >= stretch.end_ms else held.last + 1), None
-    page = patient(lambda: rest.from_id(stretch.symbol, at))
+    page = asking.from_id(at)
     if page is None:
         return None, None
     begins = int(page.agg_id[0])
     if begins > at:
         store.give_up(stretch.symbol, at, begins - 1, "the venue does not have it")
-    mine = page.take(page.timestamp_ms < stretch.end_ms)
-    is_over = len(mine) < len(page)
-    return (None if is_over else int(page.agg_id[-1]) + 1), (mine if len(mine) else None)
+    unbroken = page.take(page.agg_id <= page.runs()[0].last)  # the next begins with the gap
+    mine = unbroken.take(unbroken.timestamp_ms < stretch.end_ms)
+    is_over = len(mine) < len(unbroken)
+    return (None if is_over else int(unbroken.agg_id[-1]) + 1), (mine if len(mine) else None)
 
 
-def _patient(
-    ask: Callable[[], Ticks | None], clock: Clock, waiting: Callable[[str, float], None]
-) -> Ticks | None:
-    """Asks again for a while when there is no answer."""
-    for tried in range(TRIES):
-        try:
-            return ask()
-        except Unavailable as error:
-            if tried == TRIES - 1 or error.wait > LONGEST_BAN:
-                raise
-            wait = max(error.wait, min(LONGEST_WAIT, 2.0**tried))
-            waiting(str(error), wait)
-            clock.sleep(wait)
-    return None
+class _Asking:
+    """The venue's pages of one symbol, asked for with patience. Raises what `BinanceRest` does."""
+
+    def __init__(
+        self, rest: BinanceRest, symbol: str, clock: Clock, waiting: Callable[[str, float], None]
+    ) -> None:
+        self._rest = rest
+        self._symbol = symbol
+        self._clock = clock
+        self._waiting = waiting
+
+    def at_time(self, start_ms: int) -> Ticks | None:
+        return self._patient(lambda: self._rest.at_time(self._symbol, start_ms))
+
+    def from_id(self, first: int) -> Ticks | None:
+        """One that begins later than asked for was seen several times: what it lacks is lost."""
+        page = None
+        for tried in range(PROOFS):
+            if tried:
+                self._wait(f"it shows no tick {first}", 4.0 ** (tried - 1))
+            page = self._patient(lambda: self._rest.from_id(self._symbol, first))
+            if page is None or int(page.agg_id[0]) == first:
+                break
+        return page
+
+    def _patient(self, ask: Callable[[], Ticks | None]) -> Ticks | None:
+        """Asks again for a while when there is no answer."""
+        for tried in range(TRIES):
+            try:
+                return ask()
+            except Unavailable as error:
+                if tried == TRIES - 1 or error.wait > LONGEST_BAN:
+                    raise
+                self._wait(str(error), max(error.wait, min(LONGEST_WAIT, 2.0**tried)))
+        return None
+
+    def _wait(self, reason: str, seconds: float) -> None:
+        self._waiting(reason, seconds)
+        self._clock.sleep(seconds)

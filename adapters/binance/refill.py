@@ -3,7 +3,8 @@
 The collector says what is missing (`want`) and takes what came (`take`); what was fetched but
 not stored yet is not fetched again. Ids the venue does not have, asked several times, are given
 up: only then is a hole recorded as one. The venue may lag behind its own stream: one that shows
-nothing at all after an id is asked for minutes, while others are fetched.
+nothing at all after an id is asked for minutes, while others are fetched. What fails rests as well,
+ever longer: the market when it does not answer, a symbol it refuses, or the one piece.
 """
 
 import threading
@@ -28,6 +29,10 @@ MOST_WAITING = 200_000
 BACK_OFF_FIRST, BACK_OFF_CAP = 1.0, 60.0
 _IDLE_SECONDS = 1.0
 _NO_END = 1 << 62
+_LATEST = -1
+"""In the place of a first id: only the last tick there is."""
+_ALL = -2
+"""In the place of a first id: whichever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,15 @@ class Missing:
     first: int
     last: int
     reason: str = ""
+
+
+_Place = tuple[str, int]
+
+
+def _places(job: Missing) -> tuple[_Place, _Place, _Place]:
+    """What a failure may be about: the market, the symbol, the piece."""
+    market = market_of(job.symbol).path
+    return (market, _ALL), (job.symbol, _ALL), (job.symbol, job.first)
 
 
 class Refiller:
@@ -63,8 +77,10 @@ class Refiller:
         self._ready: list[Ticks] = []
         self._lost: list[Missing] = []
         self._tails: list[Missing] = []
-        self._doubts: dict[tuple[str, int], tuple[int, float]] = {}
-        self._failures = 0
+        self._ends: list[tuple[str, int]] = []
+        self._doubts: dict[_Place, tuple[int, float]] = {}
+        self._failures: dict[_Place, tuple[int, float]] = {}
+        self._is_failing = False
         self._log = structlog.get_logger(actor="collector")
         self._thread = threading.Thread(target=self._run, name="binance-refill", daemon=True)
 
@@ -93,9 +109,16 @@ class Refiller:
 
     def want_after(self, symbol: str, last: int) -> None:
         """Whatever the venue has after that id: a line that is silent may only seem quiet."""
+        self._follow(Missing(symbol, last + 1, _NO_END))
+
+    def want_latest(self, symbol: str) -> None:
+        """The last tick the venue has, where there is none to go on from."""
+        self._follow(Missing(symbol, _LATEST, _NO_END))
+
+    def _follow(self, tail: Missing) -> None:
         with self._changing:
-            if not any(each.symbol == symbol for each in self._tails):
-                self._tails.append(Missing(symbol, last + 1, _NO_END))
+            if not any(each.symbol == tail.symbol for each in self._tails):
+                self._tails.append(tail)
                 self._changing.notify_all()
 
     def take(self) -> tuple[list[Ticks], list[Missing]]:
@@ -106,10 +129,16 @@ class Refiller:
             self._changing.notify_all()
         return ready, lost
 
+    def ends(self) -> list[tuple[str, int]]:
+        """Symbols whose last tick the venue has shown since the last time, and its id."""
+        with self._changing:
+            ends, self._ends = self._ends, []
+        return ends
+
     @property
     def is_failing(self) -> bool:
         """Whether the last request brought nothing: network, ban, or nonsense."""
-        return self._failures > 0
+        return self._is_failing
 
     def _run(self) -> None:
         while not self._over.is_set():
@@ -122,7 +151,7 @@ class Refiller:
     def _next(self) -> Missing | None:
         """The oldest piece that may be asked for; waits when none may, or too much is ready."""
         with self._changing:
-            jobs = [*self._tails[:1], *(x for x in self._wanted if not self._rests(x))]
+            jobs = [x for x in (*self._tails, *self._wanted) if not self._rests(x)]
             if not jobs or sum(map(len, self._ready)) >= MOST_WAITING:
                 self._changing.wait(min(_IDLE_SECONDS, self._back_off))
                 return None
@@ -130,14 +159,17 @@ class Refiller:
 
     def _look_after(self, job: Missing) -> None:
         """Fetches what follows an id; page after page, until one is not full."""
-        _, page = self._page(job)
+        is_answered, page = self._page(job)
         found = _between(page, job.first, job.last)
+        last = job.first - 1 if found is None else int(found.agg_id[-1])
         with self._changing:
             self._tails.remove(job)
             if found is not None:
                 self._ready.append(found)
-                if len(found) >= PAGE:
-                    self._tails.append(Missing(job.symbol, int(found.agg_id[-1]) + 1, _NO_END))
+            if found is not None and len(found) >= PAGE:
+                self._tails.append(Missing(job.symbol, last + 1, _NO_END))
+            elif is_answered:
+                self._ends.append((job.symbol, last))
 
     def _do(self, job: Missing) -> None:
         is_answered, page = self._page(job)
@@ -148,33 +180,43 @@ class Refiller:
             is_past = page is not None and int(page.agg_id[-1]) > job.first
             if not self._is_sure(job, TRIES if is_past else TRIES_OF_NOTHING):
                 return
-        self._settle(job, found, page)
+        self._settle(job, _unbroken(found), page)
 
     def _page(self, job: Missing) -> tuple[bool, Ticks | None]:
         """Whether the venue answered, and the ticks from the first id on."""
         try:
-            page = self._rest[market_of(job.symbol)].from_id(job.symbol, job.first)
+            rest = self._rest[market_of(job.symbol)]
+            is_any = job.first == _LATEST
+            page = rest.latest(job.symbol) if is_any else rest.from_id(job.symbol, job.first)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the thread
             self._failed(job, error)
             return False, None
-        self._failures = 0
+        self._is_failing = False
+        for place in _places(job):
+            self._failures.pop(place, None)
         return True, page
 
     def _failed(self, job: Missing, error: Exception) -> None:
-        self._failures += 1
-        wait = min(BACK_OFF_CAP, self._back_off * 2 ** min(self._failures - 1, 10))
+        """Lets that rest which the error is about, so that the others go on."""
+        market, symbol, place = _places(job)
+        key, least = place, 0.0
         if isinstance(error, Unavailable):
-            wait = max(wait, error.wait)
-        if self._failures in {1, 10}:
+            key, least = market, error.wait
+        elif isinstance(error, Refused):
+            key = symbol
+        times = self._failures.get(key, (0, 0.0))[0] + 1
+        wait = max(least, min(BACK_OFF_CAP, self._back_off * 2 ** min(times - 1, 10)))
+        self._failures[key] = times, self._clock.monotonic() + wait
+        self._is_failing = True
+        if times in {1, 10}:
             self._log.warning(
                 "refill_failed",
                 symbol=job.symbol,
                 first_id=job.first,
                 error=f"{type(error).__name__}: {error}"[:200],
-                failures=self._failures,
+                failures=times,
                 retry_in_seconds=round(wait, 1),
             )
-        self._over.wait(wait)
 
     def _is_sure(self, job: Missing, tries: int) -> bool:
         """Whether the venue said often enough that it does not have the job's first id."""
@@ -189,14 +231,17 @@ class Refiller:
 
     def _rests(self, job: Missing) -> bool:
         """Whether the venue is not to be asked about it yet."""
-        doubt = self._doubts.get((job.symbol, job.first))
-        return doubt is not None and self._clock.monotonic() < doubt[1]
+        waits = [self._failures.get(place) for place in _places(job)]
+        waits.append(self._doubts.get((job.symbol, job.first)))
+        now = self._clock.monotonic()
+        return any(wait is not None and now < wait[1] for wait in waits)
 
     def _settle(self, job: Missing, found: Ticks | None, page: Ticks | None) -> None:
         """What a page settles is not wanted any more: found, or known to be nowhere.
 
-        A page costs the same for one tick as for a thousand, so whatever else of it is wanted is
-        taken as well.
+        That is so up to the first gap in it, which is a piece of its own from now on: the venue has
+        not said often enough that it does not have these. A page costs the same for one tick as for
+        a thousand, so whatever else of it is wanted is taken as well.
         """
         done = job.last if found is None else int(found.agg_id[-1])
         gone = lacking(() if found is None else found.runs(), job.first, done)
@@ -239,6 +284,11 @@ def _between(page: Ticks | None, first: int, last: int) -> Ticks | None:
         return None
     found = page.take((page.agg_id >= first) & (page.agg_id <= last))
     return found if len(found) else None
+
+
+def _unbroken(found: Ticks | None) -> Ticks | None:
+    """The rows up to the first gap."""
+    return None if found is None else found.take(found.agg_id <= found.runs()[0].last)
 
 
 def _runs(ready: Iterable[Ticks]) -> dict[str, tuple[Run, ...]]:

@@ -65,6 +65,11 @@ class BinanceStream:
     def waiting(self) -> int:
         return len(self._frames)
 
+    @property
+    def connection(self) -> int:
+        """Which one is up, counted from 1; 0 while none is."""
+        return self.connections if self.is_connected else 0
+
     def _run(self) -> None:
         failures = 0
         while not self._over.is_set():
@@ -92,8 +97,8 @@ class BinanceStream:
         link.connect(self._url, socket=sock, redirect_limit=0)
         try:
             link.settimeout(TICK_SECONDS)
-            self.is_connected = True
             self.connections += 1
+            self.is_connected = True
             self._log.info("stream_connected", connections=self.connections)
             return self._read(link)
         finally:

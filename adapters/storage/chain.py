@@ -138,32 +138,43 @@ def find(
 def verify(folder: Path) -> VerifyResult:
     """Follows the chain through all files.
 
-    The unfinished last line of a journal in use is no flaw.
+    The unfinished last line of a journal in use is no flaw; a file that cannot be read is one.
+
+    Raises:
+        OSError: the folder itself cannot be read.
     """
     count, first_seq, seq, head = 0, 0, 0, GENESIS
-    bad: Flaw | None = None
-    for path, number, line in _lines(folder):
+    flaws: list[Flaw] = []
+    for path, number, line in _lines(folder, flaws):
         expected = seq + 1 if count else None
         reason = _flaw(line, expected, head)
         if reason is not None:
-            bad = Flaw(file=path.name, line=number, reason=reason)
+            flaws.append(Flaw(file=path.name, line=number, reason=reason))
             break
         entry = orjson.loads(line)
         seq, head = entry["seq"], entry["hash"]
         first_seq = first_seq or seq
         count += 1
+    bad = flaws[0] if flaws else None
     return VerifyResult(
         ok=bad is None, entries=count, first_bad=bad, first_seq=first_seq, head=head
     )
 
 
-def _lines(folder: Path) -> Iterator[tuple[Path, int, bytes]]:
+def _lines(folder: Path, flaws: list[Flaw]) -> Iterator[tuple[Path, int, bytes]]:
+    """Every line, up to the first that cannot be read, which is a flaw."""
     files = days(folder)
     for path in files:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if line.endswith(b"\n") or path != files[-1]:
-                    yield path, number, line
+        number = 0
+        try:
+            with path.open("rb") as file:
+                for number, line in enumerate(file, 1):
+                    if line.endswith(b"\n") or path != files[-1]:
+                        yield path, number, line
+        except OSError as error:
+            reason = f"it cannot be read: {error.strerror or error}"
+            flaws.append(Flaw(file=path.name, line=number + 1, reason=reason))
+            return
 
 
 def _flaw(line: bytes, expected: int | None, head: str) -> str | None:

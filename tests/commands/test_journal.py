@@ -116,6 +116,37 @@ def test_a_cut_end_is_noticed_by_a_noted_head(folder: Path) -> None:
     assert f"MISSING: no entry has the hash {noted[:12]}" in ran.output
 
 
+def unreadable(path: Path, kind: str) -> None:
+    """Makes a day one that cannot be opened, or that fails while it is read."""
+    path.unlink(missing_ok=True)
+    if kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/proc/self/mem")
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"), [("folder", "Is a directory"), ("broken", "Input/output error")]
+)
+def test_a_day_that_cannot_be_read_is_named(folder: Path, kind: str, why: str) -> None:
+    """With the system's words, by each command; what comes before it is proven."""
+    first, second = day_file(folder), day_file(folder, 2)
+    noted = head(folder)
+    unreadable(second, kind)
+    ran = run(folder, "journal", "verify", "--head", noted[:12])
+    assert ran.code == 1
+    assert f"BROKEN at 2026-03-02.jsonl:1: it cannot be read: {why}" in ran.output
+    assert "4 entries before it are whole" in ran.output
+    assert "the line says" not in ran.output
+    assert "MISSING" in ran.output
+    for command in (("show", "--trade", TRADE), ("report", "--month", "2026-03")):
+        ran = run(folder, "journal", *command)
+        assert ran.code == 1
+        assert ran.errors.endswith(f"2026-03-02.jsonl: {why}.\n")
+    unreadable(first, kind)
+    assert json.loads(run(folder, "journal", "verify", "--json").output)["result"]["entries"] == 0
+
+
 def test_what_a_crash_left_is_mentioned(folder: Path) -> None:
     """It is no part of the chain and no flaw."""
     day_file(folder).with_suffix(".torn").write_bytes(b"{")

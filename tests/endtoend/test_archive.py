@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from adapters.archive.layout import NEWS
+from adapters.archive.news import State, write_news
 from adapters.archive.store import Archive
 from adapters.clock import SystemClock
 from domain.runs import Run
@@ -85,7 +87,10 @@ def test_spot_files_come_without_header_and_in_microseconds(tmp_path: Path) -> N
     ("text", "why"),
     [
         ("a,b\n1,2\n", "2 columns"),
-        (f"{HEAD}\n1,x,1,1,1,{NOON_MS},true\n", "cannot be read"),
+        (f"{HEAD}\n1,x,1,1,1,{NOON_MS},true\n", "28.csv cannot be read: 'x'"),
+        (f"{HEAD}\n1,5,1e-05,1,1,{NOON_MS},true\n", "28.csv cannot be read: '1e-05'"),
+        (f"{HEAD}\n1,5,1,1,1,{NOON_MS},true\n2,5,5E-4,2,2,{NOON_MS},true\n", "read: '5E-4'"),
+        (f"{HEAD}\n1,5,,1,1,{NOON_MS},true\n", "28.csv cannot be read: ''"),
         (f"{HEAD}\n1,-5,1,1,1,{NOON_MS},true\n", "out of bounds"),
     ],
 )
@@ -133,6 +138,21 @@ def test_damage_is_found_repaired_and_fetched_again(tmp_path: Path) -> None:
     assert rows(tmp_path / "data/raw") == expected(full.ticks)
 
 
+def test_a_symbol_of_which_all_was_damaged_is_missing_and_not_whole(tmp_path: Path) -> None:
+    """`verify --repair` takes its only file away; `status` goes on to say what is gone."""
+    with Archive(tmp_path / "data/raw", SystemClock()) as made:
+        made.add([tape()])
+        made.publish()
+        victim = made.segments()[0].path
+    data = bytearray(victim.read_bytes())
+    data[300] ^= 1
+    victim.write_bytes(data)
+    assert archive(tmp_path, "verify", "--repair").returncode == 1
+    told = archive(tmp_path, "status").stdout
+    assert "BTCUSDT: 0 ticks, 0 days, 0 files" in told
+    assert "2 000 ticks missing in 1 hole" in told
+
+
 def test_merging_and_pruning(tmp_path: Path) -> None:
     """Each day becomes one file; old days go."""
     filled(tmp_path)
@@ -141,6 +161,19 @@ def test_merging_and_pruning(tmp_path: Path) -> None:
     assert archive(tmp_path, "prune", "--older-than", "36500d").stdout.startswith("0 days")
     done = archive(tmp_path, "prune", "--older-than", "1s", "--now")
     assert done.returncode == 0, done.stderr
+
+
+def test_the_status_names_a_stream_that_brings_nothing(tmp_path: Path) -> None:
+    """And the setting that holds its address."""
+    filled(tmp_path)
+    state = State(pid=7, started_at=0.0, at=SystemClock().now().timestamp())
+    state.source = {"connected": True, "silent": ["BTCUSDT", "spot:ETHUSDT"]}
+    write_news(tmp_path / "data/raw" / NEWS, state)
+    told = archive(tmp_path, "status").stdout
+    assert "collector 7 is running: 0 ticks/s" in told
+    assert "STREAM SILENT: it brings no tick of BTCUSDT" in told
+    assert "(BINANCE_WS_URL)" in told
+    assert "(BINANCE_SPOT_WS_URL)" in told
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 
 from adapters.archive import collector as module
 from adapters.archive.collector import Collector
+from adapters.archive.news import last_number
 from adapters.archive.store import Archive
 from adapters.binance.refill import Missing
 from domain.ticks import Ticks
@@ -34,6 +35,7 @@ class HandSource:
     lost: list[Missing] = field(default_factory=list[Missing])
     wanted: list[tuple[str, int, int]] = field(default_factory=list[tuple[str, int, int]])
     after: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+    latest: list[str] = field(default_factory=list[str])
     waiting: int = 0
 
     def take(self) -> tuple[list[Ticks], list[Ticks], list[Missing]]:
@@ -46,6 +48,9 @@ class HandSource:
 
     def want_after(self, symbol: str, last: int) -> None:
         self.after.append((symbol, last))
+
+    def want_latest(self, symbol: str) -> None:
+        self.latest.append(symbol)
 
     def state(self) -> Mapping[str, int | bool]:
         return {"connected": True}
@@ -99,6 +104,17 @@ def test_a_hole_is_asked_for_and_told_when_it_is_filled(scene: Scene) -> None:
         {"symbol": "BTCUSDT", "gaps": 1, "ticks": 50, "seconds": 5.0}
     ]
     assert rows(scene.archive.root) == expected(ticks)
+
+
+def test_symbols_that_are_wished_come_first(scene: Scene) -> None:
+    """Whatever else the archive holds; at every step."""
+    other, ticks = tape(300, "AAAUSDT"), tape(300)
+    scene.archive.add([part(other, 0, 100)])
+    scene.archive.add([part(other, 200, 300)])
+    for start in (0, 150):
+        scene.step(part(ticks, start, start + 100))
+        scene.step()
+    assert [symbol for symbol, _, _ in scene.source.wanted] == ["BTCUSDT", "AAAUSDT"]
 
 
 def test_what_nobody_has_is_recorded_once(scene: Scene) -> None:
@@ -209,6 +225,28 @@ def test_the_start_asks_for_what_passed_meanwhile(tmp_path: Path) -> None:
         assert source.after == asked
 
 
+@pytest.mark.parametrize("days", [0, 8])
+def test_a_stream_that_never_brings_anything_makes_it_ask_for_the_latest(
+    scene: Scene, days: int
+) -> None:
+    """Of an empty archive, or one that ends a week ago; not before the stream has had its time."""
+    ticks = tape(300)
+    if days:
+        scene.archive.add([part(ticks, 0, 100)])
+        scene.clock.pass_(days * 86_400)
+    for _ in range(2):
+        scene.step()
+        assert scene.source.latest == ([] if not days else ["BTCUSDT"])
+    scene.step()
+    assert scene.source.latest == ["BTCUSDT"]
+    newer = tape(300, start_ms=NOON_MS + days * 86_400_000)
+    scene.source.refilled = [part(newer, 200, 201)]
+    for _ in range(3):
+        scene.step()
+    assert scene.source.after == [("BTCUSDT", int(ticks.agg_id[200]))]
+    assert scene.source.wanted == []
+
+
 def test_an_old_hole_is_left_to_a_person(scene: Scene) -> None:
     """A year between two imports is no outage to refill."""
     ticks = tape(300, start_ms=NOON_MS - 30 * 86_400_000)
@@ -250,11 +288,33 @@ def test_a_source_of_a_merge_that_is_damaged_is_set_aside_and_refilled(scene: Sc
     victim.write_bytes(victim.read_bytes()[:300])
     scene.step(part(ticks, 350, 400))
     assert [x["file"] for x in scene.events("segment_quarantined")] == [victim.name]
+    assert scene.source.wanted == [("BTCUSDT", first, first + 49)]
     scene.source.refilled = [part(ticks, 0, 50)]
     scene.step()
     assert scene.events("archive_disk_failed") == []
     assert rows(scene.archive.root) == expected(part(ticks, 0, 400))
     assert first == scene.archive.runs("BTCUSDT")[0].first
+
+
+def test_a_symbols_only_file_that_is_damaged_is_refilled(tmp_path: Path) -> None:
+    """After a restart too: its name in quarantine says what was in it. It is shown meanwhile."""
+    ticks, clock = tape(100), HandClock()
+    with opened(tmp_path, clock) as archive:
+        archive.add([ticks])
+        victim = archive.segments()[0].path
+    victim.write_bytes(b"no parquet")
+    first, last = int(ticks.agg_id[0]), int(ticks.agg_id[-1])
+    for _ in range(2):
+        source = HandSource()
+        with opened(tmp_path, clock) as archive:
+            made = Collector(archive, source, ["BTCUSDT"], clock, pid=7, say=_nothing)
+            assert source.wanted == [("BTCUSDT", first, last)]
+            assert made.state.symbols["BTCUSDT"].missing == 100
+    source.refilled = [ticks]
+    with opened(tmp_path, clock) as archive:
+        Collector(archive, source, ["BTCUSDT"], clock, pid=7, say=_nothing).step()
+        assert source.wanted == []
+    assert rows(tmp_path) == expected(ticks)
 
 
 def test_the_news_say_how_it_is(scene: Scene) -> None:
@@ -284,6 +344,37 @@ def test_a_full_disk_is_in_the_news_all_the_same(
     assert news["disk_error"] == "No space left on device"
     assert [x["event"] for x in news["news"]] == ["archive_disk_failed"]
     assert (file.stat().st_ino, file.stat().st_size) == (before.st_ino, before.st_size)
+
+
+def test_a_new_collector_counts_its_news_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a container it may have the same pid: by their numbers the bot tells new from old."""
+    ticks, numbers = tape(400), list[list[int]]()
+    for has_news in (True, False, True):
+        clock, source = HandClock(), HandSource(live=[part(ticks, 0, 100)])
+        with opened(tmp_path, clock) as archive, monkeypatch.context() as patch:
+            made = Collector(archive, source, ["BTCUSDT"], clock, pid=7, say=_nothing)
+            if has_news:
+                patch.setattr("adapters.archive.catalogue.install", _full)
+                archive.is_published = False
+            made.step()
+        told = orjson.loads((tmp_path / "collector.json").read_bytes())
+        numbers.append([x["number"] for x in told["news"]])
+    assert numbers == [[1], [], [2]]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[", "[1]", "{}", '{"news": 5}', '{"news": [{"number": "x"}]}', '{"number": null}']
+)
+def test_news_of_before_that_mean_nothing_hold_up_nobody(tmp_path: Path, text: str) -> None:
+    """Half a file, or another's: it counts from one."""
+    path = tmp_path / "collector.json"
+    assert last_number(path) == 0
+    path.write_text(text)
+    assert last_number(path) == 0
+    path.write_text('{"news": [{"number": 4}, {"number": 5}]}')
+    assert last_number(path) == 5
 
 
 def test_its_last_news_are_that_it_has_ended(scene: Scene) -> None:

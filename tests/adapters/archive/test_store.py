@@ -9,6 +9,7 @@ import pytest
 from adapters.archive import positioning, reader
 from adapters.archive.catalogue import KnownHole
 from adapters.archive.layout import TICKS, Segment, checksum, segment_name
+from adapters.archive.store import Archive
 from adapters.archive.verify import verify
 from adapters.storage.lock import AlreadyRunning
 from domain.compaction import DAY_MS
@@ -85,8 +86,28 @@ def test_holes_are_told_with_their_bounds_until_they_are_filled(tmp_path: Path) 
         assert [(x.hole.first, len(x.hole), x.state) for x in left] == [
             (first + 120, 10, "unfillable")
         ]
-        archive.try_again("BTCUSDT")
+        archive.try_again(Stretch("BTCUSDT", NOON_MS, NOON_MS + DAY_MS))
         assert [x.state for x in archive.holes()] == ["open"]
+
+
+def test_only_holes_that_begin_in_a_stretch_are_open_again(tmp_path: Path) -> None:
+    """Those that a fetch of it asks for; what is known of the others stays known."""
+    ticks = tape(600)
+    first = int(ticks.agg_id[0])
+    with opened(tmp_path) as archive:
+        for start in range(0, 600, 200):
+            archive.add([part(ticks, start, start + 100)])
+        archive.give_up("BTCUSDT", first + 100, first + 499, "gone")
+        after = [int(ticks.timestamp_ms[at]) for at in (99, 299)]
+        archive.try_again(Stretch("BTCUSDT", after[0] + 1, after[1]))
+        archive.try_again(Stretch("ETHUSDT", NOON_MS, NOON_MS + DAY_MS))
+        assert [x.state for x in archive.holes()] == ["unfillable", "unfillable"]
+        archive.try_again(Stretch("BTCUSDT", after[1], after[1] + 1))
+    with opened(tmp_path) as archive:
+        assert [(x.state, x.reason) for x in archive.holes()] == [
+            ("unfillable", "gone"),
+            ("open", ""),
+        ]
 
 
 def test_merging_changes_no_row_and_leaves_the_old_files_to_old_readers(tmp_path: Path) -> None:
@@ -184,6 +205,47 @@ def test_a_damaged_segment_is_found_set_aside_and_its_ticks_are_missing(
         assert verify(archive.segments(), archive.engine).damaged == {}
     assert rows(tmp_path) == expected(ticks)
     assert len(list((tmp_path / "quarantine").glob("*"))) == (0 if wound == "gone" else 1)
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_what_was_set_aside_is_missing_wherever_it_was(tmp_path: Path, which: int) -> None:
+    """The oldest file, one between, the newest; after a restart too, until its ticks are back."""
+    ticks = tape()
+    bounds = ((0, 500), (500, 900), (1_000, 2_000))
+    first, (start, end) = int(ticks.agg_id[0]), bounds[which]
+    missing = {0: [(0, 499), (900, 999)], 1: [(500, 999)], 2: [(900, 1_999)]}[which]
+
+    def holes(archive: Archive) -> list[tuple[int, int]]:
+        return [(x.hole.first - first, x.hole.last - first) for x in archive.holes("BTCUSDT")]
+
+    with opened(tmp_path) as archive:
+        for each in bounds:
+            archive.add([part(ticks, *each)])
+        victim = next(x.path for x in archive.segments() if x.first_id == first + start)
+        archive.quarantine(victim, "its checksum is another")
+        assert holes(archive) == missing
+    with opened(tmp_path) as archive:
+        assert holes(archive) == missing
+        archive.add([part(ticks, start, end)])
+        assert holes(archive) == [(900, 999)]
+
+
+def test_a_day_that_is_pruned_is_not_missed_for_what_was_set_aside_of_it(tmp_path: Path) -> None:
+    """Its files in quarantine go with it; those of later days stay, and are shown alone too."""
+    old, new = tape(1_000), tape(2_000, start_ms=NOON_MS + DAY_MS)
+    with opened(tmp_path) as archive:
+        archive.add([part(old, 0, 500)])
+        archive.add([part(new, 1_000, 2_000)])
+        for segment in archive.segments():
+            archive.quarantine(segment.path, "its checksum is another")
+        assert sum(len(x.hole) for x in archive.holes()) == 2_000
+        archive.prune(NOON_MS // DAY_MS + 1)
+    with opened(tmp_path) as archive:
+        assert [len(x.hole) for x in archive.holes()] == [1_000]
+        assert archive.symbols == ()
+    assert len(list((tmp_path / "quarantine").iterdir())) == 1
+    (row,) = reader.overview(tmp_path)
+    assert (row["symbol"], row["ticks"], row["files"], row["missing"]) == ("BTCUSDT", 0, 0, 1_000)
 
 
 def test_a_segment_that_cannot_be_read_at_the_start_is_set_aside(tmp_path: Path) -> None:

@@ -27,6 +27,11 @@ def full(*_: object) -> None:
     raise OSError(28, "No space left on device")
 
 
+def no_new_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        full()
+
+
 def test_a_reader_that_wrote_and_was_killed_refuses_nobody(tmp_path: Path) -> None:
     """DuckDB leaves its log beside the file; it does not belong to the next catalogue."""
     ticks = taped()
@@ -121,6 +126,35 @@ def test_a_start_on_a_full_disk_waits_for_room(
         archive.publish()
         assert archive.is_published
         assert rows(tmp_path) == expected(ticks)
+
+
+def test_a_start_on_a_full_disk_finds_what_a_merge_left_and_what_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list of merged files has no room, nor has quarantine's folder; all is as it should be."""
+    ticks = taped()
+    with opened(tmp_path) as archive:
+        for start in range(0, 2_000, 500):
+            archive.add([part(ticks, start, start + 500)])
+        damaged, *group = sorted(archive.segments(), key=lambda x: x.first_id)
+        with monkeypatch.context() as patch:
+            patch.setattr("adapters.archive.files.install", full)
+            archive.merge(group)
+        damaged.path.write_bytes(b"no parquet")
+    with monkeypatch.context() as patch:
+        patch.setattr("adapters.archive.files.make_folder", no_new_folder)
+        patch.setattr("adapters.archive.files.install", full)
+        patch.setattr("adapters.archive.catalogue.install", full)
+        with opened(tmp_path) as archive:
+            assert (archive.found.segments, archive.found.superseded) == (1, 3)
+            assert archive.set_aside == [(damaged.path.name, "it cannot be read")]
+            assert [len(x.hole) for x in archive.holes()] == [500]
+    with opened(tmp_path) as archive:
+        assert (archive.found.segments, archive.found.superseded) == (1, 3)
+        assert rows(tmp_path) == expected(part(ticks, 500, 2_000))
+    with opened(tmp_path) as archive:
+        assert archive.found.superseded == 0
+    assert len(list((tmp_path / "quarantine").iterdir())) == 1
 
 
 def test_a_full_disk_can_be_pruned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

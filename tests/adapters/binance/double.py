@@ -57,6 +57,8 @@ class Double:
     ``speed`` is the tape's time over ours; with ``begin`` of the tape's ticks already past. Its
     time begins with the first who listens to a stream, however long a busy machine takes for that.
     ``absent`` are ids it does not have any more, over REST, which is ``behind`` so many ticks.
+    ``broken`` are ids whose rows it sends, but not so that they can be understood.
+    A stream below ``retired`` connects and brings nothing, as all do while it ``is_silent``.
     """
 
     def __init__(
@@ -77,6 +79,8 @@ class Double:
         self.base_weight = 0
         self.absent = absent
         self.behind = 0
+        self.is_silent = False
+        self.broken: frozenset[int] = frozenset()
         self._speed = speed
         self._begin = begin
         self._chance = random.Random(seed)  # noqa: S311 - troubles must repeat
@@ -84,7 +88,9 @@ class Double:
         self._began: float | None = None
         self._banned_until = {"": 0.0, "spot:": 0.0}
         routes = [
-            WebSocketRoute("/stream", self._stream),
+            WebSocketRoute("/market/stream", self._usdm_stream),
+            WebSocketRoute("/stream", self._spot_stream),
+            WebSocketRoute("/retired/stream", self._no_stream),
             Route("/fapi/v1/aggTrades", self._usdm),
             Route("/api/v3/aggTrades", self._spot),
         ]
@@ -110,11 +116,16 @@ class Double:
         return int(self._server.servers[0].sockets[0].getsockname()[1])
 
     @property
+    def retired(self) -> str:
+        """The root of a stream that is no more, though it connects."""
+        return f"ws://127.0.0.1:{self.port}/retired"
+
+    @property
     def settings(self) -> dict[str, str]:
         """The settings that lead a collector here."""
         http, ws = f"http://127.0.0.1:{self.port}", f"ws://127.0.0.1:{self.port}"
         return {
-            "BINANCE_WS_URL": ws,
+            "BINANCE_WS_URL": f"{ws}/market",
             "BINANCE_HTTP_URL": http,
             "BINANCE_SPOT_WS_URL": ws,
             "BINANCE_SPOT_HTTP_URL": http,
@@ -134,20 +145,30 @@ class Double:
 
     # -- streams ------------------------------------------------------------------------------
 
-    async def _stream(self, socket: WebSocket) -> None:
+    async def _usdm_stream(self, socket: WebSocket) -> None:
+        await self._stream(socket, "")
+
+    async def _spot_stream(self, socket: WebSocket) -> None:
+        await self._stream(socket, "spot:")
+
+    async def _no_stream(self, socket: WebSocket) -> None:
+        await self._stream(socket, "nowhere:")
+
+    async def _stream(self, socket: WebSocket, market: str) -> None:
         await socket.accept()
         if self._began is None:
             self._began = self._clock.monotonic()
         self.seen.connections += 1
         names = [x.partition("@")[0].upper() for x in socket.query_params["streams"].split("/")]
-        mine = [symbol for symbol in self.tapes if symbol.rpartition(":")[2] in names]
+        mine = [market + name for name in names if market + name in self.tapes]
         at = {symbol: self.reached(symbol) for symbol in mine}
         try:
             while True:
                 await asyncio.sleep(LOOK_SECONDS)
                 for symbol in mine:
                     end = self.reached(symbol)
-                    for frame in self._troubled(self.tapes[symbol], at[symbol], end):
+                    start = end if self.is_silent else at[symbol]
+                    for frame in self._troubled(self.tapes[symbol], start, end):
                         await socket.send_text(frame)
                     at[symbol] = end
                 if self._happens(self.trouble.disconnect):
@@ -190,7 +211,9 @@ class Double:
         if now < self._banned_until[market]:
             self.seen.too_early += 1
         if self._happens(self.trouble.refuse):
-            return self._trouble(market, now)
+            return self._trouble(market)
+        if now < self._banned_until[market]:
+            return self._ban(418, self._banned_until[market] - now)
         headers = {"X-MBX-USED-WEIGHT-1M": str(self._weigh(market, weight))}
         tape = self.tapes.get(market + query.get("symbol", ""))
         if tape is None or is_spot(tape.ticks.symbol) is not bool(market):
@@ -206,14 +229,21 @@ class Double:
         self.weight[market] += weight
         return self.weight[market]
 
-    def _trouble(self, market: str, now: float) -> Response:
+    def _trouble(self, market: str) -> Response:
         kind = self._chance.choice((429, 418, 500, 200))
         if kind in {429, 418}:
             self.seen.banned += 1
-            self._banned_until[market] = now + self.trouble.banned_seconds
-            headers = {"Retry-After": str(self.trouble.banned_seconds)}
-            return Response(b'{"code":-1003,"msg":"Too many requests."}', kind, headers)
+            self.ban(market, self.trouble.banned_seconds)
+            return self._ban(kind, self.trouble.banned_seconds)
         return Response(b"<html>oops", kind)
+
+    def ban(self, market: str, seconds: float) -> None:
+        """From now on who asks on a market is refused for so long."""
+        self._banned_until[market] = self._clock.monotonic() + seconds
+
+    def _ban(self, status: int, seconds: float) -> Response:
+        headers = {"Retry-After": str(seconds)}
+        return Response(b'{"code":-1003,"msg":"Too many requests."}', status, headers)
 
     def _rows(self, tape: Tape, query: Mapping[str, str]) -> list[dict[str, Any]]:
         limit, end = int(query.get("limit", "500")), self.reached(tape.ticks.symbol) - self.behind
@@ -226,4 +256,7 @@ class Double:
         else:
             start = max(0, end - limit)
         found = (tape.row(at) for at in range(start, end) if at + FIRST_ID not in self.absent)
-        return [row for _, row in zip(range(limit), found, strict=False)]
+        return [
+            row | {"p": "?"} if row["a"] in self.broken else row
+            for _, row in zip(range(limit), found, strict=False)
+        ]

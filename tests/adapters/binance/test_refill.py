@@ -31,9 +31,9 @@ def urls(venue: Double) -> dict[Market, str]:
 
 
 @contextmanager
-def refilling(venue: Double) -> Iterator[Refiller]:
+def refilling(venue: Double, back_off: float = 0.001) -> Iterator[Refiller]:
     clock = SystemClock()
-    refiller = Refiller(urls(venue), clock, Bans(clock), back_off=0.001)
+    refiller = Refiller(urls(venue), clock, Bans(clock), back_off=back_off)
     refiller.start()
     try:
         yield refiller
@@ -90,7 +90,19 @@ def test_what_the_venue_does_not_have_is_given_up_after_it_said_so_three_times()
     assert ids(ticks) == [*range(15, 20), *range(30, 35)]
     given_up = joined_bounds(lost)
     assert given_up == [(20, 29)]
-    assert asked.count(15) >= 1
+    assert [asked.count(at) for at in (15, 20)] == [1, 3]
+
+
+def test_ids_that_come_late_are_not_given_up_after_one_reply() -> None:
+    """In the middle of a page as at its beginning, a venue may be behind for a moment."""
+    absent = frozenset({FIRST_ID + 20, FIRST_ID + 30})
+    with double(absent=absent) as venue, refilling(venue) as refiller:
+        refiller.want([Missing("BTCUSDT", FIRST_ID + 15, FIRST_ID + 34)])
+        wait_for(lambda: venue.seen.requests >= 2, "an id asked for again")
+        venue.absent = frozenset()
+        ticks, lost = gathered(refiller, lambda found, _: sum(map(len, found)) >= 20)
+    assert ids(ticks) == list(range(15, 35))
+    assert lost == []
 
 
 def test_a_venue_that_is_behind_its_own_stream_is_waited_for() -> None:
@@ -104,6 +116,44 @@ def test_a_venue_that_is_behind_its_own_stream_is_waited_for() -> None:
         ticks, lost = gathered(refiller, lambda found, _: sum(map(len, found)) >= 12)
     assert len(ids(ticks)) == 12
     assert lost == []
+
+
+def test_what_fails_rests_and_holds_up_nothing_else() -> None:
+    """A symbol the venue does not know any more, and a page in which a row is broken."""
+    with double() as venue, refilling(venue, back_off=0.05) as refiller:
+        venue.broken = frozenset({FIRST_ID + 2_005})
+        refiller.want_latest("GONEUSDT")
+        refiller.want(
+            [
+                *(Missing("GONEUSDT", at, at) for at in range(0, 100, 2)),
+                Missing("BTCUSDT", FIRST_ID + 2_000, FIRST_ID + 2_009),
+                Missing("BTCUSDT", FIRST_ID + 100, FIRST_ID + 109),
+                Missing("spot:ETHUSDT", FIRST_ID + 5, FIRST_ID + 6),
+            ]
+        )
+        ticks, lost = gathered(refiller, lambda found, _: sum(map(len, found)) >= 12)
+        asked = [x for x in venue.seen.queries if x["symbol"] == "GONEUSDT"]
+        venue.broken = frozenset()
+        more, _ = gathered(refiller, lambda found, _: sum(map(len, found)) >= 10)
+    assert ids([x for x in ticks if x.symbol == "BTCUSDT"]) == list(range(100, 110))
+    assert ids(more) == list(range(2_000, 2_010))
+    assert lost == []
+    assert len(asked) < 10, "a refused symbol was asked about piece by piece"
+
+
+def test_a_market_that_bans_does_not_hold_up_the_other() -> None:
+    """Each counts for itself, and its ban is obeyed."""
+    with double() as venue, refilling(venue) as refiller:
+        venue.ban("", 60.0)
+        refiller.want(
+            [
+                Missing("BTCUSDT", FIRST_ID, FIRST_ID + 9),
+                Missing("spot:ETHUSDT", FIRST_ID + 5, FIRST_ID + 6),
+            ]
+        )
+        ticks, _ = gathered(refiller, lambda found, _: sum(map(len, found)) >= 2)
+    assert [x.symbol for x in ticks] == ["spot:ETHUSDT"]
+    assert venue.seen.too_early == 1
 
 
 def test_nonsense_that_nobody_thought_of_ends_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
