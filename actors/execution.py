@@ -197,10 +197,17 @@ class Execution(Actor):
     def _read_contracts(self) -> bool:
         if not self._contracts.read():
             return False
-        read = say.CatalogueRead(at=self.clock.now(), instruments=self._contracts.traded)
-        self.system.route(read)
+        self._tell_catalogue()
         self._house.tell_ticks(self._contracts.by_name)
         return True
+
+    def on_repeat_catalogue(self, _: say.RepeatCatalogue) -> None:
+        if self._contracts.by_name:  # if not, it is published when it has been read
+            self._tell_catalogue()
+
+    def _tell_catalogue(self) -> None:
+        read = say.CatalogueRead(at=self.clock.now(), instruments=self._contracts.traded)
+        self.system.route(read)
 
     def on_session_opened(self, _: SessionOpened) -> None:
         """News may have been missed: every trade reads afresh."""
@@ -416,4 +423,5 @@ Execution.handlers = {
     say.ReconcileDue: Execution.on_reconcile_due,
     say.FlattenDue: Execution.on_flatten_due,
     say.CatalogueDue: Execution.on_catalogue_due,
+    say.RepeatCatalogue: Execution.on_repeat_catalogue,
 }

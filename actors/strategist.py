@@ -16,6 +16,7 @@ from actors.messages.trading import (
     CatalogueRead,
     OpenTrade,
     Ready,
+    RepeatCatalogue,
     TradeAbandoned,
     TradeAccepted,
     TradeClosed,
@@ -171,6 +172,8 @@ class Strategist(Actor):
         if self.context.incarnation > 1:
             self._ready_at = self.clock.monotonic()
             self._script = []
+            if self._strategies:
+                self.to("execution").tell(RepeatCatalogue(at=self.clock.now()))
 
     # -- the world --------------------------------------------------------------------------
 

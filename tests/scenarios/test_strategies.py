@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from actors.messages.lifecycle import ChildFailed
+from actors.messages.lifecycle import ChildFailed, ChildRestarted
 from actors.messages.risk import Denied
 from actors.messages.session import SessionOpened
 from actors.messages.signals import SignalRaised
@@ -109,6 +109,19 @@ def test_a_breakout_from_before_a_gap_is_not_traded(stage: Stage, gap: float) ->
     assert ("close 100100" in raised[0].why) == (not gap)
     assert ("close 100430" in raised[0].why) == bool(gap)
     scene.run(1)
+
+
+def test_a_breakout_is_traded_after_a_failure_too(stage: Stage) -> None:
+    """A restarted Strategist asks for the contract data its predecessor had; without, it was
+    silent for a day."""
+    scene = stage(plan=default_plan(breakout=FAST)).ready(derive=poisonable)
+    scene.poison("strategist")
+    scene.wait(ChildRestarted)
+    assert not scene.events(SignalRaised)
+    walk(scene, 60)
+    assert scene.events(SignalRaised)
+    assert scene.events(TradeOpened)
+    scene.run(3)
 
 
 def test_a_breakout_needs_a_ready_daemon_and_no_kill(stage: Stage) -> None:
