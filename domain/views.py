@@ -41,7 +41,10 @@ POSITION_COLUMNS = (
 def positions_table(
     positions: Sequence[Position], orders: Sequence[Order], trades: Sequence[Trade], now: datetime
 ) -> Table:
-    """Every position with what protects it. Distances are in percent of the mark price."""
+    """Every position with what protects it. Distances are in percent of the mark price.
+
+    The PnL counts from the entry beside it; the venue's floating one only since the settlement.
+    """
     return Table(
         key="positions",
         title="Positions",
@@ -66,9 +69,9 @@ def _position(
         position.size_coin,
         position.average_price,
         position.mark_price,
-        position.floating_profit_loss,
+        position.total_profit_loss,
         currency,
-        in_usd(position.floating_profit_loss, currency, position.index_price),
+        in_usd(position.total_profit_loss, currency, position.index_price),
         nearest,
         sum(x.remaining_contracts for x in stops),
         _distance_pct(position, nearest),
@@ -302,13 +305,13 @@ FUNDING_COLUMNS = (
     Column(key="current_pct", title="now %", digits=6),
     Column(key="last_8h_pct", title="last 8 h %", digits=6),
     Column(key="contracts", title="position"),
-    Column(key="realized_funding", title="funding booked", digits=8),
+    Column(key="realized_funding", title="funding booked since 08:00 UTC", digits=8),
     Column(key="currency", title="currency"),
 )
 
 
 def funding_table(tickers: Sequence[Ticker], positions: Sequence[Position]) -> Table:
-    """Rates per eight hours, in percent, and what the venue booked on positions so far."""
+    """Rates per eight hours, in percent, and what was booked on positions since the settlement."""
     held = {x.instrument_name: x for x in positions}
     rows: list[tuple[Cell, ...]] = []
     for ticker in tickers:
