@@ -239,7 +239,12 @@ ALERTS: Mapping[type[Event], Kind] = {
         ),
         is_critical=True,
     ),
-    trading.KillSwitchReset: Kind(lambda e: f"Kill ended by {e.reason}\nEntries are possible."),
+    trading.KillSwitchReset: Kind(
+        lambda e: (
+            f"Kill ended by {e.reason}\n"
+            "Entries are possible, unless paused or the day's loss stands: see status."
+        )
+    ),
     trading.ProtectOnlyBegan: Kind(
         lambda e: f"PROTECT-ONLY: {e.reason}\nNo entries; open positions stay guarded.",
         is_critical=True,
@@ -248,7 +253,12 @@ ALERTS: Mapping[type[Event], Kind] = {
     book.EntriesPaused: Kind(
         lambda e: f"Paused by {e.by}\nNo new entries; open trades keep their stops."
     ),
-    book.EntriesResumed: Kind(lambda e: f"Resumed by {e.by}\nEntries are possible."),
+    book.EntriesResumed: Kind(
+        lambda e: (
+            f"Resumed by {e.by}\n"
+            "Entries are possible, unless killed or the day's loss stands: see status."
+        )
+    ),
     # -- protection and ledger, judged on the venue's data -------------------------------------
     watch.ProtectionMissing: Kind(
         lambda e: (
