@@ -23,6 +23,7 @@ from actors.messages import (
     watch,
 )
 from actors.messages.base import Event, event_name
+from domain.content import price_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,11 @@ def _who_repairs(missing: watch.ProtectionMissing) -> str:
 
 
 def _price(value: Decimal | None) -> str:
-    """At most two decimals, without trailing zeros: an average has many more."""
-    return "none" if value is None else f"{round(value, 2).normalize():f}"
+    """At most two decimals, more where it is small, without zeros: an average has many more."""
+    if value is None:
+        return "none"
+    text = price_text(value, 2)
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _ms(value: float) -> str:

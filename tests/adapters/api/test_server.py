@@ -74,7 +74,8 @@ def test_figures_are_exact_texts_and_rows_are_objects(shared: Running) -> None:
     """No figure passes a binary double."""
     body = shared.get("/v1/positions").json()
     assert body["tables"][0]["rows"] == [{"price": "1.10", "n": 3}, {"price": None, "n": 0}]
-    assert body["tables"][0]["columns"][0] == {"key": "price", "title": "price", "digits": 2}
+    column = {"key": "price", "title": "price", "digits": 2, "is_price": False}
+    assert body["tables"][0]["columns"][0] == column
 
 
 def test_headers_say_who_asks_by_which_door(shared: Running) -> None:
