@@ -170,10 +170,11 @@ def _account(entries: Sequence[Entry], zone: tzinfo) -> list[_Row]:
         ("result_usd", "result since midnight USD", _cents(last.result)),
         ("measured_at", "measured at", f"{last.at.astimezone(zone):%H:%M:%S %Z}"),
     ]
-    worst = min(found, key=lambda x: x.result)
-    if last.limit is not None and last.limit > 0:
-        used = max(ZERO, -worst.result)
-        share = f"{used:.2f} of {last.limit:.2f} USD ({used / last.limit * 100:.0f} %)"
+    # Each against its own limit: a report covers parts of two days. Of equal ones, the last.
+    losses = [(max(ZERO, -x.result), x.limit) for x in reversed(found) if x.limit and x.limit > 0]
+    if losses:
+        used, limit = max(losses, key=lambda x: x[0] / x[1])
+        share = f"{used:.2f} of {limit:.2f} USD ({used / limit * 100:.0f} %)"
         rows.append(("loss_used", "daily loss at worst", share))
     return rows
 

@@ -116,6 +116,21 @@ def test_the_account_is_risks_last_word_and_the_loss_at_its_worst() -> None:
     assert found["loss_used"] == "15.00 of 20.00 USD (75 %)"
 
 
+def test_a_loss_is_held_against_its_own_days_limit() -> None:
+    """A report covers the end of yesterday, too: its result against today's limit is neither's."""
+
+    def worst(*measured: tuple[float, str, str]) -> str:
+        days = [
+            entry("day_measured", hours, equity_usd="9000", result_usd=result, limit_usd=limit)
+            for hours, result, limit in measured
+        ]
+        return str(rows(report(*days))["loss_used"])
+
+    assert worst((23.9, "-150", "200"), (1, "5", "180")) == "150.00 of 200.00 USD (75 %)"
+    assert worst((23.9, "-150", "200"), (1, "-144", "180")) == "144.00 of 180.00 USD (80 %)"
+    assert worst((23.9, "3", "200"), (1, "5", "180")) == "0.00 of 180.00 USD (0 %)"
+
+
 def test_it_says_what_went_wrong_and_leaves_out_what_did_not() -> None:
     """Counts with their reasons; zeros are no lines."""
     found = rows(
