@@ -23,6 +23,7 @@ from actors.messages import (
     watch,
 )
 from actors.messages.base import Event, event_name
+from domain.content import price_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,11 @@ def _who_repairs(missing: watch.ProtectionMissing) -> str:
 
 
 def _price(value: Decimal | None) -> str:
-    """At most two decimals, without trailing zeros: an average has many more."""
-    return "none" if value is None else f"{round(value, 2).normalize():f}"
+    """At most two decimals, more where it is small, without zeros: an average has many more."""
+    if value is None:
+        return "none"
+    text = price_text(value, 2)
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _ms(value: float) -> str:
@@ -239,7 +243,12 @@ ALERTS: Mapping[type[Event], Kind] = {
         ),
         is_critical=True,
     ),
-    trading.KillSwitchReset: Kind(lambda e: f"Kill ended by {e.reason}\nEntries are possible."),
+    trading.KillSwitchReset: Kind(
+        lambda e: (
+            f"Kill ended by {e.reason}\n"
+            "Entries are possible, unless paused or the day's loss stands: see status."
+        )
+    ),
     trading.ProtectOnlyBegan: Kind(
         lambda e: f"PROTECT-ONLY: {e.reason}\nNo entries; open positions stay guarded.",
         is_critical=True,
@@ -248,7 +257,12 @@ ALERTS: Mapping[type[Event], Kind] = {
     book.EntriesPaused: Kind(
         lambda e: f"Paused by {e.by}\nNo new entries; open trades keep their stops."
     ),
-    book.EntriesResumed: Kind(lambda e: f"Resumed by {e.by}\nEntries are possible."),
+    book.EntriesResumed: Kind(
+        lambda e: (
+            f"Resumed by {e.by}\n"
+            "Entries are possible, unless killed or the day's loss stands: see status."
+        )
+    ),
     # -- protection and ledger, judged on the venue's data -------------------------------------
     watch.ProtectionMissing: Kind(
         lambda e: (

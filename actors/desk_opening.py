@@ -73,7 +73,7 @@ def _effect(order: Accepted, mark: Decimal | None) -> str:
     reference = order.price or mark or order.stop_loss
     coins = abs(sizing.coin_delta(instrument, contracts, reference))
     loss = pnl.realised(instrument, order.side, contracts, reference, order.stop_loss)
-    lost_usd = abs(pnl.to_usd(instrument, loss, reference))
+    lost_usd = abs(pnl.to_usd(instrument, loss, order.stop_loss))  # as sizing and results do
     if order.entry_type is OrderType.MARKET:
         at = f"at market (mark {mark})"
     else:

@@ -38,7 +38,7 @@ def snapshot(sources: Sources) -> VitalsSnapshot:
         max_open_trades=risk.limits.max_open_trades if risk else None,
         open_trades=len(book.trades) if book else None,
         positions=len(look.positions) if look else None,
-        alerts_waiting=len(book.outbox) if book else None,
+        alerts_waiting=sum(x.delivered_at is None for x in book.outbox) if book else None,
         requests_left=sources.venue.budget_left(),
         reports_dropped=sum(x.dropped for x in sources.system.addresses()),
     )

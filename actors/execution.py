@@ -15,7 +15,14 @@ from actors.kernel import Actor, AskFailed, Context, HandlerTable
 from actors.killing import EntryLock, KillSwitch
 from actors.messages import trading as say
 from actors.messages import watch
-from actors.messages.book import BookSnapshot, DiskFailed, DiskRecovered, GetBook
+from actors.messages.book import (
+    BookSnapshot,
+    DiskFailed,
+    DiskRecovered,
+    EntriesPaused,
+    EntriesResumed,
+    GetBook,
+)
 from actors.messages.lifecycle import ChildRestarted
 from actors.messages.risk import Denied, KillRequested, MayTrade
 from actors.messages.session import GetCredentials, SessionLost, SessionOpened
@@ -75,6 +82,7 @@ class Execution(Actor):
         self._routed_at = float("-inf")
         self._has_session: bool | None = False
         self._disk_troubles: set[str] = set()
+        self._is_paused = False
         self._reconciliation = Reconciliation((), self.clock.monotonic())
         self._kill = KillSwitch(
             venue=venue,
@@ -95,6 +103,7 @@ class Execution(Actor):
         self._house.records = {trade.id: trade for trade in book.trades}
         self._reconciliation = Reconciliation(self._house.records, self.clock.monotonic())
         self._kill.state = book.kill
+        self._is_paused = book.pause is not None
         self._lock.apply()
         self.every(CATALOGUE_SECONDS, say.CatalogueDue)
         if self.context.incarnation > 1:
@@ -187,7 +196,7 @@ class Execution(Actor):
         self._reconciliation.is_done = True
         self.disarm(say.ReconcileDue)
         seconds = round(self.clock.monotonic() - self._reconciliation.began, 3)
-        mode = "killed" if self._kill.state else "trading"
+        mode = "killed" if self._kill.state else "paused" if self._is_paused else "trading"
         self.emit(say.Ready, trades=len(self._house.records), seconds=seconds, mode=mode)
         self._lock.end_protect_only("the book and the venue agree")
 
@@ -197,10 +206,17 @@ class Execution(Actor):
     def _read_contracts(self) -> bool:
         if not self._contracts.read():
             return False
-        read = say.CatalogueRead(at=self.clock.now(), instruments=self._contracts.traded)
-        self.system.route(read)
+        self._tell_catalogue()
         self._house.tell_ticks(self._contracts.by_name)
         return True
+
+    def on_repeat_catalogue(self, _: say.RepeatCatalogue) -> None:
+        if self._contracts.by_name:  # if not, it is published when it has been read
+            self._tell_catalogue()
+
+    def _tell_catalogue(self) -> None:
+        read = say.CatalogueRead(at=self.clock.now(), instruments=self._contracts.traded)
+        self.system.route(read)
 
     def on_session_opened(self, _: SessionOpened) -> None:
         """News may have been missed: every trade reads afresh."""
@@ -223,6 +239,10 @@ class Execution(Actor):
 
     def on_disk_recovered(self, message: DiskRecovered) -> None:
         self._disk_troubles.discard(message.what)
+
+    def on_pause_changed(self, message: EntriesPaused | EntriesResumed) -> None:
+        """Only for what `Ready` says: Risk asks the book, and denies."""
+        self._is_paused = isinstance(message, EntriesPaused)
 
     # -- opening ------------------------------------------------------------
 
@@ -412,8 +432,11 @@ Execution.handlers = {
     ChildRestarted: Execution.on_child_restarted,
     DiskFailed: Execution.on_disk_failed,
     DiskRecovered: Execution.on_disk_recovered,
+    EntriesPaused: Execution.on_pause_changed,
+    EntriesResumed: Execution.on_pause_changed,
     say.GetExecution: Execution.on_get_execution,
     say.ReconcileDue: Execution.on_reconcile_due,
     say.FlattenDue: Execution.on_flatten_due,
     say.CatalogueDue: Execution.on_catalogue_due,
+    say.RepeatCatalogue: Execution.on_repeat_catalogue,
 }

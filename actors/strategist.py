@@ -16,6 +16,7 @@ from actors.messages.trading import (
     CatalogueRead,
     OpenTrade,
     Ready,
+    RepeatCatalogue,
     TradeAbandoned,
     TradeAccepted,
     TradeClosed,
@@ -171,6 +172,8 @@ class Strategist(Actor):
         if self.context.incarnation > 1:
             self._ready_at = self.clock.monotonic()
             self._script = []
+            if self._strategies:
+                self.to("execution").tell(RepeatCatalogue(at=self.clock.now()))
 
     # -- the world --------------------------------------------------------------------------
 
@@ -208,11 +211,14 @@ class Strategist(Actor):
         self._tickers[name] = ticker
         builder = self._bars.get(name)
         bar = builder.add(ticker.timestamp_ms, ticker.mark_price) if builder else None
-        if bar is None:
+        if builder is None or bar is None:
             return
         self._watch_regime(name, bar)
         signal = self._strategies[name].on_bar(bar)
-        if signal and self._ready_at is not None and name not in self._busy.values():
+        # The first tick after a gap ends the bar before it: stop and size would be of that price.
+        if signal is None or builder.is_stale(bar, ticker.timestamp_ms):
+            return
+        if self._ready_at is not None and name not in self._busy.values():
             self._act(name, self._strategies[name].name, signal)
 
     def _watch_regime(self, name: str, bar: Bar) -> None:

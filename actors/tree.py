@@ -263,6 +263,8 @@ def routes() -> Routes:
         lifecycle.ChildRestarted: ("execution", "risk"),
         book.DiskFailed: ("execution",),
         book.DiskRecovered: ("execution",),
+        book.EntriesPaused: ("execution",),
+        book.EntriesResumed: ("execution",),
         book.IntentRecorded: ("strategist",),
         trading.Ready: ("strategist",),
         trading.CatalogueRead: ("strategist",),

@@ -22,7 +22,7 @@ def rendered(table: dict[str, Any], width: int) -> Table:
         return _facts(title, [facts], width)
     if not rows:
         return _facts(title, [[("none", "")]], width)
-    cells = [[_cell(row[column["key"]], column["digits"]) for column in columns] for row in rows]
+    cells = [[_shown(row, column) for column in columns] for row in rows]
     titles = [str(column["title"]) for column in columns]
     if _width([titles, *cells]) > width:
         return _facts(title, [list(zip(titles, row, strict=True)) for row in cells], width)
@@ -64,13 +64,18 @@ def _table(title: str, *, show_header: bool = True) -> Table:
     return Table(title=title, title_justify="left", show_header=show_header, min_width=least)
 
 
-def _cell(value: Any, digits: int | None) -> str:
+def _shown(row: dict[str, Any], column: dict[str, Any]) -> str:
+    is_price = bool(column.get("is_price"))
+    return _cell(row[column["key"]], column["digits"], is_price=is_price)
+
+
+def _cell(value: Any, digits: int | None, *, is_price: bool = False) -> str:
     """Figures come as texts; a column with digits holds nothing else."""
     if isinstance(value, str) and _MOMENT.fullmatch(value):
         return value[:19].replace("T", " ")
     if digits is not None and isinstance(value, str):
         try:
-            return shown(Decimal(value), digits)
+            return shown(Decimal(value), digits, is_price=is_price)
         except InvalidOperation:
             return value
     return shown(value)

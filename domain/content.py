@@ -13,15 +13,21 @@ Cell = str | int | bool | Decimal | datetime | None
 """One value. None is "not known" or "there is none"; doors show it as a dash."""
 
 NOTHING = "-"
+MOST_DIGITS = 12
+"""Decimals of the smallest price."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """``key`` is what programs call it, ``title`` what people read; ``digits`` are decimals."""
+    """``key`` is what programs call it, ``title`` what people read; ``digits`` are decimals.
+
+    With ``is_price`` they are the least: a small price has more.
+    """
 
     key: str
     title: str
     digits: int | None = None
+    is_price: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +53,7 @@ class Content:
     tables: tuple[Table, ...] = ()
 
 
-def shown(cell: Cell, digits: int | None = None) -> str:
+def shown(cell: Cell, digits: int | None = None, *, is_price: bool = False) -> str:
     """A cell for a person: figures rounded to ``digits``, times to the second (UTC)."""
     match cell:
         case None:
@@ -55,7 +61,7 @@ def shown(cell: Cell, digits: int | None = None) -> str:
         case bool():
             return "yes" if cell else "no"
         case Decimal():
-            return _figure(cell, digits)
+            return price_text(cell, digits or 0) if is_price else _figure(cell, digits)
         case datetime():
             return cell.strftime("%Y-%m-%d %H:%M:%S")
         case _:
@@ -68,6 +74,18 @@ def _figure(value: Decimal, digits: int | None) -> str:
     if digits is None or value.adjusted() > 20:
         return f"{value:f}"
     return f"{value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN):f}"
+
+
+def price_text(price: Decimal, digits: int) -> str:
+    """Rounded to ``digits``; below 100 to five significant figures, without zeros they do not need.
+
+    With two decimals the stop of a coin that costs half a dollar cannot be told from its entry.
+    """
+    if not price.is_finite() or price.adjusted() >= 2:
+        return _figure(price, digits)
+    whole, _, decimals = _figure(price, min(4 - price.adjusted(), MOST_DIGITS)).partition(".")
+    decimals = decimals.rstrip("0").ljust(digits, "0")
+    return f"{whole}.{decimals}" if decimals else whole
 
 
 def pairs(key: str, title: str, rows: Iterable[tuple[str, str, Cell]]) -> Table:
@@ -99,7 +117,7 @@ def _row_text(table: Table, row: tuple[Cell, ...]) -> str:
     if [column.key for column in table.columns] == ["key", "name", "value"]:
         return f"{shown(row[1])}: {shown(row[2])}"
     return ", ".join(
-        f"{column.title} {shown(cell, column.digits)}"
+        f"{column.title} {shown(cell, column.digits, is_price=column.is_price)}"
         for column, cell in zip(table.columns, row, strict=True)
         if cell is not None and cell != ""
     )

@@ -35,15 +35,23 @@ EVENTS = (
     "outcome_unknown",
     "emergency_closed",
     "protection_deadline_missed",
+    "protection_missing",
     "protection_restored",
+    "trade_quarantined",
+    "protect_only_began",
+    "guard_failed",
     "orphan_cancelled",
     "session_opened",
     "session_lost",
+    "session_refused",
     "look_failed",
     "process_started",
     "crash_found",
     "child_restarted",
     "disk_failed",
+    "registry_rebuilt",
+    "journal_unreadable",
+    "history_lost",
     "alert_delayed",
     "alert_dropped",
     "kill_switch_activated",
@@ -108,9 +116,9 @@ def daily_report(
 
     ``unsent`` are the alerts that wait now; None when that is not known.
     """
-    inside = [
-        x for x in entries if (at := moment_of(x.get("ts"))) is not None and since < at <= until
-    ]
+    told = [(at, x) for x in entries if (at := moment_of(x.get("ts"))) is not None and at <= until]
+    inside = [x for at, x in told if since < at]
+    gaps = _gaps(told, since)
     counts = Counter(str(x.get("event")) for x in inside)
     closed = closed_trades(x for x in inside if x.get("event") == "trade_closed")
     form = "%d %b %H:%M"
@@ -123,8 +131,8 @@ def daily_report(
         tables=(
             pairs("result", "The account", _account(inside, zone)),
             pairs("trades", "Trades", traded),
-            pairs("safety", "Protection", _protection(inside, closed, counts)),
-            pairs("troubles", "What went wrong", _troubles(inside, counts, unsent)),
+            pairs("safety", "Protection", _protection(inside, closed, counts, gaps)),
+            pairs("troubles", "What went wrong", _troubles(inside, counts, gaps, unsent)),
         ),
     )
 
@@ -162,10 +170,11 @@ def _account(entries: Sequence[Entry], zone: tzinfo) -> list[_Row]:
         ("result_usd", "result since midnight USD", _cents(last.result)),
         ("measured_at", "measured at", f"{last.at.astimezone(zone):%H:%M:%S %Z}"),
     ]
-    worst = min(found, key=lambda x: x.result)
-    if last.limit is not None and last.limit > 0:
-        used = max(ZERO, -worst.result)
-        share = f"{used:.2f} of {last.limit:.2f} USD ({used / last.limit * 100:.0f} %)"
+    # Each against its own limit: a report covers parts of two days. Of equal ones, the last.
+    losses = [(max(ZERO, -x.result), x.limit) for x in reversed(found) if x.limit and x.limit > 0]
+    if losses:
+        used, limit = max(losses, key=lambda x: x[0] / x[1])
+        share = f"{used:.2f} of {limit:.2f} USD ({used / limit * 100:.0f} %)"
         rows.append(("loss_used", "daily loss at worst", share))
     return rows
 
@@ -243,8 +252,40 @@ def _listed(counts: Counter[str]) -> str:
 # -- protection ------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Gaps:
+    """How often a position was seen without its stop, the longest (seconds), and which are now."""
+
+    number: int
+    longest: float | None
+    open_on: tuple[str, ...]
+
+
+def _gaps(told: Iterable[tuple[datetime, Entry]], since: datetime) -> _Gaps:
+    """Counted after ``since``; one that is open may have begun long before.
+
+    Who begins to watch anew says it again where there is one, and never that an older one is over.
+    """
+    open_on: set[str] = set()
+    number, seconds = 0, list[float]()
+    for at, entry in told:
+        event, name = entry.get("event"), str(entry.get("instrument"))
+        if event == "protection_missing":
+            number += at > since and name not in open_on
+            open_on.add(name)
+        elif event == "protection_restored":
+            number += at > since and name not in open_on
+            open_on.discard(name)
+            seconds += [_number(entry.get("seconds"))] if at > since else []
+        elif event == "process_started" or (
+            event == "child_restarted" and entry.get("name") == "watcher"
+        ):
+            open_on.clear()
+    return _Gaps(number, max(seconds, default=None), tuple(sorted(open_on)))
+
+
 def _protection(
-    entries: Sequence[Entry], closed: Sequence[ClosedTrade], counts: Counter[str]
+    entries: Sequence[Entry], closed: Sequence[ClosedTrade], counts: Counter[str], gaps: _Gaps
 ) -> list[_Row]:
     naked = {x.trade_id: float(x.unprotected_ms) for x in closed}
     for entry in entries:
@@ -259,12 +300,11 @@ def _protection(
             ("unprotected_median_ms", "median, ms", f"{percentile(times, 0.5):.0f}"),
             ("unprotected_sum_ms", "all trades together, ms", f"{sum(times):.0f}"),
         ]
-    seen = [_number(x.get("seconds")) for x in entries if x.get("event") == "protection_restored"]
-    missing = f"{len(seen)}, the longest {max(seen):.1f} s" if seen else "never"
+    longest = "" if gaps.longest is None else f", the longest {gaps.longest:.1f} s"
     return [
         *rows,
         ("late", "longer than allowed", counts["protection_deadline_missed"]),
-        ("missing", "seen without a stop", missing),
+        ("missing", "seen without a stop", f"{gaps.number}{longest}" if gaps.number else "never"),
         ("emergencies", "emergency closes", counts["emergency_closed"]),
         ("orphans", "left-over orders cancelled", counts["orphan_cancelled"]),
     ]
@@ -286,18 +326,28 @@ def _number(value: object) -> float:
 # -- what went wrong -------------------------------------------------------------------------------
 
 
-def _troubles(entries: Sequence[Entry], counts: Counter[str], unsent: int | None) -> list[_Row]:
+def _troubles(
+    entries: Sequence[Entry], counts: Counter[str], gaps: _Gaps, unsent: int | None
+) -> list[_Row]:
     unexpected = [x for x in entries if not EXPECTED.issuperset(_reasons(x))]
     rows: list[_Row] = [
+        ("bare", "WITHOUT A STOP NOW", ", ".join(gaps.open_on) or 0),
+        ("quarantined", "trades in quarantine", counts["trade_quarantined"]),
+        ("guards", "stops of other positions refused", counts["guard_failed"]),
         ("restarts", "starts of the daemon", _starts(counts)),
         ("parts", "parts restarted", counts["child_restarted"]),
         ("unknown", "replies that went missing", counts["outcome_unknown"]),
         ("stops_refused", "stops refused or failed", counts["stop_failed"]),
         ("rejected", "entries the venue refused", counts["entry_rejected"]),
         ("denied", "entries we refused", _denied(unexpected)),
+        ("protect_only", "times only protecting", counts["protect_only_began"]),
         ("sessions", "sessions lost", counts["session_lost"]),
+        ("sessions_refused", "sessions refused", counts["session_refused"]),
         ("looks", "account unreadable", counts["look_failed"]),
         ("disk", "disk failures", counts["disk_failed"]),
+        ("rebuilt", "books rebuilt from the journal", counts["registry_rebuilt"]),
+        ("unreadable", "journal files unreadable", counts["journal_unreadable"]),
+        ("history", "losses of journal entries", counts["history_lost"]),
         ("kills", "kills", counts["kill_switch_activated"]),
         ("dropped", "alerts dropped", counts["alert_dropped"]),
     ]

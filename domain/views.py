@@ -22,17 +22,17 @@ POSITION_COLUMNS = (
     Column(key="side", title="side"),
     Column(key="contracts", title="contracts"),
     Column(key="size_coin", title="coin", digits=6),
-    Column(key="entry", title="entry", digits=2),
-    Column(key="mark", title="mark", digits=2),
+    Column(key="entry", title="entry", digits=2, is_price=True),
+    Column(key="mark", title="mark", digits=2, is_price=True),
     Column(key="pnl_coin", title="PnL coin", digits=8),
     Column(key="currency", title="currency"),
     Column(key="pnl_usd", title="PnL USD", digits=2),
-    Column(key="stop", title="stop at venue", digits=2),
+    Column(key="stop", title="stop at venue", digits=2, is_price=True),
     Column(key="stop_contracts", title="stop contracts"),
     Column(key="to_stop_pct", title="to stop %", digits=2),
-    Column(key="liquidation", title="liquidation", digits=2),
+    Column(key="liquidation", title="liquidation", digits=2, is_price=True),
     Column(key="to_liquidation_pct", title="to liquidation %", digits=2),
-    Column(key="target", title="target", digits=2),
+    Column(key="target", title="target", digits=2, is_price=True),
     Column(key="unprotected_ms", title="unprotected ms", digits=1),
     Column(key="trades", title="trades"),
 )
@@ -41,7 +41,10 @@ POSITION_COLUMNS = (
 def positions_table(
     positions: Sequence[Position], orders: Sequence[Order], trades: Sequence[Trade], now: datetime
 ) -> Table:
-    """Every position with what protects it. Distances are in percent of the mark price."""
+    """Every position with what protects it. Distances are in percent of the mark price.
+
+    The PnL counts from the entry beside it; the venue's floating one only since the settlement.
+    """
     return Table(
         key="positions",
         title="Positions",
@@ -66,9 +69,9 @@ def _position(
         position.size_coin,
         position.average_price,
         position.mark_price,
-        position.floating_profit_loss,
+        position.total_profit_loss,
         currency,
-        in_usd(position.floating_profit_loss, currency, position.index_price),
+        in_usd(position.total_profit_loss, currency, position.index_price),
         nearest,
         sum(x.remaining_contracts for x in stops),
         _distance_pct(position, nearest),
@@ -137,8 +140,8 @@ TRADE_COLUMNS = (
     Column(key="contracts", title="contracts"),
     Column(key="of_contracts", title="of"),
     Column(key="state", title="state"),
-    Column(key="stop_loss", title="stop wanted", digits=2),
-    Column(key="take_profit", title="target wanted", digits=2),
+    Column(key="stop_loss", title="stop wanted", digits=2, is_price=True),
+    Column(key="take_profit", title="target wanted", digits=2, is_price=True),
     Column(key="unprotected_ms", title="unprotected ms", digits=1),
     Column(key="since", title="since (UTC)"),
     Column(key="note", title="note"),
@@ -210,8 +213,8 @@ ORDER_COLUMNS = (
     Column(key="type", title="type"),
     Column(key="contracts", title="contracts"),
     Column(key="filled", title="filled"),
-    Column(key="price", title="price", digits=2),
-    Column(key="trigger_price", title="trigger", digits=2),
+    Column(key="price", title="price", digits=2, is_price=True),
+    Column(key="trigger_price", title="trigger", digits=2, is_price=True),
     Column(key="trigger", title="watches"),
     Column(key="reduce_only", title="reduce-only"),
     Column(key="state", title="state"),
@@ -302,13 +305,13 @@ FUNDING_COLUMNS = (
     Column(key="current_pct", title="now %", digits=6),
     Column(key="last_8h_pct", title="last 8 h %", digits=6),
     Column(key="contracts", title="position"),
-    Column(key="realized_funding", title="funding booked", digits=8),
+    Column(key="realized_funding", title="funding booked since 08:00 UTC", digits=8),
     Column(key="currency", title="currency"),
 )
 
 
 def funding_table(tickers: Sequence[Ticker], positions: Sequence[Position]) -> Table:
-    """Rates per eight hours, in percent, and what the venue booked on positions so far."""
+    """Rates per eight hours, in percent, and what was booked on positions since the settlement."""
     held = {x.instrument_name: x for x in positions}
     rows: list[tuple[Cell, ...]] = []
     for ticker in tickers:

@@ -150,6 +150,11 @@ class CatalogueRead(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RepeatCatalogue(Command):
+    """Publishes `CatalogueRead` again, as it was last read: its sender has missed it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TickRead(Message):
     """The tick of a trade's instrument as the venue has it now, in USD/USDC per coin."""
 

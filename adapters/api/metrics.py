@@ -58,6 +58,12 @@ class Metrics:
         self._trades = Counter(
             "bulwark_trades_closed", "Trades closed.", ["reason"], registry=self._registry
         )
+        self._emergencies = Counter(
+            "bulwark_emergencies",
+            "Trades closed because they had no stop; among the closed, too.",
+            ["reason"],
+            registry=self._registry,
+        )
         self._gaps = Histogram(
             "bulwark_unprotected_ms",
             "How long a closed trade was without its stop, in milliseconds.",
@@ -85,7 +91,7 @@ class Metrics:
                 self._trades.labels(event.exit_reason).inc()
                 self._gaps.observe(event.unprotected_ms)
             case EmergencyClosed():
-                self._trades.labels("emergency").inc()
+                self._emergencies.labels(event.reason).inc()  # `TradeClosed` follows
             case _:
                 pass
 

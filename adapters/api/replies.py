@@ -14,11 +14,15 @@ Redact = Callable[[str], str]
 
 
 class ColumnModel(BaseModel):
-    """A column: `key` in the rows, `title` for people, `digits` a person needs to see."""
+    """A column: `key` in the rows, `title` for people, `digits` a person needs to see.
+
+    A price below 100 has more of them: at least five significant ones (`is_price`).
+    """
 
     key: str
     title: str
     digits: int | None
+    is_price: bool
 
 
 class TableModel(BaseModel):
@@ -104,7 +108,10 @@ def _table(table: Table, redact: Redact) -> TableModel:
     return TableModel(
         key=table.key,
         title=table.title,
-        columns=[ColumnModel(key=x.key, title=x.title, digits=x.digits) for x in table.columns],
+        columns=[
+            ColumnModel(key=x.key, title=x.title, digits=x.digits, is_price=x.is_price)
+            for x in table.columns
+        ],
         rows=[dict(zip(keys, (_cell(x, redact) for x in row), strict=True)) for row in table.rows],
     )
 

@@ -72,7 +72,7 @@ def _cells(columns: Sequence[Column], row: Sequence[Cell]) -> tuple[str, ...]:
 
 
 def _cell(cell: Cell, column: Column) -> str:
-    text = shown(cell, column.digits)
+    text = shown(cell, column.digits, is_price=column.is_price)
     return "\n".join(line.text for line in lines_of(text))
 
 

@@ -55,6 +55,13 @@ def test_ids_figures_and_their_units_stand_whole_on_one_line(width: int) -> None
         assert any(title in line for line in found), (title, found)
 
 
+def test_a_small_price_is_shown_in_full() -> None:
+    """As the daemon says which columns are prices."""
+    columns = [{**x, "is_price": x["key"] == "mark"} for x in COLUMNS]
+    found = "\n".join(lines({**table({**ROW, "mark": "0.4873"}), "columns": columns}, 120))
+    assert " 0.4873 " in found
+
+
 def test_a_wide_terminal_has_a_row_a_line_and_a_narrow_one_a_fact_a_line() -> None:
     """Whichever fits: a row is never broken into two lines of a column each."""
     wide = [line for line in lines(table(ROW), 120) if "1m8hsqcmxcytz2dbr55" in line]

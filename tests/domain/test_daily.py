@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.alert_texts import ALERTS
+from actors.messages.base import event_name
 from domain import daily
 from domain.content import Content, as_text
 
@@ -114,6 +116,21 @@ def test_the_account_is_risks_last_word_and_the_loss_at_its_worst() -> None:
     assert found["loss_used"] == "15.00 of 20.00 USD (75 %)"
 
 
+def test_a_loss_is_held_against_its_own_days_limit() -> None:
+    """A report covers the end of yesterday, too: its result against today's limit is neither's."""
+
+    def worst(*measured: tuple[float, str, str]) -> str:
+        days = [
+            entry("day_measured", hours, equity_usd="9000", result_usd=result, limit_usd=limit)
+            for hours, result, limit in measured
+        ]
+        return str(rows(report(*days))["loss_used"])
+
+    assert worst((23.9, "-150", "200"), (1, "5", "180")) == "150.00 of 200.00 USD (75 %)"
+    assert worst((23.9, "-150", "200"), (1, "-144", "180")) == "144.00 of 180.00 USD (80 %)"
+    assert worst((23.9, "3", "200"), (1, "5", "180")) == "0.00 of 180.00 USD (0 %)"
+
+
 def test_it_says_what_went_wrong_and_leaves_out_what_did_not() -> None:
     """Counts with their reasons; zeros are no lines."""
     found = rows(
@@ -133,6 +150,68 @@ def test_it_says_what_went_wrong_and_leaves_out_what_did_not() -> None:
     assert (found["unknown"], found["unsent"]) == (1, 3)
     assert found["missing"] == "1, the longest 1.3 s"
     assert not {"kills", "disk", "looks", "nothing"} & set(found)
+
+
+GRAVE = {
+    "trade_quarantined": "quarantined",
+    "protect_only_began": "protect_only",
+    "guard_failed": "guards",
+    "session_refused": "sessions_refused",
+    "registry_rebuilt": "rebuilt",
+    "journal_unreadable": "unreadable",
+    "history_lost": "history",
+}
+
+
+@pytest.mark.parametrize(("event", "key"), GRAVE.items())
+def test_what_a_person_was_woken_for_is_not_called_nothing(event: str, key: str) -> None:
+    """Each has its own line, and is among what is read from the journal."""
+    found = rows(report(entry(event)))
+    assert found[key] == 1
+    assert "nothing" not in found
+    assert event in daily.EVENTS
+
+
+UNSAID = {
+    "preflight_passed_over": "told at every start",
+    "gave_up": "a start follows, and is counted",
+    "emergency_began": "its end is counted",
+    "flat_verified": "a kill's end: kills are counted",
+    "not_flat_yet": "a kill's: kills are counted",
+}
+
+
+def test_every_critical_alert_is_in_the_report_or_left_out_on_purpose() -> None:
+    """A new kind that nobody thought of here would be called nothing."""
+    critical = {event_name(kind) for kind, told in ALERTS.items() if told.is_critical}
+    assert critical - set(daily.EVENTS) == set(UNSAID)
+
+
+def missing(hours: float, name: str = "BTC-PERPETUAL") -> dict[str, Any]:
+    return entry("protection_missing", hours, instrument=name)
+
+
+def restored(hours: float, name: str = "BTC-PERPETUAL") -> dict[str, Any]:
+    return entry("protection_restored", hours, instrument=name, seconds=2.0)
+
+
+def test_a_position_that_is_still_without_a_stop_is_said_first() -> None:
+    """Also where that began before the report does; each gap counts once, however often told."""
+    found = rows(report(missing(5), missing(4), restored(3), missing(2), missing(1, "ETH")))
+    assert found["bare"] == "BTC-PERPETUAL, ETH"
+    assert found["missing"] == "3, the longest 2.0 s"
+    old = rows(report(missing(30)))
+    assert (old["bare"], old["missing"]) == ("BTC-PERPETUAL", "never")
+    assert "bare" not in rows(report(missing(5), restored(3)))
+
+
+@pytest.mark.parametrize(
+    "anew", [entry("process_started", 2), entry("child_restarted", 2, name="watcher")]
+)
+def test_who_watches_anew_says_again_what_is_without_a_stop(anew: dict[str, Any]) -> None:
+    """Its end is told by nobody when the one that watched has died."""
+    assert "bare" not in rows(report(missing(5), anew))
+    assert rows(report(missing(5), anew, missing(1)))["bare"] == "BTC-PERPETUAL"
 
 
 def test_limits_at_work_are_no_trouble() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from actors import alert_outbox
 from actors.alert_daily import report_due
+from actors.door import DeskDoor
 from actors.messages.alerts import (
     AcknowledgeAlerts,
     AlertDelivered,
@@ -17,6 +18,7 @@ from actors.messages.alerts import (
     DeliveryReport,
 )
 from actors.messages.base import Event
+from actors.messages.book import ClearPause, RecordPause
 from actors.messages.lifecycle import ChildFailed, ChildRestarted, Phase
 from actors.messages.session import SessionLost, SessionRestored
 from actors.messages.signals import RegimeChanged
@@ -416,6 +418,41 @@ def test_what_was_delivered_is_not_told_again_after_a_power_cut(stage: Stage) ->
     scene.wait(Ready)
     scene.run(5)
     assert [x for x in scene.phone.heard[heard:] if x.startswith("!")] == []
+
+
+def test_the_end_of_a_kill_or_a_pause_promises_no_more_than_it_is(stage: Stage) -> None:
+    """What else denies entries is not known where that is said; the first line has no doubt."""
+    scene = stage().ready()
+    scene.daemon.ask("registry", RecordPause(at=scene.world.now(), by="somebody"))
+    scene.kill()
+    scene.wait(FlatVerified)
+    scene.resume()
+    scene.daemon.ask("registry", ClearPause(at=scene.world.now(), by="somebody"))
+    scene.run(1)
+    killed, resumed = (
+        [text for text in scene.phone.heard if text.startswith(first)]
+        for first in ("Kill ended by test\n", "Resumed by somebody\n")
+    )
+    assert "unless paused or the day's loss stands" in killed[0]
+    assert "unless killed or the day's loss stands" in resumed[0]
+
+
+def test_what_was_delivered_and_waits_to_be_seen_does_not_wait_for_delivery(stage: Stage) -> None:
+    """It stays in the book until somebody has seen it; a phone that is off is another matter."""
+
+    def waiting() -> int | None:
+        return DeskDoor(scene.daemon.system).vitals().alerts_waiting
+
+    scene = stage(plan=default_plan(alert_repeat=REPEAT)).ready()
+    scene.kill()
+    scene.wait(FlatVerified)
+    scene.run(3)
+    assert len(scene.disk.tables["outbox"]) == 2
+    assert waiting() == 0
+    scene.phone.is_off = True
+    scene.resume()
+    scene.run(1)
+    assert waiting() == 1
 
 
 # -- the day's report and the markets --------------------------------------------------------------

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from actors.messages.lifecycle import ChildFailed
+from actors.messages.lifecycle import ChildFailed, ChildRestarted
 from actors.messages.risk import Denied
+from actors.messages.session import SessionOpened
 from actors.messages.signals import SignalRaised
 from actors.messages.trading import (
     EntryDenied,
@@ -80,6 +81,47 @@ def test_signals_are_sized_by_risk(stage: Stage, instruments: tuple[str, ...], e
         entry = event.stop_loss + span * FAST.stop_atr / (FAST.stop_atr + FAST.target_atr)
         at_risk = event.quantity * 10 * distance / entry
         assert at_risk == pytest.approx(equity * part, rel=Decimal("0.05"))
+
+
+@pytest.mark.parametrize("gap", [0.0, 60.0])
+def test_a_breakout_from_before_a_gap_is_not_traded(stage: Stage, gap: float) -> None:
+    """The first tick after an outage ended it: at a price minutes old, more was at risk than may
+    be. What breaks out afterwards is traded, as it is without a gap."""
+    settings = replace(FAST, lookback=4, atr_period=4)
+    scene = stage(plan=default_plan(breakout=settings, instruments=(BTC,))).ready()
+    for number in range(20):
+        scene.market.move(btc_usd=100_060 if number % 2 else 99_940)
+        scene.run(1)
+    scene.until(lambda: scene.world.now().timestamp() % 2 < 0.1)
+    scene.market.move(btc_usd=100_100)
+    scene.run(1.3)
+    if gap:
+        scene.market.is_partitioned = True
+        scene.market.hang_up()
+        scene.rest(gap)
+        scene.market.move(btc_usd=100_430)
+        scene.market.is_partitioned = False
+        scene.wait(SessionOpened, count=2)
+    else:
+        scene.market.move(btc_usd=100_430)
+    scene.run(6)
+    raised = scene.events(SignalRaised)
+    assert ("close 100100" in raised[0].why) == (not gap)
+    assert ("close 100430" in raised[0].why) == bool(gap)
+    scene.run(1)
+
+
+def test_a_breakout_is_traded_after_a_failure_too(stage: Stage) -> None:
+    """A restarted Strategist asks for the contract data its predecessor had; without, it was
+    silent for a day."""
+    scene = stage(plan=default_plan(breakout=FAST)).ready(derive=poisonable)
+    scene.poison("strategist")
+    scene.wait(ChildRestarted)
+    assert not scene.events(SignalRaised)
+    walk(scene, 60)
+    assert scene.events(SignalRaised)
+    assert scene.events(TradeOpened)
+    scene.run(3)
 
 
 def test_a_breakout_needs_a_ready_daemon_and_no_kill(stage: Stage) -> None:

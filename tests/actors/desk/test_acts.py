@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from actors.messages.book import ClearKill, EntriesPaused
+from actors.messages.book import ClearKill, ClearPause, EntriesPaused, RecordPause
 from actors.messages.desk import CommandHandled, CommandReported, Status
 from actors.messages.risk import Denied
 from actors.messages.trading import EntryDenied, FlatVerified, Ready
@@ -53,13 +53,29 @@ def test_a_pause_stops_entries_and_lasts_over_a_restart(scene: Scene) -> None:
     assert scene.position(BTC) == 500
     scene.crash()
     scene.boot()
-    scene.wait(Ready)
+    assert scene.wait(Ready).mode == "paused"
     scene.run(1.0)
     again = scene.open(ETH, stop="3150", target="3300", quantity="1")
     assert isinstance(again, Denied)
     assert "paused" in again.reasons
     assert scene.position(BTC) == 500
     scene.judge()
+
+
+@pytest.mark.parametrize("word", [RecordPause, ClearPause])
+def test_ready_says_what_became_of_the_pause_while_it_started(
+    scene: Scene, word: type[RecordPause | ClearPause]
+) -> None:
+    """Not what it was when the process began: with the venue away that may be long ago."""
+    if word is ClearPause:
+        Counter(scene).say("pause")
+    scene.crash()
+    scene.market.is_partitioned = True
+    scene.boot()
+    scene.run(3.0)
+    scene.daemon.ask("registry", word(at=scene.world.now(), by="somebody"))
+    scene.market.is_partitioned = False
+    assert scene.wait(Ready).mode == ("paused" if word is RecordPause else "trading")
 
 
 def test_a_kill_that_the_book_does_not_know_of_is_shown_and_can_be_ended(scene: Scene) -> None:

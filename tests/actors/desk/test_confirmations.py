@@ -1,5 +1,6 @@
 """Confirmations: once, in time, by whom they were asked of, and only if they still hold."""
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -68,6 +69,18 @@ def test_a_request_id_is_good_for_one_request(scene: Scene) -> None:
     scene.rest(700.0)
     assert desk.say("test", request_id="k").status is Status.DONE
     assert scene.positions() == {}
+
+
+@pytest.mark.parametrize(("side", "stop"), [("buy", "90000"), ("sell", "110000")])
+def test_a_confirmation_says_what_the_stop_costs_in_dollars_of_that_moment(
+    scene: Scene, side: str, stop: str
+) -> None:
+    """Coins are lost, and the stop's price is what they are worth then: a tenth of 10 000 USD."""
+    reply = Counter(scene).say(f"open {BTC} {side} 10000usd sl={stop}")
+    assert reply.confirmation is not None
+    told = re.search(r"loses about ([\d.]+) USD", reply.confirmation.effect)
+    assert told is not None
+    assert float(told[1]) == pytest.approx(1000, abs=3)
 
 
 def test_reading_pushes_out_no_reply(scene: Scene) -> None:

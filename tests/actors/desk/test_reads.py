@@ -74,6 +74,19 @@ def test_pnl_in_usd_is_the_venues_coin_figure_at_the_index(scene: Scene) -> None
     assert abs(inverse["pnl_usd"] / inverse["mark"] - inverse["pnl_coin"]) < Decimal("1e-5")
 
 
+def test_pnl_counts_from_the_entry_beside_it_and_not_from_the_settlement() -> None:
+    """At 08:00 the venue settles: what floats begins anew, the position's result does not."""
+    scene = Scene(start=datetime(2026, 1, 5, 7, 57, tzinfo=UTC)).ready()
+    scene.bracket(BTC, target=None)
+    scene.market.move(btc_usd=100_800)
+    scene.rest(240)
+    (row,) = rows(Counter(scene).say("positions"), "positions")
+    gained = 5000 / row["entry"] - 5000 / row["mark"]
+    assert gained > Decimal("0.0003")
+    assert row["pnl_coin"] == pytest.approx(gained, abs=Decimal("1e-7"))
+    scene.end()
+
+
 def test_history_comes_from_the_journal(scene: Scene) -> None:
     """After a restart as before it."""
     trade_id = scene.bracket(BTC)

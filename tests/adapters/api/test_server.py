@@ -6,11 +6,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 import requests
 
-from actors.messages.trading import FlatVerified, Ready
+from actors.messages.trading import EmergencyClosed, FlatVerified, Ready, TradeClosed
 from adapters.api import connections
 from domain.commands import COMMANDS, Door, Effect
 from domain.health import Uncovered
@@ -74,7 +75,8 @@ def test_figures_are_exact_texts_and_rows_are_objects(shared: Running) -> None:
     """No figure passes a binary double."""
     body = shared.get("/v1/positions").json()
     assert body["tables"][0]["rows"] == [{"price": "1.10", "n": 3}, {"price": None, "n": 0}]
-    assert body["tables"][0]["columns"][0] == {"key": "price", "title": "price", "digits": 2}
+    column = {"key": "price", "title": "price", "digits": 2, "is_price": False}
+    assert body["tables"][0]["columns"][0] == column
 
 
 def test_headers_say_who_asks_by_which_door(shared: Running) -> None:
@@ -248,10 +250,41 @@ def test_metrics_count_events_from_the_first_on(api: Running) -> None:
         assert line in text
 
 
+def test_an_emergency_is_one_trade_and_its_reason_is_counted_apart(api: Running) -> None:
+    """Both events are of the same trade: a sum over the reasons is the number of trades."""
+    api.hub.hear(EMERGENCY)
+    api.hub.hear(CLOSED)
+    lines = api.get("/metrics").text.splitlines()
+    assert [x for x in lines if x.startswith("bulwark_trades_closed_total")] == [
+        'bulwark_trades_closed_total{reason="stop_refused"} 1.0'
+    ]
+    assert 'bulwark_emergencies_total{reason="stop_refused"} 1.0' in lines
+
+
 def test_no_secret_is_in_a_reply(api: Running) -> None:
     """Whatever text comes along is redacted on the way out."""
     api.desk.lines = (f"the venue said {CANARY}",)
     assert CANARY not in api.get("/v1/logs").text
+
+
+EMERGENCY = EmergencyClosed(at=NOON, trade_id="t1", reason="stop_refused", unprotected_ms=80.0)
+CLOSED = TradeClosed(
+    at=NOON,
+    trade_id="t1",
+    instrument="BTC-PERPETUAL",
+    side="buy",
+    contracts=5,
+    entry_price=Decimal(100_000),
+    exit_price=Decimal(99_990),
+    exit_reason="stop_refused",
+    pnl_coin=Decimal("-0.00000005"),
+    pnl_usd=Decimal(0),
+    fees_coin=Decimal(0),
+    net_coin=Decimal("-0.00000005"),
+    currency="BTC",
+    unprotected_ms=80.0,
+    seconds=0.1,
+)
 
 
 class Listening:

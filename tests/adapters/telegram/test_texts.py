@@ -1,5 +1,6 @@
 """What a phone shows: parts that fit, tables for a narrow screen, whatever is in them."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -66,6 +67,16 @@ def test_facts_stand_in_two_columns_and_long_ones_below() -> None:
     assert lines[0] == "Facts"
     assert lines[1] == "equity USD" + "1.50".rjust(WIDTH - 10)
     assert lines[2:4] == ["why", "  a reason of very many words indeed"]
+
+
+def test_a_small_price_is_shown_in_full() -> None:
+    """A phone is no reason to round a stop onto its entry."""
+    columns = (Column(key="a", title="trade"), Column(key="b", title="stop"))
+    priced = (columns[0], replace(columns[1], digits=2, is_price=True))
+    table = Table(
+        key="t", title="", columns=(*priced, columns[0]), rows=(("x", Decimal("0.4873"), 1),)
+    )
+    assert shown(table)[1].split() == ["x", "0.4873", "1"]
 
 
 def test_a_narrow_table_is_a_table_and_a_wide_one_is_cards() -> None:
