@@ -290,7 +290,7 @@ class PaperServer:
                 screen.draw(self._desk.clients)
             if self._feed.is_over and not was_over:
                 was_over = True
-                self._log_feed("paper_replay_ended")
+                self._tell_of_end()
 
     def _end_if_idle(self) -> None:
         limit = self._settings.idle_seconds
@@ -318,6 +318,13 @@ class PaperServer:
             self._desk.tick(tick)
         except AccountNotSaved as error:
             self._fail(error)
+
+    def _tell_of_end(self) -> None:
+        if not self._feed.failure:
+            self._log_feed("paper_replay_ended")
+            return
+        name, reason = self._settings.feed, self._feed.failure
+        _log.error("paper_replay_failed", feed=name, reason=reason, **self._feed.report())
 
     def _log_feed(self, event: str) -> None:
         _log.info(event, feed=self._settings.feed, **self._feed.report())

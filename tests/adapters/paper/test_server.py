@@ -16,7 +16,9 @@ from typing import Any
 import pytest
 import requests
 import websocket
+from structlog.testing import capture_logs
 
+from adapters.paper.feed import Recorded
 from adapters.paper.patience import PatientHttp
 from adapters.paper.server import PaperServer, PaperSettings
 from tests.adapters.paper.harness import INVERSE
@@ -340,6 +342,31 @@ def test_a_replay_sets_the_prices(tmp_path: Path) -> None:
         other = requests.get(url, {"index_name": "eth_usd"}, timeout=5).json()["result"]
         assert shown["index_price"] == 61800.30
         assert abs(other["index_price"] / 3200 - 1) < 0.05
+
+
+def test_a_replay_that_breaks_off_ends_the_replay_alone(tmp_path: Path) -> None:
+    """The archive is moved away under it: said once, and the venue goes on with the last price."""
+
+    def prices() -> Iterator[tuple[int, Decimal]]:
+        yield 0, Decimal(61_800)
+        yield 1_000, Decimal(61_900)
+        raise ValueError("there is no archive")
+
+    terms: dict[str, Any] = {
+        "feed": "replay:archive:BTCUSDT",
+        "archive": lambda name: Recorded(name, "BTCUSDT", prices()),
+        "speed": Decimal(50),
+    }
+    asked = {"index_name": "btc_usd"}
+    with capture_logs() as logged, running(tmp_path, **terms) as started:
+        url, deadline = f"{started.http}/public/get_index_price", time.monotonic() + 10
+        while not (told := [x for x in logged if x["event"] == "paper_replay_failed"]):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert (told[0]["log_level"], told[0]["reason"]) == ("error", "there is no archive")
+        while requests.get(url, asked, timeout=5).json()["result"]["index_price"] != 61_900:
+            assert time.monotonic() < deadline
+    assert started.code == 0
 
 
 def test_the_venues_clock_does_not_wait_for_the_feed(tmp_path: Path) -> None:
