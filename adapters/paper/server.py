@@ -47,6 +47,8 @@ _WALL_WINDOW_MS = 20
 _LONGEST_LAG_SECONDS = 1.0
 _LONGEST_SILENCE_SECONDS = 0.5
 _SILENCE = Tick(0, {})
+# From here on the first price of a feed is told to be far from the one the account stopped at.
+_LEAP = Decimal("0.05")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,10 +182,19 @@ class PaperServer:
 
     def _first_save(self) -> None:
         """Raises OSError: an account that cannot be written is not worth a listening port."""
+        tick = self._feed.next_tick()
+        self._tell_of_leaps(tick)
         try:
-            self._desk.tick(self._feed.next_tick())
+            self._desk.tick(tick)
         except AccountNotSaved as error:
             raise OSError(f"{self._settings.folder} cannot be written: {error}") from error
+
+    def _tell_of_leaps(self, tick: Tick) -> None:
+        """A replay begins anew at every start, wherever the prices of a kept account stood."""
+        saved = self._desk.exchange.prices() if self._desk.exchange.steps else {}
+        for index, price in tick.prices.items():
+            if index in saved and abs(price / saved[index] - 1) >= _LEAP:
+                _log.warning("paper_price_leaps", index=index, saved=saved[index], first=price)
 
     def stop(self) -> None:
         """Asks the server to end; it saves first."""

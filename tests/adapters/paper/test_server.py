@@ -344,6 +344,20 @@ def test_a_replay_sets_the_prices(tmp_path: Path) -> None:
         assert abs(other["index_price"] / 3200 - 1) < 0.05
 
 
+def test_a_replay_that_begins_far_from_the_kept_prices_says_so(tmp_path: Path) -> None:
+    """It begins anew at every start; a new account has no price to leap from."""
+    path, leaps = tmp_path / "ticks", list[list[Any]]()
+    for price in (60_000, 61_000, 90_000):
+        frame = json.dumps({"stream": "btcusdt@trade", "data": {"p": str(price)}})
+        path.write_text(f"1723161255088169167 {frame}\n")
+        with capture_logs() as logged, running(tmp_path / "account", feed=f"replay:{path}"):
+            pass
+        leaps.append([x for x in logged if x["event"] == "paper_price_leaps"])
+    assert leaps[:2] == [[], []]
+    (told,) = leaps[2]
+    assert (told["index"], told["saved"], told["first"]) == ("btc_usd", 61_000, 90_000)
+
+
 def test_a_replay_that_breaks_off_ends_the_replay_alone(tmp_path: Path) -> None:
     """The archive is moved away under it: said once, and the venue goes on with the last price."""
 
