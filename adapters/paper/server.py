@@ -103,13 +103,15 @@ class PaperServer:
         self._settings = settings
         _check(settings)
         self._store = AccountStore(settings.folder)
-        try:
+        with contextlib.ExitStack() as undone:
+            undone.callback(self._store.close)
             exchange = self._exchange()
             self._feed = self._open_feed(exchange)
             self._socket = lines.listen(settings.host, settings.port)
-        except BaseException:
-            self._store.close()
-            raise
+            undone.callback(self._socket.close)
+            if settings.reset:  # not before all the rest is known to be good
+                self._set_aside()
+            undone.pop_all()
         weather = Weather(exchange, settings.faults, seed=settings.seed, now_ms=_now_us() // 1000)
         courier = Courier(self._loop_time, self._loop_at)
         self._desk = Desk(
@@ -124,11 +126,8 @@ class PaperServer:
         return int(self._socket.getsockname()[1])
 
     def _exchange(self) -> Exchange:
-        settings = self._settings
-        if settings.reset:
-            aside = self._store.set_aside(time.strftime("account-%Y%m%dT%H%M%SZ", time.gmtime()))
-            _log.info("paper_account_reset", old=str(aside) if aside else None)
-        kept, now_ms = self._store.load(), _now_us() // 1000
+        settings, now_ms = self._settings, _now_us() // 1000
+        kept = None if settings.reset else self._store.load()
         common: dict[str, Any] = {
             "client_id": settings.client_id,
             "client_secret": settings.client_secret,
@@ -150,6 +149,10 @@ class PaperServer:
             return Exchange.restore(kept, seed=settings.seed, **common)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{settings.folder} holds no readable account: {error}") from error
+
+    def _set_aside(self) -> None:
+        aside = self._store.set_aside(time.strftime("account-%Y%m%dT%H%M%SZ", time.gmtime()))
+        _log.info("paper_account_reset", old=str(aside) if aside else None)
 
     def _open_feed(self, exchange: Exchange) -> Feed:
         settings = self._settings
