@@ -169,7 +169,7 @@ class PaperServer:
         """Serves until stopped. Returns 0, or 1 when the account could not be saved.
 
         Raises:
-            OSError: not even for the first time.
+            OSError: not even for the first time, or nobody can be served at the port.
         """
         allow_many_sockets()
         try:
@@ -236,7 +236,10 @@ class PaperServer:
         self._catch_signals()
         server = self._uvicorn()
         serving = asyncio.create_task(server.serve(sockets=[self._socket]))
-        while not server.started and not serving.done():
+        while not server.started:
+            if serving.done():
+                await serving  # which says why
+                raise OSError(f"port {self.port} cannot be served")
             await asyncio.sleep(0.005)
         settings = self._settings
         _log.info("paper_exchange_listening", port=self.port, feed=settings.feed)

@@ -18,6 +18,7 @@ import requests
 import websocket
 from structlog.testing import capture_logs
 
+from adapters.paper import lines
 from adapters.paper.feed import Recorded
 from adapters.paper.patience import PatientHttp
 from adapters.paper.server import PaperServer, PaperSettings
@@ -468,3 +469,28 @@ def test_a_port_in_use_is_one_clear_error(tmp_path: Path, server: Running) -> No
     """It names the port."""
     with pytest.raises(OSError, match=f"port {server.port} on 127.0.0.1 is in use"):
         PaperServer(PaperSettings(port=server.port, folder=tmp_path))
+
+
+def test_of_two_that_start_together_one_has_the_port(tmp_path: Path) -> None:
+    """The second is told at once, although the first serves nobody yet."""
+    first = PaperServer(PaperSettings(port=0, folder=tmp_path / "first"))
+    with pytest.raises(OSError, match=f"port {first.port} on 127.0.0.1 is in use"):
+        PaperServer(PaperSettings(port=first.port, folder=tmp_path / "second"))
+    assert first.run(lambda _: first.stop()) == 0
+
+
+def test_a_port_that_cannot_be_served_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Running
+) -> None:
+    """It does not say that it listens, and does not live on without a door."""
+    line = create_connection(("127.0.0.1", server.port), 5)
+    monkeypatch.setattr(lines, "listen", lambda *_: line)
+    doomed, told = PaperServer(PaperSettings(port=0, folder=tmp_path)), list[int]()
+
+    def on_ready(port: int) -> None:
+        told.append(port)
+        doomed.stop()
+
+    with pytest.raises(OSError, match="Invalid argument"):
+        doomed.run(on_ready)
+    assert told == []
