@@ -103,6 +103,7 @@ class PaperServer:
         self._settings = settings
         _check(settings)
         self._store = AccountStore(settings.folder)
+        self._kept_ms = 0
         with contextlib.ExitStack() as undone:
             undone.callback(self._store.close)
             exchange = self._exchange()
@@ -115,7 +116,14 @@ class PaperServer:
         weather = Weather(exchange, settings.faults, seed=settings.seed, now_ms=_now_us() // 1000)
         courier = Courier(self._loop_time, self._loop_at)
         self._desk = Desk(
-            exchange, self._store, _now_us, self._later, weather=weather, courier=courier
+            exchange,
+            self._store,
+            _now_us,
+            self._later,
+            weather=weather,
+            courier=courier,
+            steady_ms=_steady_ms,
+            kept_ms=self._kept_ms,
         )
         self._stop = threading.Event()
         self._failure: AccountNotSaved | None = None
@@ -146,7 +154,9 @@ class PaperServer:
             # Whoever asks for another balance would go on to trade with the old one.
             _log.warning("paper_balance_ignored", reason="the account exists; --reset begins anew")
         try:
-            return Exchange.restore(kept, seed=settings.seed, **common)
+            restored = Exchange.restore(kept, seed=settings.seed, **common)
+            self._kept_ms = int(kept["now_ms"])
+            return restored
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{settings.folder} holds no readable account: {error}") from error
 
@@ -361,6 +371,10 @@ def serve(settings: PaperSettings, on_ready: Callable[[int], None] | None = None
 
 def _now_us() -> int:
     return time.time_ns() // 1000
+
+
+def _steady_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
 
 
 def _check(settings: PaperSettings) -> None:
