@@ -22,6 +22,7 @@ from adapters.paper import lines
 from adapters.paper.feed import Recorded
 from adapters.paper.patience import PatientHttp
 from adapters.paper.server import PaperServer, PaperSettings
+from adapters.paper.web import Connection
 from tests.adapters.paper.harness import INVERSE
 from tests.adapters.paper.serving import Running, fill_up, running
 
@@ -164,6 +165,30 @@ def test_many_half_open_sockets_and_no_more_than_the_limit(tmp_path: Path) -> No
                 continue
         assert again.call("public/test")["result"]
         again.raw.shutdown()
+
+
+def test_a_reader_that_stands_still_gives_its_place_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It logs out and reads nothing of megabytes before that: another is let in soon."""
+    monkeypatch.setattr(Connection, "last_seconds", 0.1)
+    with running(tmp_path, rate_limits=False) as started:
+        held = [Socket(started.ws) for _ in range(32)]
+        held[0].call("public/auth", **LOG_IN)
+        asked = {"id": 1, "method": "public/get_instruments", "params": {"currency": "any"}}
+        for _ in range(1500):
+            held[0].raw.send(json.dumps(asked))
+        held[0].raw.send(json.dumps({"id": 2, "method": "private/logout"}))
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            try:
+                again = Socket(started.ws)
+                break
+            except websocket.WebSocketBadStatusException:
+                time.sleep(0.02)
+        assert again.call("public/test")["result"]
+        for each in (again, *held):
+            each.raw.shutdown()
 
 
 @pytest.mark.parametrize(
