@@ -13,7 +13,7 @@ from actors.kernel import ExitCode
 from adapters.paper.faults.plan import FaultPlan
 from adapters.paper.faults.reading import PlanInvalid, read_plan
 from adapters.paper.fees import STANDARD, Fees
-from adapters.paper.server import PaperSettings, serve
+from adapters.paper.server import PaperServer, PaperSettings
 from adapters.paper.switches import switched
 from commands.common import fail, not_started, number, open_log, out, read_settings, words
 from commands.recorded import recorded
@@ -105,11 +105,17 @@ def _serve(settings: Settings, paper: PaperSettings) -> int:
         if paper.client_secret != PAPER_LOGIN:
             register_secret(paper.client_secret)
         try:
-            return serve(paper)
-        except ValueError as error:
-            fail(str(error), ExitCode.SETTINGS_INVALID)
+            return _made(paper).run()
         except OSError as error:
             return not_started(words(error))
+
+
+def _made(paper: PaperSettings) -> PaperServer:
+    """Only while it is made a `ValueError` means the settings; later it is a fault of ours."""
+    try:
+        return PaperServer(paper)
+    except ValueError as error:
+        fail(str(error), ExitCode.SETTINGS_INVALID)
 
 
 def _plan(path: Path | None) -> FaultPlan:

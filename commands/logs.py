@@ -17,7 +17,7 @@ from actors.kernel import ExitCode
 from adapters.clock import SystemClock
 from commands.common import fail, leave_pipe, out, read_settings
 from commands.operate import understood
-from config.console import Console
+from config.console import Console, printable
 from config.log_files import Follower, parse, rotated
 from domain.commands import BY_NAME, parse_named
 
@@ -122,14 +122,15 @@ def _as_it_is(line: bytes) -> None:
 
 
 def readable() -> Callable[[bytes], None]:
-    """Shows one line; one that is no entry as it is, escaped."""
+    """Shows one line; one that is no entry, or has no form for a person, as it is, escaped."""
     console = Console(sys.stdout)
 
     def show(line: bytes) -> None:
-        if parse(line) is None:
+        text = None if parse(line) is None else console.rendered(line)
+        if text is None:
             out(f"? {line.decode('utf-8', 'backslashreplace')!a}")
             return
-        console.write(line)
+        console.show(text)
         if console.lost:
             leave_pipe()
 
@@ -197,11 +198,11 @@ def _show_errors(path: Path, wanted: Filter, *, as_json: bool) -> None:
         out(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
         return
     for group in groups:
-        out(_told(group))
+        out(printable(_told(group)))
     if not groups:
         out(f"Nothing at {wanted.level} or above.")
     torn = f", {unreadable} of them unreadable" if unreadable else ""
-    out(f"{len(lines)} lines since {since[:19] or 'never'} in {path}{torn}.")
+    out(printable(f"{len(lines)} lines since {since[:19] or 'never'} in {path}{torn}."))
 
 
 def _told(group: Group) -> str:

@@ -20,6 +20,8 @@ from commands.backup import has_run, newest
 from commands.common import fail, out, read_settings, words
 
 LOCK = "bot.lock"
+EXCHANGE = "exchange"
+"""The paper exchange's account, beside the bot's data; its lock is of the same kind."""
 
 
 def restore(
@@ -42,6 +44,7 @@ def restore(
         try:
             # Held on: a bot that lives would go on with the data that are moved away.
             stack.enter_context(InstanceLock(place / LOCK))
+            _hold_exchange(place / EXCHANGE, stack)
             unpack(source, fresh, env)
             _judge(fresh / env, source)
             _change(place, before, fresh / env)
@@ -85,6 +88,19 @@ def unpack(source: Path, target: Path, env: str) -> None:
             os.utime(made, (entry.mtime, entry.mtime))
     if not (target / env).is_dir():
         raise ValueError(f"{source} is empty")
+
+
+def _hold_exchange(folder: Path, stack: ExitStack) -> None:
+    """A paper exchange that lives would go on writing its account into the moved folder."""
+    if not folder.is_dir():
+        return
+    try:
+        stack.enter_context(InstanceLock(folder / "lock"))
+    except AlreadyRunning:
+        raise ValueError(
+            f"a paper exchange runs on {folder}: stop it first (supervisorctl stop exchange, or "
+            "Ctrl-C; one whose bot was killed ends by itself)"
+        ) from None
 
 
 def _change(place: Path, before: Path, fresh: Path) -> None:

@@ -34,9 +34,23 @@ class Console:
 
     def write(self, line: bytes) -> None:
         """Shows one log line (JSON)."""
+        text = self.rendered(line)
+        if text is None:
+            self.lost += 1
+        else:
+            self.show(text)
+
+    def rendered(self, line: bytes) -> str | None:
+        """One log line as a person reads it; None for one that has no such form."""
         try:
-            event = {key: _printable(value) for key, value in orjson.loads(line).items()}
-            text = self._renderer(None, event["level"], event) + "\n"
+            event = {key: printable(value) for key, value in orjson.loads(line).items()}
+            return self._renderer(None, event["level"], event) + "\n"
+        except Exception:  # noqa: BLE001 - such as a traceback that is no text
+            return None
+
+    def show(self, text: str) -> None:
+        """Shows what was rendered."""
+        try:
             encoding = self._stream.encoding or "utf-8"
             self._put(text.encode(encoding, "backslashreplace"), encoding)
         except Exception:  # noqa: BLE001 - a closed terminal must not stop the bot
@@ -97,7 +111,7 @@ def _descriptor_of(stream: TextIO) -> int | None:
         return None
 
 
-def _printable(value: Any) -> Any:
+def printable(value: Any) -> Any:
     """Text without control characters: those in a message someone sent could move the cursor."""
     if not isinstance(value, str) or value.isprintable():
         return value

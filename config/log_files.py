@@ -105,8 +105,20 @@ class Follower:
         """Files written and rotated away since the one being read."""
         older = [path for path in rotated(self._path) if path != self._path]
         inodes = [_inode(path) for path in older]
-        passed = inodes.index(self._inode) if self._inode in inodes else 0
-        return [line for path in reversed(older[:passed]) for line in _lines_of(path)]
+        if self._inode in inodes:
+            older = older[: inodes.index(self._inode)]
+        elif self._file is not None:
+            # It is kept no longer: rotated away, then all others are newer, or removed, then none.
+            end = os.fstat(self._file.fileno()).st_mtime_ns
+            older = [path for path in older if _written_ns(path) >= end]
+        return [line for path in reversed(older) for line in _lines_of(path)]
+
+
+def _written_ns(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _inode(path: Path) -> int | None:

@@ -172,5 +172,6 @@ def _traceback_of(exc_info: object) -> str:
     text = "".join(traceback.format_exception(error)).rstrip()
     if len(text) <= _LONGEST_TRACEBACK:
         return text
+    text = _redactor.text(text)  # before the cut, which could leave half a secret behind
     half = _LONGEST_TRACEBACK // 2
     return f"{text[:half]}\n[...]\n{text[-half:]}"

@@ -44,7 +44,7 @@ class RotatingBytesFile:
             self._let_go()
 
     def _write(self, descriptor: int, line: bytes) -> None:
-        if self._torn:  # what a full disk left of an earlier line
+        if self._torn:  # what a full disk or a power cut left of an earlier line
             line = b"\n" + line
         written = os.write(descriptor, line)
         self._size += written
@@ -75,10 +75,11 @@ class RotatingBytesFile:
 
     def _open(self) -> int:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
         self._descriptor = descriptor = os.open(self._path, flags, 0o640)
         status = os.fstat(descriptor)
         self._inode, self._size = status.st_ino, status.st_size
+        self._torn = self._size > 0 and os.pread(descriptor, 1, self._size - 1) != b"\n"
         return descriptor
 
     def _rotate(self) -> None:
@@ -86,7 +87,6 @@ class RotatingBytesFile:
             source = self._numbered(number - 1)
             if source.exists():
                 source.replace(self._numbered(number))
-        self._torn = False
 
     def _numbered(self, number: int) -> Path:
         return self._path if number == 0 else self._path.with_name(f"{self._path.name}.{number}")

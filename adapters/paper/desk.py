@@ -29,6 +29,7 @@ _log: FilteringBoundLogger = structlog.get_logger(actor="exchange")
 _SAVE_PRICES_EVERY_MS = 5_000
 _TRY_AGAIN_MS = 1_000
 _MOST_CONNECTIONS = 32
+_BEHIND_MS = 1_000
 
 
 def _at_once(run: Callable[[], None]) -> None:
@@ -38,9 +39,10 @@ def _at_once(run: Callable[[], None]) -> None:
 class Desk:
     """One exchange, its file, and everybody connected.
 
-    ``now_us`` is the wall clock. ``later`` runs a save once all that has come in by now was
-    dealt with; it has to take care of `AccountNotSaved`. The default saves at once. ``weather`` is
-    what goes wrong, ``courier`` carries what takes its time.
+    ``now_us`` is the wall clock, ``steady_ms`` one that nobody sets. ``later`` runs a save once all
+    that has come in by now was dealt with; it has to take care of `AccountNotSaved`. The default
+    saves at once. ``weather`` is what goes wrong, ``courier`` carries what takes its time.
+    ``kept_ms`` is the moment a kept account stopped at.
     """
 
     def __init__(
@@ -52,13 +54,18 @@ class Desk:
         *,
         weather: Weather | None = None,
         courier: Courier | None = None,
+        steady_ms: Callable[[], int] | None = None,
+        kept_ms: int = 0,
     ) -> None:
         self.exchange = exchange
         self._store = store
         self._now_us = now_us
+        self._steady_ms = steady_ms or (lambda: now_us() // 1000)
+        self._newest_ms = kept_ms
+        self._is_behind = False
         self._listeners: dict[str, tuple[SessionState, Listener]] = {}
         self._saved: int | None = None
-        self._tried_at_ms = 0
+        self._tried_at_ms: int | None = None
         self._is_refused = False
         self._answered = 0
         self._later = later
@@ -230,17 +237,34 @@ class Desk:
         """Moves the market, and whatever hangs on the time."""
         moved = self.weather.advance(self._now_us() // 1000, tick.prices)
         now_ms = self.now_ms()
+        self._tell_if_behind(now_ms)
         self.publish()
         if moved.hangs_up:
             # Behind what was said just now: maintenance is announced before the lines break.
             for _, listener in list(self._listeners.values()):
                 self._wait_for_disk(listener.drop)
-        if now_ms - self._tried_at_ms >= _SAVE_PRICES_EVERY_MS:
+        if not self._has_tried_within(_SAVE_PRICES_EVERY_MS):
             self._commit()
         self._release()
         for session, listener in list(self._listeners.values()):
             if not drop_silent(session, listener, self._now_us() // 1000):
                 beat(session, listener, now_ms)
+
+    def _tell_if_behind(self, now_ms: int) -> None:
+        """The exchange's time never runs back: a clock that was set back must come up to it."""
+        behind_ms = self._newest_ms - now_ms
+        self._newest_ms = max(self._newest_ms, now_ms)
+        was_behind, self._is_behind = self._is_behind, behind_ms >= _BEHIND_MS
+        if self._is_behind and not was_behind:
+            _log.warning(
+                "paper_clock_behind",
+                seconds=round(behind_ms / 1000, 3),
+                meanwhile="index, mark, triggers, settlements and credits stand still",
+            )
+
+    def _has_tried_within(self, span_ms: int) -> bool:
+        """Whether a save was tried so lately, whatever the wall clock was set to since."""
+        return self._tried_at_ms is not None and self._steady_ms() - self._tried_at_ms < span_ms
 
     def when_saved(self, then: Callable[[bool], None]) -> None:
         """Calls back once everything up to now is on disk: True; or never will be: False."""
@@ -267,7 +291,7 @@ class Desk:
         """Lets out what waits: now when it is all on disk, else after the save to come."""
         if self.exchange.revision == self._saved:
             self._let_go(is_saved=True)
-        elif self._is_refused and self.now_ms() - self._tried_at_ms < _TRY_AGAIN_MS:
+        elif self._is_refused and self._has_tried_within(_TRY_AGAIN_MS):
             self._let_go(is_saved=False)
         elif not self._is_save_due:
             self._is_save_due = True
@@ -295,7 +319,7 @@ class Desk:
         Raises:
             AccountNotSaved: the disk refused it.
         """
-        self._tried_at_ms = self.now_ms()
+        self._tried_at_ms = self._steady_ms()
         try:
             if self._store.is_new or self._is_refused:  # no later entry tells what a lost one did
                 self._store.rewrite(self.exchange.whole())

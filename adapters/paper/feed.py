@@ -40,12 +40,17 @@ class Tick:
 
 
 class Feed(Protocol):
-    """An endless source of ticks. ``report`` is what there is to say about it, for a log line."""
+    """An endless source of ticks. ``report`` is what there is to say about it, for a log line.
+
+    ``failure`` is why it is over before its end; empty where it is not.
+    """
 
     def next_tick(self) -> Tick: ...
     def report(self) -> Mapping[str, int]: ...
     @property
     def is_over(self) -> bool: ...
+    @property
+    def failure(self) -> str: ...
 
 
 class SyntheticFeed:
@@ -56,6 +61,7 @@ class SyntheticFeed:
     """
 
     is_over = False
+    failure = ""
 
     def __init__(self, seed: int, prices: Mapping[str, Decimal], count: int = 0) -> None:
         self._seed = seed
@@ -152,7 +158,7 @@ class ReplayFeed:
     Trades and best bid and ask move the index of their coin; the coins that are not in the
     recording follow the synthetic feed. Prices within ``window_ms`` of market time are drawn
     together, but an extreme is never left out. A line that cannot be read is counted and
-    skipped. After the end the prices stay.
+    skipped. After the end the prices stay, also where it cannot be read on: ``failure`` is why.
     """
 
     def __init__(
@@ -166,17 +172,15 @@ class ReplayFeed:
         self._others = others
         self._window_ms = window_ms
         self._counts = _Counts()
-        path = source.name if isinstance(source, Recorded) else source
+        self._name = source.name if isinstance(source, Recorded) else str(source)
+        self.failure = ""
         self._prints = self._take(source) if isinstance(source, Recorded) else self._read(source)
         self._ready: list[Tick] = []
         self._prices: dict[str, Decimal] = {}
         self._at_ms: int | None = None
-        try:
-            self._next = next(self._prints, None)
-        except OSError as error:
-            raise ValueError(f"cannot read the recording {path}: {error.strerror}") from error
+        self._next = self._draw()
         if self._next is None:
-            raise ValueError(f"the recording {path} has no usable line")
+            raise ValueError(self.failure or f"the recording {self._name} has no usable line")
 
     @property
     def is_over(self) -> bool:
@@ -211,7 +215,7 @@ class ReplayFeed:
         end_ms = first.at_ms + self._window_ms
         while (each := self._next) is not None and each.at_ms < end_ms:
             windows.setdefault(each.index, _Window()).add(each.price)
-            self._next = next(self._prints, None)
+            self._next = self._draw()
         before = first.at_ms if self._at_ms is None else self._at_ms
         wait_ms = max(0, min(_LONGEST_WAIT_MS, first.at_ms - before))
         self._at_ms = first.at_ms
@@ -221,6 +225,16 @@ class ReplayFeed:
                 for index, window in windows.items()
             }
             self._ready.append(Tick(0 if step else wait_ms, prices))
+
+    def _draw(self) -> _Print | None:
+        """The next price; None at the end, and where the recording cannot be read on."""
+        try:
+            return next(self._prints, None)
+        except Exception as error:  # noqa: BLE001 - disk, archive, database: a venue outlives them
+            why = error.strerror if isinstance(error, OSError) else error
+            told = f"cannot read the recording {self._name}: {why}"
+            self.failure = str(error) if isinstance(error, ValueError) else told
+            return None
 
     def _take(self, source: "Recorded") -> Iterator[_Print]:
         index = _INDEX_OF_SYMBOL[source.symbol]

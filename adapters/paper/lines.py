@@ -30,9 +30,14 @@ class BreakableHttp(PatientHttp):
 
 def break_off(client: Address | None) -> None:
     """Ends the connection of this client at once; nothing when it is gone."""
-    transport = _living.get((client.host, client.port)) if client is not None else None
+    transport = forget(client)
     if transport is not None:
         transport.abort()
+
+
+def forget(client: Address | None) -> asyncio.Transport | None:
+    """The connection of this client, which is not remembered any more."""
+    return _living.pop((client.host, client.port), None) if client is not None else None
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -47,6 +52,7 @@ def listen(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen()  # only then the port is ours: two may bind to it that do not listen yet
     except OSError as error:
         listening.close()
         why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror}"

@@ -47,6 +47,8 @@ _WALL_WINDOW_MS = 20
 _LONGEST_LAG_SECONDS = 1.0
 _LONGEST_SILENCE_SECONDS = 0.5
 _SILENCE = Tick(0, {})
+# From here on the first price of a feed is told to be far from the one the account stopped at.
+_LEAP = Decimal("0.05")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,17 +103,27 @@ class PaperServer:
         self._settings = settings
         _check(settings)
         self._store = AccountStore(settings.folder)
-        try:
+        self._kept_ms = 0
+        with contextlib.ExitStack() as undone:
+            undone.callback(self._store.close)
             exchange = self._exchange()
             self._feed = self._open_feed(exchange)
             self._socket = lines.listen(settings.host, settings.port)
-        except BaseException:
-            self._store.close()
-            raise
+            undone.callback(self._socket.close)
+            if settings.reset:  # not before all the rest is known to be good
+                self._set_aside()
+            undone.pop_all()
         weather = Weather(exchange, settings.faults, seed=settings.seed, now_ms=_now_us() // 1000)
         courier = Courier(self._loop_time, self._loop_at)
         self._desk = Desk(
-            exchange, self._store, _now_us, self._later, weather=weather, courier=courier
+            exchange,
+            self._store,
+            _now_us,
+            self._later,
+            weather=weather,
+            courier=courier,
+            steady_ms=_steady_ms,
+            kept_ms=self._kept_ms,
         )
         self._stop = threading.Event()
         self._failure: AccountNotSaved | None = None
@@ -122,11 +134,8 @@ class PaperServer:
         return int(self._socket.getsockname()[1])
 
     def _exchange(self) -> Exchange:
-        settings = self._settings
-        if settings.reset:
-            aside = self._store.set_aside(time.strftime("account-%Y%m%dT%H%M%SZ", time.gmtime()))
-            _log.info("paper_account_reset", old=str(aside) if aside else None)
-        kept, now_ms = self._store.load(), _now_us() // 1000
+        settings, now_ms = self._settings, _now_us() // 1000
+        kept = None if settings.reset else self._store.load()
         common: dict[str, Any] = {
             "client_id": settings.client_id,
             "client_secret": settings.client_secret,
@@ -145,9 +154,15 @@ class PaperServer:
             # Whoever asks for another balance would go on to trade with the old one.
             _log.warning("paper_balance_ignored", reason="the account exists; --reset begins anew")
         try:
-            return Exchange.restore(kept, seed=settings.seed, **common)
+            restored = Exchange.restore(kept, seed=settings.seed, **common)
+            self._kept_ms = int(kept["now_ms"])
+            return restored
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{settings.folder} holds no readable account: {error}") from error
+
+    def _set_aside(self) -> None:
+        aside = self._store.set_aside(time.strftime("account-%Y%m%dT%H%M%SZ", time.gmtime()))
+        _log.info("paper_account_reset", old=str(aside) if aside else None)
 
     def _open_feed(self, exchange: Exchange) -> Feed:
         settings = self._settings
@@ -164,7 +179,7 @@ class PaperServer:
         """Serves until stopped. Returns 0, or 1 when the account could not be saved.
 
         Raises:
-            OSError: not even for the first time.
+            OSError: not even for the first time, or nobody can be served at the port.
         """
         allow_many_sockets()
         try:
@@ -180,10 +195,19 @@ class PaperServer:
 
     def _first_save(self) -> None:
         """Raises OSError: an account that cannot be written is not worth a listening port."""
+        tick = self._feed.next_tick()
+        self._tell_of_leaps(tick)
         try:
-            self._desk.tick(self._feed.next_tick())
+            self._desk.tick(tick)
         except AccountNotSaved as error:
             raise OSError(f"{self._settings.folder} cannot be written: {error}") from error
+
+    def _tell_of_leaps(self, tick: Tick) -> None:
+        """A replay begins anew at every start, wherever the prices of a kept account stood."""
+        saved = self._desk.exchange.prices() if self._desk.exchange.steps else {}
+        for index, price in tick.prices.items():
+            if index in saved and abs(price / saved[index] - 1) >= _LEAP:
+                _log.warning("paper_price_leaps", index=index, saved=saved[index], first=price)
 
     def stop(self) -> None:
         """Asks the server to end; it saves first."""
@@ -222,7 +246,10 @@ class PaperServer:
         self._catch_signals()
         server = self._uvicorn()
         serving = asyncio.create_task(server.serve(sockets=[self._socket]))
-        while not server.started and not serving.done():
+        while not server.started:
+            if serving.done():
+                await serving  # which says why
+                raise OSError(f"port {self.port} cannot be served")
             await asyncio.sleep(0.005)
         settings = self._settings
         _log.info("paper_exchange_listening", port=self.port, feed=settings.feed)
@@ -290,7 +317,7 @@ class PaperServer:
                 screen.draw(self._desk.clients)
             if self._feed.is_over and not was_over:
                 was_over = True
-                self._log_feed("paper_replay_ended")
+                self._tell_of_end()
 
     def _end_if_idle(self) -> None:
         limit = self._settings.idle_seconds
@@ -319,6 +346,13 @@ class PaperServer:
         except AccountNotSaved as error:
             self._fail(error)
 
+    def _tell_of_end(self) -> None:
+        if not self._feed.failure:
+            self._log_feed("paper_replay_ended")
+            return
+        name, reason = self._settings.feed, self._feed.failure
+        _log.error("paper_replay_failed", feed=name, reason=reason, **self._feed.report())
+
     def _log_feed(self, event: str) -> None:
         _log.info(event, feed=self._settings.feed, **self._feed.report())
 
@@ -337,6 +371,10 @@ def serve(settings: PaperSettings, on_ready: Callable[[int], None] | None = None
 
 def _now_us() -> int:
     return time.time_ns() // 1000
+
+
+def _steady_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
 
 
 def _check(settings: PaperSettings) -> None:

@@ -8,6 +8,7 @@ and takes its name when it is safe.
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -115,6 +116,8 @@ class AccountStore:
             self._sync_folder()
         except BaseException:
             os.close(descriptor)
+            with suppress(OSError):  # what there was of it would keep a full disk full
+                fresh.unlink(missing_ok=True)
             raise
         self._take(descriptor, len(line))
         for each in (OLD_PRESENT, OLD_PAST):

@@ -32,6 +32,9 @@ PAGE = """<html>
 class Connection:
     """One websocket's way out: a bounded queue, so that a slow reader holds up nobody."""
 
+    last_seconds = 2.0
+    """How long the rest of the queue may take after a hang-up."""
+
     def __init__(self, socket: WebSocket) -> None:
         self._socket = socket
         self._queue: deque[bytes] = deque()
@@ -49,14 +52,21 @@ class Connection:
             self._news.set()
 
     def hang_up(self, code: int, reason: str) -> None:
-        """Ends the connection once what is queued has been written."""
+        """Ends the connection once what is queued has been written, or two seconds later."""
         if self._ending is None:
             self._ending = code, reason
             self._news.set()
+            # A reader that stands still holds the writer in the middle of a frame.
+            asyncio.get_running_loop().call_later(self.last_seconds, self.drop)
 
     def drop(self) -> None:
         """Ends the connection at once, without a closing handshake."""
         self._dropped.set()
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether it ends without the rest of the queue."""
+        return self._dropped.is_set()
 
     async def wait_for_drop(self) -> None:
         """Until the connection is dropped."""
@@ -137,6 +147,8 @@ class _Door:
             await _until_one_ends(reading, connection.write(), connection.wait_for_drop())
         finally:
             self._desk.disconnect(session)
+            # One that is only closed would stay until its reader has taken what is under way.
+            (lines.break_off if connection.is_dropped else lines.forget)(socket.client)
 
 
 def application(desk: Desk) -> Starlette:

@@ -145,6 +145,29 @@ def test_errors_are_told_alike_on_every_terminal(
     assert f"         {long}  label=bw.{TRADE}.sl.1\n" in output
 
 
+def test_errors_at_a_glance_move_no_cursor(folder: Path) -> None:
+    """What somebody sent may hold control characters: they are shown, and do nothing."""
+    (folder / "logs" / "bot.log").write_bytes(
+        entry("look_failed", "error", "\x1b[2Jwho", error="\x1b]0;title\x07no", said="\x1b[1A")
+    )
+    ran = run(folder, "logs", "--errors")
+    assert "\x1b" not in ran.output
+    assert "\\x1b]0;title\\x07no  said=\\x1b[1A" in ran.output
+
+
+@pytest.mark.parametrize("field", ["stack", "exception"])
+def test_a_line_without_a_readable_form_ends_nothing(folder: Path, field: str) -> None:
+    """A traceback that is no text: shown as it is, and what follows after it."""
+    odd = entry("thread_dump", "warning", **{field: ["a", "b"]})
+    (folder / "logs" / "bot.log").write_bytes(odd + entry("gave_up", "critical"))
+    ran = run(folder, "logs", "-n", "2")
+    assert ran.code == 0
+    first, second = ran.output.splitlines()
+    assert first.startswith("? '{")
+    assert "thread_dump" in first
+    assert "gave_up" in second
+
+
 def test_a_log_that_does_not_exist_is_said(tmp_path: Path) -> None:
     """Exit 1 and which file was looked for; a path cannot lead out of the log folder."""
     ran = run(tmp_path, "logs", "--log", "../../exchange")

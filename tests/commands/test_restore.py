@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapters.clock import SystemClock
+from adapters.paper.store import AccountStore
 from adapters.storage.chain import verify
 from adapters.storage.journal import DayJournal
 from adapters.storage.lock import InstanceLock
@@ -96,6 +97,20 @@ def test_not_under_a_living_bot(folder: Path) -> None:
     assert ran.code == 1
     assert "another instance is running" in ran.errors
     assert befores(folder) == []
+
+
+def test_not_under_a_living_exchange(folder: Path) -> None:
+    """It would save into the folder that is moved away, and the restored account would stay."""
+    store = AccountStore(place(folder) / "exchange")
+    store.rewrite(b"{}")
+    ran = run(folder, "restore")
+    store.close()
+    assert ran.code == 1
+    assert "stop it first (supervisorctl stop exchange" in ran.errors
+    assert befores(folder) == []
+    assert run(folder, "restore").code == 0
+    (before,) = befores(folder)
+    assert (before / "exchange" / "account.log").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Reading the log while it is written and rotated: nothing missed, nothing twice."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -69,6 +70,35 @@ def test_following_survives_any_rotation(bursts: list[int]) -> None:
                 seen += follower.poll()
         file.close()
     assert seen == [b"line%03d" % number for number in range(wrote)]
+
+
+def test_after_more_rotations_than_are_kept_all_that_is_kept_is_shown(
+    tmp_path: Path, follower: Follower
+) -> None:
+    """Whoever stopped watching for long misses what is gone; of the file being read nothing is."""
+    file = RotatingBytesFile(tmp_path / "bot.log", max_bytes=24, keep=5)
+    file.write(b"line000\n")
+    follower.poll()
+    for number in range(1, 60):
+        file.write(b"line%03d\n" % number)
+    file.close()
+    kept = sum(path.read_bytes().count(b"\n") for path in tmp_path.iterdir())
+    shown = [b"line%03d" % number for number in (1, 2, *range(60 - kept, 60))]
+    assert follower.poll() == shown
+
+
+def test_a_file_that_somebody_removed_brings_no_older_ones_again(
+    tmp_path: Path, follower: Follower
+) -> None:
+    """They were there before, and were not asked for."""
+    path = tmp_path / "bot.log"
+    (tmp_path / "bot.log.1").write_bytes(b"older\n")
+    os.utime(tmp_path / "bot.log.1", (1, 1))
+    path.write_bytes(b"first\n")
+    assert follower.poll() == [b"first"]
+    path.unlink()
+    path.write_bytes(b"second\n")
+    assert follower.poll() == [b"second"]
 
 
 def test_a_line_that_is_being_written_waits_for_its_end(tmp_path: Path, follower: Follower) -> None:

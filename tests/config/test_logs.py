@@ -220,6 +220,18 @@ def test_an_endless_traceback_is_cut(configured: Configure, tmp_path: Path) -> N
     assert line["exception"].endswith(" end'")
 
 
+def test_the_cut_leaves_no_part_of_a_secret(configured: Configure, tmp_path: Path) -> None:
+    """Wherever in a secret a long traceback is cut, on either side of the gap."""
+    configured()
+    register_secret(CANARY)
+    for before in range(7_900, 8_000, 5):
+        logger().error("failed", exc_info=ValueError("x" * before + CANARY + "y" * 20_000))
+        logger().error("failed", exc_info=ValueError("x" * 20_000 + CANARY + "y" * before))
+    written = (tmp_path / "bot.log").read_text()
+    assert CANARY[:4] not in written
+    assert CANARY[-4:] not in written
+
+
 def test_the_terminal_is_coloured_only_when_it_is_one(
     configured: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,6 +45,16 @@ def test_an_existing_file_is_continued(tmp_path: Path) -> None:
     assert contents(tmp_path) == {"bot.log": b"newer\n", "bot.log.1": b"old line\nnew\n"}
 
 
+def test_a_torn_line_of_an_earlier_process_stays_a_line_of_its_own(tmp_path: Path) -> None:
+    """After a power cut the first line of the next process is not glued to it."""
+    (tmp_path / "bot.log").write_bytes(b"whole\nto")
+    file = RotatingBytesFile(tmp_path / "bot.log", max_bytes=20)
+    file.write(b"first\n")
+    file.write(b"second\n")
+    file.close()
+    assert contents(tmp_path) == {"bot.log": b"second\n", "bot.log.1": b"whole\nto\nfirst\n"}
+
+
 def test_a_removed_or_moved_file_is_opened_anew(tmp_path: Path) -> None:
     """Taking the file away does not silence the log."""
     path = tmp_path / "logs" / "bot.log"

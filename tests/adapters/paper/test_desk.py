@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from adapters.paper.desk import Desk
 from adapters.paper.errors import AccountNotSaved
@@ -41,9 +42,15 @@ class Room:
 
     def __init__(self, folder: Path) -> None:
         self.now_us = NOON * 1000
+        self.set_by_us = 0
         self.store = AccountStore(folder)
         exchange = Exchange(seed=1, balances=BALANCES, now_ms=NOON)
-        self.desk = Desk(exchange, self.store, lambda: self.now_us)
+        self.desk = Desk(
+            exchange,
+            self.store,
+            lambda: self.now_us + self.set_by_us,
+            steady_ms=lambda: self.now_us // 1000,
+        )
         self.ear = Ear()
         self.session = self.desk.connect(self.ear)
 
@@ -222,6 +229,47 @@ def test_there_is_room_for_thirty_two_connections(room: Room) -> None:
         session = room.desk.connect(Ear())
     assert room.desk.refuses() == 429
     room.desk.disconnect(session)
+    assert room.desk.refuses() is None
+
+
+def test_a_clock_that_was_set_back_is_told_once(room: Room) -> None:
+    """The exchange's time waits for it; set back again later it is told again."""
+    with capture_logs() as logged:
+        room.tick(1)
+        for seconds in (3_600, 0, -3_600):
+            room.set_by_us = seconds * 1_000_000
+            for _ in range(3):
+                room.tick(0.1)
+        room.tick(7_200)
+        room.set_by_us -= 5_000_000
+        room.tick(0.1)
+    told = [x for x in logged if x["event"] == "paper_clock_behind"]
+    assert [(x["log_level"], x["seconds"]) for x in told] == [("warning", 3599.9), ("warning", 4.9)]
+
+
+def test_a_clock_that_is_behind_the_kept_account_is_told_at_the_start(tmp_path: Path) -> None:
+    """A restart does not help: it is the account's time that never runs back."""
+    exchange, store = Exchange(seed=1, balances=BALANCES, now_ms=NOON), AccountStore(tmp_path)
+    desk = Desk(exchange, store, lambda: (NOON - 60_000) * 1000, kept_ms=NOON)
+    with capture_logs() as logged:
+        desk.tick(Tick(0, {}))
+    store.close()
+    assert [x["seconds"] for x in logged if x["event"] == "paper_clock_behind"] == [60]
+
+
+def test_a_clock_that_was_set_back_holds_up_no_save(
+    room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the prices of every five seconds, nor the next try on a disk that was full."""
+    room.tick(10)
+    room.set_by_us = -3_600_000_000
+    with monkeypatch.context() as full:
+        fill_up(full)
+        with pytest.raises(AccountNotSaved):
+            room.tick(5)
+    assert room.desk.refuses() == 503
+    room.tick(1)
+    room.tick(5)
     assert room.desk.refuses() is None
 
 

@@ -1,6 +1,7 @@
 """Prices: the random walk, and recordings with everything that can be wrong in them."""
 
 import gzip
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from statistics import median
@@ -8,7 +9,7 @@ from statistics import median
 import pytest
 
 from adapters.paper.engine import START_PRICES
-from adapters.paper.feed import Feed, ReplayFeed, SyntheticFeed, open_feed
+from adapters.paper.feed import Feed, Recorded, ReplayFeed, SyntheticFeed, open_feed
 
 SECOND_NS = 1_000_000_000
 
@@ -176,6 +177,29 @@ def test_a_useless_recording_is_one_clear_error(
     with pytest.raises(ValueError, match=words) as caught:
         _open(path)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (ValueError("there is no archive"), "there is no archive"),
+        (OSError(5, "Input/output error"), "cannot read the recording mine: Input/output error"),
+        (RuntimeError("of a database"), "cannot read the recording mine: of a database"),
+    ],
+)
+def test_where_a_recording_cannot_be_read_on_it_is_over(error: Exception, why: str) -> None:
+    """Moved, pruned or damaged: what came before counts, the prices stay, and it says why."""
+
+    def prices(last: int) -> Iterator[tuple[int, Decimal]]:
+        for step in range(last):
+            yield step * 1_000, Decimal(61_000 + step)
+        raise error
+
+    feed = ReplayFeed(Recorded("mine", "BTCUSDT", prices(3)), SyntheticFeed(1, START_PRICES))
+    assert [price for _, price in _play(feed)] == [61_000, 61_001, 61_002]
+    assert (feed.next_tick().prices["btc_usd"], feed.failure) == (61_002, why)
+    with pytest.raises(ValueError, match=why):
+        ReplayFeed(Recorded("mine", "BTCUSDT", prices(0)), SyntheticFeed(1, START_PRICES))
 
 
 @pytest.mark.parametrize("name", ["", "replay", "replay:", "live"])

@@ -16,9 +16,13 @@ from typing import Any
 import pytest
 import requests
 import websocket
+from structlog.testing import capture_logs
 
+from adapters.paper import lines
+from adapters.paper.feed import Recorded
 from adapters.paper.patience import PatientHttp
 from adapters.paper.server import PaperServer, PaperSettings
+from adapters.paper.web import Connection
 from tests.adapters.paper.harness import INVERSE
 from tests.adapters.paper.serving import Running, fill_up, running
 
@@ -161,6 +165,30 @@ def test_many_half_open_sockets_and_no_more_than_the_limit(tmp_path: Path) -> No
                 continue
         assert again.call("public/test")["result"]
         again.raw.shutdown()
+
+
+def test_a_reader_that_stands_still_gives_its_place_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It logs out and reads nothing of megabytes before that: another is let in soon."""
+    monkeypatch.setattr(Connection, "last_seconds", 0.1)
+    with running(tmp_path, rate_limits=False) as started:
+        held = [Socket(started.ws) for _ in range(32)]
+        held[0].call("public/auth", **LOG_IN)
+        asked = {"id": 1, "method": "public/get_instruments", "params": {"currency": "any"}}
+        for _ in range(1500):
+            held[0].raw.send(json.dumps(asked))
+        held[0].raw.send(json.dumps({"id": 2, "method": "private/logout"}))
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            try:
+                again = Socket(started.ws)
+                break
+            except websocket.WebSocketBadStatusException:
+                time.sleep(0.02)
+        assert again.call("public/test")["result"]
+        for each in (again, *held):
+            each.raw.shutdown()
 
 
 @pytest.mark.parametrize(
@@ -342,6 +370,45 @@ def test_a_replay_sets_the_prices(tmp_path: Path) -> None:
         assert abs(other["index_price"] / 3200 - 1) < 0.05
 
 
+def test_a_replay_that_begins_far_from_the_kept_prices_says_so(tmp_path: Path) -> None:
+    """It begins anew at every start; a new account has no price to leap from."""
+    path, leaps = tmp_path / "ticks", list[list[Any]]()
+    for price in (60_000, 61_000, 90_000):
+        frame = json.dumps({"stream": "btcusdt@trade", "data": {"p": str(price)}})
+        path.write_text(f"1723161255088169167 {frame}\n")
+        with capture_logs() as logged, running(tmp_path / "account", feed=f"replay:{path}"):
+            pass
+        leaps.append([x for x in logged if x["event"] == "paper_price_leaps"])
+    assert leaps[:2] == [[], []]
+    (told,) = leaps[2]
+    assert (told["index"], told["saved"], told["first"]) == ("btc_usd", 61_000, 90_000)
+
+
+def test_a_replay_that_breaks_off_ends_the_replay_alone(tmp_path: Path) -> None:
+    """The archive is moved away under it: said once, and the venue goes on with the last price."""
+
+    def prices() -> Iterator[tuple[int, Decimal]]:
+        yield 0, Decimal(61_800)
+        yield 1_000, Decimal(61_900)
+        raise ValueError("there is no archive")
+
+    terms: dict[str, Any] = {
+        "feed": "replay:archive:BTCUSDT",
+        "archive": lambda name: Recorded(name, "BTCUSDT", prices()),
+        "speed": Decimal(50),
+    }
+    asked = {"index_name": "btc_usd"}
+    with capture_logs() as logged, running(tmp_path, **terms) as started:
+        url, deadline = f"{started.http}/public/get_index_price", time.monotonic() + 10
+        while not (told := [x for x in logged if x["event"] == "paper_replay_failed"]):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert (told[0]["log_level"], told[0]["reason"]) == ("error", "there is no archive")
+        while requests.get(url, asked, timeout=5).json()["result"]["index_price"] != 61_900:
+            assert time.monotonic() < deadline
+    assert started.code == 0
+
+
 def test_the_venues_clock_does_not_wait_for_the_feed(tmp_path: Path) -> None:
     """The feed is silent for minutes: index, mark, heartbeats and the rest go on."""
     with running(tmp_path, speed=Decimal("0.001"), rate_limits=False) as started:
@@ -427,3 +494,28 @@ def test_a_port_in_use_is_one_clear_error(tmp_path: Path, server: Running) -> No
     """It names the port."""
     with pytest.raises(OSError, match=f"port {server.port} on 127.0.0.1 is in use"):
         PaperServer(PaperSettings(port=server.port, folder=tmp_path))
+
+
+def test_of_two_that_start_together_one_has_the_port(tmp_path: Path) -> None:
+    """The second is told at once, although the first serves nobody yet."""
+    first = PaperServer(PaperSettings(port=0, folder=tmp_path / "first"))
+    with pytest.raises(OSError, match=f"port {first.port} on 127.0.0.1 is in use"):
+        PaperServer(PaperSettings(port=first.port, folder=tmp_path / "second"))
+    assert first.run(lambda _: first.stop()) == 0
+
+
+def test_a_port_that_cannot_be_served_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Running
+) -> None:
+    """It does not say that it listens, and does not live on without a door."""
+    line = create_connection(("127.0.0.1", server.port), 5)
+    monkeypatch.setattr(lines, "listen", lambda *_: line)
+    doomed, told = PaperServer(PaperSettings(port=0, folder=tmp_path)), list[int]()
+
+    def on_ready(port: int) -> None:
+        told.append(port)
+        doomed.stop()
+
+    with pytest.raises(OSError, match="Invalid argument"):
+        doomed.run(on_ready)
+    assert told == []

@@ -2,10 +2,13 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
+import pytest
 import requests
 from rich.console import Console
 
+from adapters.paper.server import PaperServer, PaperSettings
 from adapters.paper.status import StatusScreen
 from tests.adapters.paper.harness import INVERSE, Bench
 from tests.adapters.paper.serving import running
@@ -44,3 +47,18 @@ def test_a_reset_keeps_the_old_account_aside(tmp_path: Path) -> None:
         url = f"{started.http}/private/get_open_orders"
         (kept,) = requests.get(url, auth=BASIC, timeout=5).json()["result"]
         assert kept["price"] == 50_000
+
+
+def test_a_reset_that_cannot_begin_leaves_the_account_where_it_is(tmp_path: Path) -> None:
+    """A feed that is no feed, a port that is taken: the next start without it goes on."""
+    with running(tmp_path) as started:
+        taken: dict[str, Any] = {"port": started.port, "folder": tmp_path / "other"}
+        with running(tmp_path / "other"):
+            pass
+        with pytest.raises(OSError, match="is in use"):
+            PaperServer(PaperSettings(reset=True, **taken))
+    typo: dict[str, Any] = {"port": 0, "folder": tmp_path, "feed": "replay:/nowhere/ticks"}
+    with pytest.raises(ValueError, match="/nowhere/ticks"):
+        PaperServer(PaperSettings(reset=True, **typo))
+    assert not list(tmp_path.rglob("account-*"))
+    assert len(list(tmp_path.rglob("account.log"))) == 2

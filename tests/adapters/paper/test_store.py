@@ -1,5 +1,6 @@
 """The account on disk: exact, whole after any crash, and one exchange's alone."""
 
+import resource
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,22 @@ def test_a_crash_while_it_is_begun_anew_costs_nothing(tmp_path: Path) -> None:
     (tmp_path / "account.new").write_bytes(b"0000")
     store = AccountStore(tmp_path)
     assert store.load() == bench.exchange.snapshot()
+    store.close()
+
+
+def test_what_a_full_disk_took_of_a_new_log_is_given_back(tmp_path: Path) -> None:
+    """It is tried again every second: the part of an account must not fill the disk each time."""
+    store = AccountStore(tmp_path)
+    store.rewrite(b"{}")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            store.rewrite(b"x" * 2_000_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert {each.name for each in tmp_path.iterdir()} == {LOG, "lock"}
+    store.append(b"{}")
     store.close()
 
 

@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from adapters.paper.web import Connection
 
 
@@ -69,6 +71,24 @@ def test_a_reader_that_is_too_slow_is_dropped() -> None:
     pipe = _played(script)
     assert pipe.closed == (1013, "connection_too_slow")
     assert len(pipe.sent) < 3000
+
+
+def test_a_reader_that_stands_still_is_dropped_soon_after_the_hang_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It takes no frame, and no closing one either: its place is free all the same."""
+    monkeypatch.setattr(Connection, "last_seconds", 0.05)
+
+    async def play() -> bool:
+        connection = Connection(Pipe())  # type: ignore[arg-type]
+        writer = asyncio.create_task(connection.write())
+        connection.send(b"never read")
+        await asyncio.sleep(0)
+        connection.hang_up(1013, "connection_too_slow")
+        await asyncio.wait_for(connection.wait_for_drop(), 5)
+        return writer.cancel()
+
+    assert asyncio.run(play())
 
 
 def test_a_peer_that_left_while_it_was_told_is_no_error() -> None:
