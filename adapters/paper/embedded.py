@@ -7,6 +7,7 @@ killed ends by itself after a while without clients.
 
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
 
@@ -57,6 +58,13 @@ class Found(Enum):
     SILENT = auto()
     NOBODY = auto()
     HUNG_UP = auto()
+
+
+def _serves(http_url: str) -> bool:
+    """The same of a process of ours: its port listens before it serves, and nobody else's can."""
+    with suppress(PortTaken):
+        return answers(http_url)
+    return False
 
 
 def _ask(url: str) -> Found:
@@ -117,7 +125,7 @@ class EmbeddedExchange:
 
     def _await(self, http_url: str, output: Path, clock: Clock) -> None:
         deadline = clock.monotonic() + START_SECONDS
-        while not answers(http_url):
+        while not _serves(http_url):
             if self._process.poll() is not None:
                 code, why = self._process.returncode, _last_line(output)
                 raise CannotStart(f"the paper exchange ended with code {code}: see {output}: {why}")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from adapters.clock import SystemClock
+from adapters.paper import embedded
 from adapters.paper.embedded import CannotStart, EmbeddedExchange, PortTaken, answers
 from adapters.paper.faults.reading import parse_plan
 from tests.adapters.paper.serving import running
@@ -65,6 +66,19 @@ def test_it_is_started_answers_and_is_ended(port: int, tmp_path: Path) -> None:
     assert answers(_url(port))
     exchange.stop()
     assert not answers(_url(port))
+    exchange.stop()
+
+
+def test_one_that_listens_before_it_serves_is_waited_for(
+    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow disk at the first save: its port is silent meanwhile, and nobody else's."""
+    monkeypatch.setattr(embedded, "TRIES", 1)
+    silent = "import socket, sys, time\nwith socket.create_server(('127.0.0.1', int(sys.argv[1]))):"
+    code = f"{silent} time.sleep(3)\n{SERVE}"
+    command = (sys.executable, "-c", code, str(port), str(tmp_path / "account"))
+    exchange = EmbeddedExchange(command, _url(port), tmp_path / "out.txt", SystemClock())
+    assert answers(_url(port))
     exchange.stop()
 
 
