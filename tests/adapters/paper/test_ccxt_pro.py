@@ -97,10 +97,13 @@ def test_many_symbols_at_once(play: Callable[..., None]) -> None:
     play(script)
 
 
-async def _started(*watches: Any) -> list[asyncio.Task[Any]]:
-    """Watches that have been asked for before anything happens."""
+async def _started(client: Any, *watches: Any) -> list[asyncio.Task[Any]]:
+    """Watches that the venue has heard of before anything happens."""
+    await client.authenticate()
     tasks = [asyncio.create_task(each) for each in watches]
     await asyncio.sleep(0.1)
+    # Over the same line, so what was asked for before it has been taken when it comes.
+    await client.watch_ticker(INVERSE)
     return tasks
 
 
@@ -109,16 +112,16 @@ def test_own_orders_and_trades(play: Callable[..., None]) -> None:
 
     async def script(client: Any) -> None:
         await client.load_markets()
-        watches = await _started(client.watch_orders(), client.watch_my_trades())
+        watches = await _started(client, client.watch_orders(), client.watch_my_trades())
         placed = await client.create_order(INVERSE, "market", "buy", 100)
         (order,), (trade, *_) = await asyncio.gather(*watches)
         assert (order["id"], order["status"], order["filled"]) == (placed["id"], "closed", 100)
         assert trade["order"] == placed["id"]
-        (watch,) = await _started(client.watch_orders(INVERSE))
+        (watch,) = await _started(client, client.watch_orders(INVERSE))
         terms = {"stopLossPrice": round(trade["price"] * 0.99), "reduceOnly": True}
         stop = await client.create_order(INVERSE, "market", "sell", 100, None, terms)
         assert stop["id"] in {each["id"] for each in await watch}
-        (watch,) = await _started(client.watch_orders(INVERSE))
+        (watch,) = await _started(client, client.watch_orders(INVERSE))
         await client.cancel_order(stop["id"], INVERSE)
         assert "canceled" in {each["status"] for each in await watch}
         await client.create_order(INVERSE, "market", "sell", 100, None, {"reduceOnly": True})
@@ -132,9 +135,9 @@ def test_balances(play: Callable[..., None]) -> None:
 
     async def script(client: Any) -> None:
         await client.load_markets()
-        await asyncio.gather(*await _started(client.watch_balance()))
+        await asyncio.gather(*await _started(client, client.watch_balance()))
         await asyncio.sleep(0.1)  # the first frames of all three currencies are in
-        (watch,) = await _started(client.watch_balance())
+        (watch,) = await _started(client, client.watch_balance())
         await client.create_order(LINEAR, "market", "buy", 0.01)
         heard = await watch
         # This client files each currency's balance under its code, whole.
