@@ -1,7 +1,9 @@
 """The day's report: whether one is due, and what it says."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, tzinfo
+from typing import Any
 
 from actors.messages.alerts import DailyReported
 from actors.messages.base import event_name
@@ -9,6 +11,7 @@ from actors.ports import Journal
 from domain.content import as_text
 from domain.daily import (
     EVENTS,
+    GAPS,
     LONGEST_DAYS,
     daily_report,
     due_moment,
@@ -18,8 +21,10 @@ from domain.daily import (
     next_moment,
     window_before,
 )
+from domain.moments import moment_of
 
 REPORTED = event_name(DailyReported)
+GAP_DAYS = 400
 LOOK = 3600.0
 """At least hourly, because the clock of the wall may be set in between."""
 
@@ -43,8 +48,15 @@ def report_due(
     since = window_before(until, last or first_moment(entries))
     if (last is not None and last >= until) or not has_any(entries, since, until):
         return None
-    report = daily_report(entries, since=since, until=until, zone=zone, unsent=unsent)
+    told = (*gaps_before(journal, since), *entries)
+    report = daily_report(told, since=since, until=until, zone=zone, unsent=unsent)
     return DayReport(since, until, f"Daily report\n{as_text(report)}")
+
+
+def gaps_before(journal: Journal, since: datetime) -> list[Mapping[str, Any]]:
+    """What was told of missing stops before: once, though the position may be bare for months."""
+    found = journal.find(events=GAPS, days=GAP_DAYS)
+    return [x for x in found if (at := moment_of(x.get("ts"))) is not None and at <= since]
 
 
 def seconds_to_next(now: datetime, at: time, zone: tzinfo) -> float:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from actors.alert_daily import gaps_before
 from actors.desk_calls import Call, Outcome, done, refused
 from actors.desk_following import Followers
 from actors.desk_sources import Sources
@@ -156,7 +157,7 @@ def daily(sources: Sources, _: Followers, __: Call) -> Outcome:
     unsent = sum(x.delivered_at is None for x in book.outbox) if book is not None else None
     entries = sources.journal.find(events=EVENTS, days=3)
     report = daily_report(
-        (*entries, *_measured_now(sources, now)),
+        (*gaps_before(sources.journal, since), *entries, *_measured_now(sources, now)),
         since=since,
         until=now,
         zone=facts.timezone,

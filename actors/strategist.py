@@ -40,6 +40,9 @@ from domain.strategies import (
 
 OPEN_SECONDS = 5.0
 COMMAND_LIFE = timedelta(seconds=5)
+MOST_SILENCE_MS = 5_000
+"""The venue tells prices every second or so. After a longer silence the close of the bar that
+ends with it is no price of now, however long a bar is."""
 MAX_LEVERAGE = Decimal(2)
 """A signal's size never exceeds this many times the equity, however near its stop."""
 
@@ -208,18 +211,22 @@ class Strategist(Actor):
     def on_ticker_report(self, message: TickerReport) -> None:
         ticker = message.ticker
         name = ticker.instrument_name
+        before = self._tickers.get(name, ticker)
         self._tickers[name] = ticker
         builder = self._bars.get(name)
         bar = builder.add(ticker.timestamp_ms, ticker.mark_price) if builder else None
-        if builder is None or bar is None:
+        if bar is None:
             return
         self._watch_regime(name, bar)
         signal = self._strategies[name].on_bar(bar)
-        # The first tick after a gap ends the bar before it: stop and size would be of that price.
-        if signal is None or builder.is_stale(bar, ticker.timestamp_ms):
+        if signal is None or self._ready_at is None or name in self._busy.values():
             return
-        if self._ready_at is not None and name not in self._busy.values():
-            self._act(name, self._strategies[name].name, signal)
+        # The first tick after a gap ends the bar before it: stop and size would be of that price.
+        silence_ms = ticker.timestamp_ms - before.timestamp_ms
+        if silence_ms > MOST_SILENCE_MS:
+            self.log.info("signal_passed_over", instrument=name, silence_ms=silence_ms)
+            return
+        self._act(name, self._strategies[name].name, signal)
 
     def _watch_regime(self, name: str, bar: Bar) -> None:
         """Told, not traded on: what the market does now, in the strategy's own bars."""

@@ -40,7 +40,12 @@ from domain.instruments import Instrument
 REASON = "run.py kill --direct"
 DISK_SECONDS = 3.0
 """How long the record is waited for before anything is closed."""
-NO_ANSWER = "The kill is NOT durable so far: the disk does not answer. Closing goes on without it."
+LATE_SECONDS = 15.0
+"""And after everything is closed."""
+NO_ANSWER = (
+    "The kill is NOT durable so far: the disk does not answer. Closing does not wait for it; "
+    "without it the next start trades again."
+)
 
 
 def kill(
@@ -66,9 +71,17 @@ def kill(
         if not as_json:
             out(line)
 
-    is_flat = _directly(settings, wait, tell)
-    if as_json:
-        out(orjson.dumps({"is_flat": is_flat, "lines": told}).decode())
+    with ExitStack() as stack:
+        tell(_account(settings))
+        record = _Record(settings, SystemClock(), stack)
+        tell(first := record.line(DISK_SECONDS))
+        is_flat = _directly(settings, wait, tell)
+        if first == NO_ANSWER:  # nothing else is urgent now, and our end would be its end too
+            tell(record.line(LATE_SECONDS))
+        if as_json:
+            out(orjson.dumps({"is_flat": is_flat, "lines": told}).decode())
+        if record.is_open:
+            stack.pop_all()  # to let go of the lock would wait for the same disk; our end does it
     if not is_flat:
         raise typer.Exit(int(ExitCode.FAILED))
 
@@ -76,10 +89,7 @@ def kill(
 def _directly(settings: Settings, wait: float, tell: Callable[[str], None]) -> bool:
     """Whether the account was verified flat; a person hears at once what there is to know."""
     clock = SystemClock()
-    tell(_account(settings))
     with ExitStack() as stack:
-        record = _Record(settings, clock, stack)
-        tell(record.line(DISK_SECONDS))
         venue, session = connect(login_of(settings), clock, lambda _: None, settings.instruments)
         stack.callback(session.close)
         try:
@@ -91,8 +101,6 @@ def _directly(settings: Settings, wait: float, tell: Callable[[str], None]) -> b
             return False
         work = Flattening(venue, SystemEntropy().new_id(), clock, _Silent())
         is_flat, line = _flattened(work, catalogue, clock, wait)
-        if record.was_late and (late := record.line(0.0)) != NO_ANSWER:
-            tell(late)
         tell(line)
         return is_flat
 
@@ -135,18 +143,22 @@ class _Record:
     """The kill on its way to disk. Closing does not wait for a disk that does not answer."""
 
     def __init__(self, settings: Settings, clock: SystemClock, stack: ExitStack) -> None:
-        self.was_late = False
-        self._line = NO_ANSWER
+        self._line = ""
         self._is_done = threading.Event()
         self._thread = threading.Thread(
             target=self._make, args=(settings, clock, stack), name="record", daemon=True
         )
         self._thread.start()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the disk has not answered yet."""
+        return not self._is_done.is_set()
+
     def line(self, seconds: float) -> str:
         """How the record stands after so many seconds at most."""
-        self.was_late = not self._is_done.wait(seconds)
-        return self._line
+        self._is_done.wait(seconds)
+        return self._line or NO_ANSWER
 
     def _make(self, settings: Settings, clock: SystemClock, stack: ExitStack) -> None:
         try:

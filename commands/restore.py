@@ -4,22 +4,26 @@ import os
 import shutil
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from pydantic import TypeAdapter
 
 from actors.kernel import ExitCode
+from actors.messages.book import KillState
 from actors.rebuilding import last_day, last_kill, last_pause, what_counts
 from adapters.clock import SystemClock
+from adapters.storage.book import BookTooNew, read_book
 from adapters.storage.chain import read, verify
 from adapters.storage.lock import AlreadyRunning, InstanceLock
-from commands.backup import has_run, newest
+from commands.backup import BOOK, has_run, newest
 from commands.common import fail, out, read_settings, words
 
 LOCK = "bot.lock"
+JOURNAL = "journal"
 EXCHANGE = "exchange"
 """The paper exchange's account, beside the bot's data; its lock is of the same kind."""
 
@@ -61,7 +65,7 @@ def restore(
         out(f"restored: {source} is {place} now.")
         return
     out(f"restored: {source} is {place} now; what was there is {before}.")
-    for line in _forgotten(before / "journal", place / "journal"):
+    for line in _forgotten(before, place):
         out(line)
 
 
@@ -112,7 +116,7 @@ def _change(place: Path, before: Path, fresh: Path) -> None:
 
 
 def _judge(fresh: Path, source: Path) -> None:
-    flaw = verify(fresh / "journal").first_bad
+    flaw = verify(fresh / JOURNAL).first_bad
     if flaw is not None:
         raise ValueError(f"the journal in {source} is broken at {flaw}: take another archive")
 
@@ -120,15 +124,16 @@ def _judge(fresh: Path, source: Path) -> None:
 def _forgotten(before: Path, after: Path) -> Iterator[str]:
     """What was decided after the archive was made, and is not known any more."""
     try:
-        was = what_counts(read(before))
+        was = what_counts(read(before / JOURNAL))
     except OSError as error:
         yield f"Whether there was a kill or a pause is not known: {words(error)}."
         return
-    has = what_counts(read(after))
-    if (kill := last_kill(was)) is not None and last_kill(has) is None:
+    has = what_counts(read(after / JOURNAL))
+    kill = _kill(before, was)
+    if kill is not None and _is_more(kill, _kill(after, has)):
         yield (
-            f"FORGOTTEN: the kill ({kill.reason}). Entries begin with the start, unless you say "
-            "first: python run.py kill --direct"
+            f"FORGOTTEN: the kill ({kill.reason}). Entries begin again, unless you say before the "
+            "start: python run.py kill --direct"
         )
     if last_pause(was) is not None and last_pause(has) is None:
         yield "FORGOTTEN: the pause. After the start: python run.py pause"
@@ -138,6 +143,22 @@ def _forgotten(before: Path, after: Path) -> Iterator[str]:
             f"FORGOTTEN: the equity {day.day} began with, {day.usd:.2f} USD. On that day its loss "
             "would be measured from the start of the bot on."
         )
+
+
+def _kill(folder: Path, entries: Sequence[Mapping[str, Any]]) -> KillState | None:
+    """The kill in force: the book's, which may be in it alone, or the journal's."""
+    try:
+        state = read_book(folder / BOOK).get("state", {})
+        return TypeAdapter(KillState).validate_python(state["kill"])
+    except (BookTooNew, OSError, ValueError, KeyError):
+        return last_kill(entries)
+
+
+def _is_more(kill: KillState, known: KillState | None) -> bool:
+    """Whether it lasts longer than the one the archive knows."""
+    if known is None:
+        return True
+    return known.until_midnight and (not kill.until_midnight or known.day < kill.day)
 
 
 def _refuse(why: str) -> NoReturn:

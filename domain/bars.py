@@ -24,10 +24,6 @@ class BarBuilder:
         self._length_ms = length_ms
         self._current: Bar | None = None
 
-    def is_stale(self, bar: Bar, now_ms: int) -> bool:
-        """Whether the bar was over a whole length ago: its close is not the price of now."""
-        return now_ms - bar.start_ms >= 2 * self._length_ms
-
     def add(self, timestamp_ms: int, price: Decimal) -> Bar | None:
         """Takes one tick; returns the bar it completed, if any. Late ticks are left out."""
         start = timestamp_ms - timestamp_ms % self._length_ms

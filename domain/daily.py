@@ -91,6 +91,10 @@ def first_moment(entries: Iterable[Entry]) -> datetime | None:
     return min(moments) - timedelta(microseconds=1) if moments else None
 
 
+GAPS = ("protection_missing", "protection_restored", "process_started", "child_restarted")
+"""What says which positions are without a stop, however long ago it was told."""
+
+
 def has_any(entries: Iterable[Entry], since: datetime, until: datetime) -> bool:
     """Whether anything happened in that time: nobody wants a report of a day before the first."""
     moments = (moment_of(entry.get("ts")) for entry in entries if entry.get("event") in EVENTS)

@@ -62,6 +62,7 @@ class TelegramLine:
         handled_file: Path,
     ) -> None:
         self._account = account
+        self._chat_id = account.chat_id
         self._clock = clock
         self._desk = desk
         self._publish = publish
@@ -157,6 +158,10 @@ class TelegramLine:
                 await self._wait(RESTART_SECONDS)
         await self._finish_deliveries()
 
+    def _keep_chat(self, chat_id: int) -> None:
+        """For the next session, should this one fail: commands come from there."""
+        self._chat_id = chat_id
+
     async def _finish_deliveries(self) -> None:
         own = asyncio.current_task()
         left = [task for task in asyncio.all_tasks() if task is not own]
@@ -184,7 +189,7 @@ class TelegramLine:
         from adapters.telegram.polling import Polling  # noqa: PLC0415
 
         async with open_bot(self._account.token, self._account.root) as bot:
-            outgoing = Outgoing(bot, self._account.chat_id)
+            outgoing = Outgoing(bot, self._chat_id, moved=self._keep_chat)
             if self._outgoing.done():
                 self._outgoing = self._loop.create_future()
             self._outgoing.set_result(outgoing)

@@ -1,6 +1,6 @@
 """Sending one message: formatted, plain if that is refused, in parts; and what became of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,9 +51,13 @@ class SendFailed(Exception):
 class Outgoing:
     """Messages to the one chat. ``chat_id`` follows the chat when it becomes a supergroup."""
 
-    def __init__(self, bot: "ExtBot[Any]", chat_id: int) -> None:
+    def __init__(
+        self, bot: "ExtBot[Any]", chat_id: int, moved: Callable[[int], None] = lambda _: None
+    ) -> None:
+        """``moved`` hears the chat's new number."""
         self._bot = bot
         self.chat_id = chat_id
+        self._moved = moved
         self._log = structlog.get_logger(actor="telegram")
         self._sent_parts: dict[int, int] = {}
 
@@ -61,6 +65,7 @@ class Outgoing:
         """A chat became a supergroup, which has another number: ours, perhaps."""
         if old == self.chat_id != new:
             self.chat_id = new
+            self._moved(new)
             self._log.warning("telegram_chat_moved", chat_id=new, do="set TELEGRAM_CHAT_ID to it")
 
     async def say(

@@ -121,6 +121,8 @@ def unreadable(path: Path, kind: str) -> None:
     path.unlink(missing_ok=True)
     if kind == "folder":
         path.mkdir()
+    elif not Path("/proc/self/mem").exists():
+        pytest.skip("no file here that opens and cannot be read")
     else:
         path.symlink_to("/proc/self/mem")
 

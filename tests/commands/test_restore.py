@@ -9,6 +9,7 @@ import pytest
 
 from adapters.clock import SystemClock
 from adapters.paper.store import AccountStore
+from adapters.storage.book import open_book
 from adapters.storage.chain import verify
 from adapters.storage.journal import DayJournal
 from adapters.storage.lock import InstanceLock
@@ -152,6 +153,29 @@ def test_without_a_backup_nothing_happens(tmp_path: Path) -> None:
     assert ran.code == 1
     assert "there is no backup of paper in backups" in ran.errors
     assert "No such file" in run(tmp_path, "restore", "nowhere.tar.gz").errors
+
+
+LOSS = {**KILL, "reason": "the day's loss", "until_midnight": True}
+
+
+def test_a_kill_that_lasts_longer_than_the_one_of_the_archive_is_said(folder: Path) -> None:
+    """A person's kill does not end at midnight, as that of the day's loss does."""
+    happened(folder, DAY, LOSS)
+    assert run(folder, "backup", "--to", "backups/of-now").code == 0
+    happened(folder, KILL)
+    (archive,) = (folder / "backups" / "of-now").iterdir()
+    assert "FORGOTTEN: the kill (a person)" in run(folder, "restore", str(archive)).output
+
+
+def test_a_kill_that_the_book_alone_had_is_said(folder: Path) -> None:
+    """The journal did not take it, on a disk that failed."""
+    path = place(folder) / "registry.json"
+    path.unlink()
+    book = open_book(path, SystemClock().now())
+    kill = {"reason": "alone", "by": "cli", "day": "2026-03-02", "until_midnight": False}
+    book.put("state", "kill", kill)
+    book.close()
+    assert "FORGOTTEN: the kill (alone)" in run(folder, "restore").output
 
 
 def test_what_is_forgotten_is_said(folder: Path) -> None:

@@ -62,15 +62,6 @@ def test_a_late_tick_changes_nothing() -> None:
     assert finished.high == Decimal(5)
 
 
-def test_a_bar_is_stale_a_length_after_its_end() -> None:
-    """A quiet moment does no harm; after a gap its close is a price of long ago."""
-    builder = BarBuilder(1000)
-    ended = Bar(start_ms=2000, **dict.fromkeys(("open", "high", "low", "close"), Decimal(5)))
-    assert not builder.is_stale(ended, 3000)
-    assert not builder.is_stale(ended, 3999)
-    assert builder.is_stale(ended, 4000)
-
-
 def test_a_bar_has_a_positive_length() -> None:
     """Nonsense is refused at once."""
     with pytest.raises(ValueError, match="positive length"):

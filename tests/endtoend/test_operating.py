@@ -3,13 +3,16 @@
 import json
 import os
 import stat
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapters.clock import SystemClock
+from commands import kill
 from tests.commands.running import Ran, run
 from tests.endtoend.bulwark import Bot, Exchange, at_exchange, free_port, market
 
@@ -206,19 +209,37 @@ def test_a_direct_kill_that_the_journal_does_not_take_is_in_the_book(tmp_path: P
             assert bot.ready()["mode"] == "killed"
 
 
-def test_a_direct_kill_does_not_wait_for_a_disk_that_does_not_answer(tmp_path: Path) -> None:
-    """Reading the book hangs; the account is closed all the same, and what is not known is said."""
+@pytest.mark.parametrize("answers", [False, True])
+def test_a_direct_kill_does_not_wait_for_a_disk_that_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, answers: bool
+) -> None:
+    """Reading the book hangs; the account is closed all the same, and what is not known is said.
+
+    A disk that answers at last is waited for when everything is closed: the process's end would
+    be the record's.
+    """
+    monkeypatch.setattr(kill, "LATE_SECONDS", 10.0 if answers else 0.1)
     path = tmp_path / "bot/data/paper/registry.json"
     path.parent.mkdir(parents=True)
     os.mkfifo(path)
+
+    def let_go() -> None:
+        with suppress(OSError):  # nobody reads
+            os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+
     with market(tmp_path / "exchange") as exchange:
+        disk = threading.Timer(kill.DISK_SECONDS + 3, let_go)
+        if answers:
+            disk.start()
         ran = run(tmp_path / "bot", "kill", "--direct", "--json", settings=at_exchange(exchange))
-        nobody = os.open(path, os.O_WRONLY | os.O_NONBLOCK)  # lets the reader go
-        os.close(nobody)
+        let_go()
+        disk.cancel()
     found = json.loads(ran.output)
     assert (ran.code, found["is_flat"]) == (0, True)
     assert "the disk does not answer" in found["lines"][1]
-    assert "Verified flat" in found["lines"][-1]
+    assert "Verified flat" in found["lines"][2]
+    expected = "The kill is in the journal" if answers else "the disk does not answer"
+    assert expected in found["lines"][3]
 
 
 def test_a_direct_kill_without_a_venue_says_that_nothing_is_closed(tmp_path: Path) -> None:

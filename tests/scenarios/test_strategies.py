@@ -83,18 +83,18 @@ def test_signals_are_sized_by_risk(stage: Stage, instruments: tuple[str, ...], e
         assert at_risk == pytest.approx(equity * part, rel=Decimal("0.05"))
 
 
-@pytest.mark.parametrize("gap", [0.0, 60.0])
-def test_a_breakout_from_before_a_gap_is_not_traded(stage: Stage, gap: float) -> None:
+@pytest.mark.parametrize(("bar", "gap"), [(2, 0.0), (2, 60.0), (20, 0.0), (20, 10.0)])
+def test_a_breakout_from_before_a_gap_is_not_traded(stage: Stage, bar: int, gap: float) -> None:
     """The first tick after an outage ended it: at a price minutes old, more was at risk than may
     be. What breaks out afterwards is traded, as it is without a gap."""
-    settings = replace(FAST, lookback=4, atr_period=4)
+    settings = replace(FAST, bar_ms=1000 * bar, lookback=4, atr_period=4)
     scene = stage(plan=default_plan(breakout=settings, instruments=(BTC,))).ready()
-    for number in range(20):
+    for number in range(10 * bar):
         scene.market.move(btc_usd=100_060 if number % 2 else 99_940)
         scene.run(1)
-    scene.until(lambda: scene.world.now().timestamp() % 2 < 0.1)
+    scene.until(lambda: scene.world.now().timestamp() % bar < 0.1)
     scene.market.move(btc_usd=100_100)
-    scene.run(1.3)
+    scene.run(0.65 * bar)
     if gap:
         scene.market.is_partitioned = True
         scene.market.hang_up()
@@ -103,8 +103,9 @@ def test_a_breakout_from_before_a_gap_is_not_traded(stage: Stage, gap: float) ->
         scene.market.is_partitioned = False
         scene.wait(SessionOpened, count=2)
     else:
+        scene.run(0.4 * bar)
         scene.market.move(btc_usd=100_430)
-    scene.run(6)
+    scene.run(3 * bar)
     raised = scene.events(SignalRaised)
     assert ("close 100100" in raised[0].why) == (not gap)
     assert ("close 100430" in raised[0].why) == bool(gap)

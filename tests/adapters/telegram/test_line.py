@@ -1,6 +1,8 @@
 """A real python-telegram-bot on the double: deliveries, commands, buttons, trouble."""
 
+import asyncio
 import queue
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +23,7 @@ from actors.messages.telegram import (
 )
 from actors.ports import Clock, DeskSilent, Notice
 from adapters.clock import SystemClock
-from adapters.telegram import polling
+from adapters.telegram import line, polling
 from adapters.telegram.line import Account, TelegramLine
 from domain.commands import COMMANDS, Door
 from domain.content import Content
@@ -307,6 +309,32 @@ def test_the_news_of_a_supergroup_is_enough(
         rig.line.close()
     assert rig.heard(StrangerRefused) == rig.heard(CommandsDropped) == []
     assert [x for x in logs if x["event"] == "telegram_chat_moved"] == [MOVED]
+
+
+def test_a_session_that_fails_leaves_the_new_number_to_the_next(
+    api: BotApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill from the new group is no stranger's, before anything was sent there again too."""
+    usual, has_moved = polling.Polling.run, threading.Event()
+
+    async def fails_first(self: polling.Polling) -> None:
+        if has_moved.is_set():
+            return await usual(self)
+        while not has_moved.is_set():
+            await asyncio.sleep(0.01)
+        raise RuntimeError("nobody has thought of this")
+
+    monkeypatch.setattr(polling.Polling, "run", fails_first)
+    monkeypatch.setattr(line, "RESTART_SECONDS", 0.02)
+    rig = Rig(api, tmp_path, chat_id=OLD_CHAT).start()
+    api.next("sendMessage", lambda call: call.fail(400, "upgraded", migrate_to_chat_id=CHAT))
+    assert rig.deliver("hello").error == ""
+    has_moved.set()
+    api.wait_for(lambda: api.count("getUpdates") >= 2)
+    api.write("/ping")
+    api.wait_text("ping done")
+    rig.line.close()
+    assert rig.heard(StrangerRefused) == []
 
 
 def test_nobody_elses_chat_is_followed(rig: Rig) -> None:
