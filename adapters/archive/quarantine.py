@@ -27,10 +27,15 @@ class Quarantine:
     def symbols(self) -> set[str]:
         return {x.symbol for x in self._asides.values()}
 
+    def prepare(self) -> None:
+        """Makes the folder. Raises `OSError`."""
+        files.make_folder(self._folder)
+
     def take(self, path: Path) -> None:
         """Moves a file here, if there still is one; it counts as set aside in any case.
 
-        On a full disk, without room for the folder, it stays where it is until the next start.
+        Should that fail it stays where it is, and the next start may take it for sound; so the
+        folder is there before it is needed: a move takes no room of a full disk.
         """
         name = aside_name(path.relative_to(self._root))
         if (aside := aside_of(name)) is not None:
@@ -38,7 +43,7 @@ class Quarantine:
         if not path.exists():
             return
         with suppress(OSError):
-            files.make_folder(self._folder)
+            self.prepare()
             path.replace(self._folder / name)
             files.fsync(self._folder)
 

@@ -80,6 +80,8 @@ class Archive:
             self._leaving = Leaving(self.root, clock, keep_seconds)
             self._lost = LostIds(self.root)
             self._quarantine = Quarantine(self.root)
+            with suppress(OSError):
+                self._quarantine.prepare()
             self.is_published = False
             self.set_aside: list[tuple[str, str]] = []
             self._scan()

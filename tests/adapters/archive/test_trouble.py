@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from adapters.archive.layout import QUARANTINE
 from adapters.archive.store import FAILURES, Archive
 from domain.compaction import DAY_MS
 from tests.adapters.archive.samples import NOON_MS, HandClock, expected, opened, part, query, rows
@@ -181,3 +182,9 @@ def test_opening_does_not_need_the_writer_before_to_have_closed(tmp_path: Path) 
         assert rows(tmp_path) == []
     with Archive(tmp_path, HandClock()):
         assert rows(tmp_path) == expected(ticks)
+
+
+def test_the_place_for_what_is_damaged_is_made_before_the_disk_is_full(tmp_path: Path) -> None:
+    """Later there may be no room for a folder; to move a file into one takes none."""
+    with opened(tmp_path):
+        assert (tmp_path / QUARANTINE).is_dir()
