@@ -16,6 +16,7 @@ from actors.kernel import ExitCode
 from actors.messages.book import KillState
 from actors.rebuilding import last_day, last_kill, last_pause, what_counts
 from adapters.clock import SystemClock
+from adapters.paper.store import AccountStore
 from adapters.storage.book import BookTooNew, read_book
 from adapters.storage.chain import read, verify
 from adapters.storage.lock import AlreadyRunning, InstanceLock
@@ -25,7 +26,7 @@ from commands.common import fail, out, read_settings, words
 LOCK = "bot.lock"
 JOURNAL = "journal"
 EXCHANGE = "exchange"
-"""The paper exchange's account, beside the bot's data; its lock is of the same kind."""
+"""The paper exchange's account, beside the bot's data."""
 
 
 def restore(
@@ -99,11 +100,13 @@ def _hold_exchange(folder: Path, stack: ExitStack) -> None:
     if not folder.is_dir():
         return
     try:
-        stack.enter_context(InstanceLock(folder / "lock"))
-    except AlreadyRunning:
+        stack.callback(AccountStore(folder).close)
+    except OSError as error:
+        if error.errno is not None:
+            raise
         raise ValueError(
-            f"a paper exchange runs on {folder}: stop it first (supervisorctl stop exchange, or "
-            "Ctrl-C; one whose bot was killed ends by itself)"
+            f"{error}: stop it first (supervisorctl stop exchange, or Ctrl-C; one whose bot was "
+            "killed ends by itself)"
         ) from None
 
 
