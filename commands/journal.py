@@ -107,7 +107,8 @@ def _verdict(
     if found.first_seq > 1:
         yield f"It begins with entry {found.first_seq}: earlier days are not in this folder."
     if missing_head:
-        yield f"MISSING: no entry has the hash {missing_head}: the end was cut off, or rewritten."
+        what = "the end was cut off" if found.ok else "it is in what cannot be read"
+        yield f"MISSING: no entry to be read has the hash {missing_head}: {what}, or was rewritten."
     for name in torn:
         yield f"{name}: what crashes left of lines that were never finished; no part of the chain."
 

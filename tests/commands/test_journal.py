@@ -113,7 +113,7 @@ def test_a_cut_end_is_noticed_by_a_noted_head(folder: Path) -> None:
     assert run(folder, "journal", "verify").code == 0
     ran = run(folder, "journal", "verify", "--head", noted[:12])
     assert ran.code == 1
-    assert f"MISSING: no entry has the hash {noted[:12]}" in ran.output
+    assert f"MISSING: no entry to be read has the hash {noted[:12]}: the end was" in ran.output
 
 
 def unreadable(path: Path, kind: str) -> None:
@@ -140,7 +140,7 @@ def test_a_day_that_cannot_be_read_is_named(folder: Path, kind: str, why: str) -
     assert f"BROKEN at 2026-03-02.jsonl:1: it cannot be read: {why}" in ran.output
     assert "4 entries before it are whole" in ran.output
     assert "the line says" not in ran.output
-    assert "MISSING" in ran.output
+    assert "it is in what cannot be read, or was rewritten" in ran.output
     for command in (("show", "--trade", TRADE), ("report", "--month", "2026-03")):
         ran = run(folder, "journal", *command)
         assert ran.code == 1
