@@ -265,7 +265,7 @@ class Archive:
 
         Until the next `publish` readers are refused, as they were by the file itself.
         """
-        segment = self._segments.pop(path, None)
+        segment = self._forget(path)
         if segment is not None:
             self._recount({segment.symbol})
         self._set_aside(path, reason)
@@ -294,8 +294,13 @@ class Archive:
         """Takes files off the list."""
         self.is_published = False
         for path in paths:
-            self._segments.pop(path, None)
+            self._forget(path)
         self._leaving.add(paths)
+
+    def _forget(self, path: Path) -> Segment | None:
+        """It does not count any more; what it was, if it did."""
+        self._born.pop(path, None)
+        return self._segments.pop(path, None)
 
     def _recount(self, symbols: Iterable[str]) -> None:
         for symbol in symbols:

@@ -64,6 +64,24 @@ def test_nothing_is_stored_twice(tmp_path: Path) -> None:
     assert rows(tmp_path) == expected(ticks)
 
 
+def test_files_that_are_gone_leave_nothing_in_memory(tmp_path: Path) -> None:
+    """Merged, pruned, damaged: what is remembered is of the files there are. Some seventeen
+    thousand come and go in a day, for each symbol."""
+    ticks, clock = tape(40), HandClock()
+    with opened(tmp_path, clock) as archive:
+        for start in range(0, 40, 2):
+            archive.add([part(ticks, start, start + 2)])
+            for group in archive.plan():
+                archive.merge(group)
+            clock.pass_(5)
+        (merged, *others) = [x.path for x in archive.segments()]
+        assert archive._born.keys() == {merged, *others}
+        archive.quarantine(merged, "a test")
+        assert archive._born.keys() == set(others)
+        archive.prune(1 << 30)
+        assert archive._born == {}
+
+
 def test_holes_are_told_with_their_bounds_until_they_are_filled(tmp_path: Path) -> None:
     """By id and by time; what nobody has stays, with the reason."""
     ticks = tape()
