@@ -7,6 +7,7 @@ from typing import Any
 
 from actors.messages.alerts import DailyReported
 from actors.messages.base import event_name
+from actors.messages.lifecycle import ProcessStarted
 from actors.ports import Journal
 from domain.content import as_text
 from domain.daily import (
@@ -23,8 +24,9 @@ from domain.daily import (
 )
 from domain.moments import moment_of
 
-REPORTED = event_name(DailyReported)
-GAP_DAYS = 400
+REPORTED, BEGUN = event_name(DailyReported), event_name(ProcessStarted)
+GAP_DAYS = (8, 56, 400)
+"""How many days with entries are read for that, each if those before did not do."""
 LOOK = 3600.0
 """At least hourly, because the clock of the wall may be set in between."""
 
@@ -43,10 +45,14 @@ def report_due(
 ) -> DayReport | None:
     """Each moment is reported once, also when nobody was there: the journal knows the last."""
     until = due_moment(now, at, zone)
-    entries = journal.find(events=(*EVENTS, REPORTED), days=LONGEST_DAYS + 2)
-    last = last_report((x for x in entries if x.get("event") == REPORTED), now)
-    since = window_before(until, last or first_moment(entries))
-    if (last is not None and last >= until) or not has_any(entries, since, until):
+    # First this alone: it is made once a day and looked for every hour.
+    made = journal.find(events=(REPORTED,), days=LONGEST_DAYS + 2)
+    last = last_report(made, now)
+    if last is not None and last >= until:
+        return None
+    entries = journal.find(events=EVENTS, days=LONGEST_DAYS + 2)
+    since = window_before(until, last or first_moment((*made, *entries)))
+    if not has_any(entries, since, until):
         return None
     told = (*gaps_before(journal, since), *entries)
     report = daily_report(told, since=since, until=until, zone=zone, unsent=unsent)
@@ -54,9 +60,17 @@ def report_due(
 
 
 def gaps_before(journal: Journal, since: datetime) -> list[Mapping[str, Any]]:
-    """What was told of missing stops before: once, though the position may be bare for months."""
-    found = journal.find(events=GAPS, days=GAP_DAYS)
-    return [x for x in found if (at := moment_of(x.get("ts"))) is not None and at <= since]
+    """What was told of missing stops before: once, though the position may be bare for months.
+
+    Read back as far as a start of the process, which tells anew what is bare.
+    """
+    known: list[Mapping[str, Any]] = []
+    for days in GAP_DAYS:
+        found = journal.find(events=GAPS, days=days)
+        known = [x for x in found if (at := moment_of(x.get("ts"))) is not None and at <= since]
+        if any(x.get("event") == BEGUN for x in known):
+            break
+    return known
 
 
 def seconds_to_next(now: datetime, at: time, zone: tzinfo) -> float:
