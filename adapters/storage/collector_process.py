@@ -3,8 +3,10 @@
 DuckDB and numpy stay in that process; here is nothing but a small JSON file.
 """
 
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -19,6 +21,8 @@ NEWS = "collector.json"
 START_EVERY_SECONDS = 30.0
 """A collector that ends is started again, but not in a storm."""
 STOP_SECONDS = 15.0
+MOST_PRINTED = 5_000_000
+"""Bytes of what it prints, after which the file is begun anew: its log has files of its own."""
 _NEWS_FIELDS = frozenset(field.name for field in fields(ArchiveNews))
 
 
@@ -42,7 +46,10 @@ class CollectorProcess:
 
     def keep(self) -> None:
         """Starts one when none of ours runs; beside another's, it ends by itself at once."""
-        if self._command is None or (self._process and self._process.poll() is None):
+        if self._command is None:
+            return
+        self._shorten()
+        if self._process and self._process.poll() is None:
             return
         now = self._clock.monotonic()
         if self._started_at is not None and now - self._started_at < START_EVERY_SECONDS:
@@ -54,6 +61,12 @@ class CollectorProcess:
             self._process = self._start(self._command)
         except OSError as error:
             self._log.warning("collector_process_not_started", error=str(error))
+
+    def _shorten(self) -> None:
+        """As supervisord would. The process appends, so what it prints next stands at the start."""
+        with suppress(OSError):
+            if self._output.stat().st_size > MOST_PRINTED:
+                os.truncate(self._output, 0)
 
     def _start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
         self._output.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from adapters.storage.collector_process import CollectorProcess
+from adapters.storage.collector_process import MOST_PRINTED, CollectorProcess
 from tests.adapters.archive.samples import HandClock
 from tests.endtoend.bulwark import wait_for
 
@@ -58,6 +58,25 @@ def test_one_of_ours_is_started_again_but_not_in_a_storm(tmp_path: Path) -> None
         assert out.read_text().count("began") == expected
         clock.pass_(20)
     kept.release()
+
+
+def test_what_one_of_ours_prints_does_not_fill_the_disk(tmp_path: Path) -> None:
+    """It may print for months, with nobody who rotates the file; what comes next is kept."""
+    out = tmp_path / "out"
+    prints = (
+        "import signal, sys\n"
+        f"print('x' * {MOST_PRINTED}, flush=True)\n"
+        "signal.sigwait([signal.SIGTERM])\n"
+        "print('last words')\n"
+    )
+    script = f"import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n{prints}"
+    kept = CollectorProcess(tmp_path, (sys.executable, "-c", script), out, HandClock())
+    kept.keep()
+    wait_for(lambda: out.stat().st_size > MOST_PRINTED, "a long file")
+    kept.keep()
+    assert out.stat().st_size == 0
+    kept.release()
+    assert out.read_text() == "last words\n"
 
 
 def test_the_end_of_the_bot_ends_it(tmp_path: Path) -> None:
