@@ -49,6 +49,8 @@ _EXTRAS = frozenset(
     }
 )
 _NONE: dict[str, Any] = {}
+REFUSED = f"{OrderState.REJECTED.value}:"
+"""What the state of an order begins with that could not be placed when its time had come."""
 
 NEAR_ONE = Decimal("0.01")
 NEAR_MARK = Decimal("0.05")
@@ -65,6 +67,7 @@ def order(wire: Wire, instrument: Instrument) -> Order:
     get = wire.get
     created = get("creation_timestamp")
     updated = get("last_update_timestamp")
+    state, why = _state(wire["order_state"])
     extras = _NONE if wire.keys().isdisjoint(_EXTRAS) else _extras(wire)
     return Order(
         order_id=str(wire["order_id"]),
@@ -72,7 +75,7 @@ def order(wire: Wire, instrument: Instrument) -> Order:
         instrument_name=instrument.name,
         side=one_of(SIDES, wire["direction"]),
         order_type=one_of(TYPES, get("original_order_type") or wire["order_type"]),
-        state=one_of(STATES, wire["order_state"]),
+        state=state,
         contracts=contracts(instrument, wire["amount"]),
         filled_contracts=contracts(instrument, get("filled_amount") or 0),
         price=price(get("price")),
@@ -80,13 +83,20 @@ def order(wire: Wire, instrument: Instrument) -> Order:
         reduce_only=get("reduce_only") is True,
         post_only=get("post_only") is True,
         is_liquidation=get("is_liquidation") is True,
-        cancel_reason=text(get("cancel_reason") or get("reject_reason")),
+        cancel_reason=text(get("cancel_reason") or get("reject_reason") or why),
         human=get("web") is True or get("mobile") is True,
         is_edited=get("replaced") is True,
         created_ms=integer(updated if created is None else created),
         updated_ms=integer(created if updated is None else updated),
         **extras,
     )
+
+
+def _state(value: object) -> tuple[OrderState, str | None]:
+    """The state, and why it was refused, which may be part of it: ``rejected:price_too_high``."""
+    if isinstance(value, str) and value.startswith(REFUSED):
+        return OrderState.REJECTED, value.removeprefix(REFUSED)
+    return one_of(STATES, value), None
 
 
 def _extras(wire: Wire) -> dict[str, Any]:

@@ -68,9 +68,37 @@ def test_links_and_reasons_are_kept() -> None:
 
 
 @pytest.mark.parametrize(
+    ("wire", "why"),
+    [
+        (
+            wires.stop(
+                order_id="OTO-11031614",
+                is_secondary_oto=True,
+                primary_order_id=122492834239,
+                oco_ref=50077,
+                trigger_offset=None,
+                filled_amount=Decimal("100.0"),
+                order_state="rejected:price_too_high",
+            ),
+            "price_too_high",
+        ),
+        (wires.stop(order_state="rejected:reduce_direction"), "reduce_direction"),
+        (wires.order(order_state="rejected"), None),
+    ],
+)
+def test_what_is_refused_when_its_time_has_come_says_why_in_its_state(
+    wire: dict[str, Any], why: str | None
+) -> None:
+    """A child whose stop is passed at the fill, a stop that fires in vain: they are over."""
+    order = parse.order(wire, BTC)
+    assert (order.state, order.cancel_reason) == (OrderState.REJECTED, why)
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         {"order_state": "pending"},
+        {"order_state": "rejectedly"},
         {"order_type": "iceberg"},
         {"direction": "zero"},
         {"trigger": "vibes"},
