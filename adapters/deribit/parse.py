@@ -107,11 +107,20 @@ def _extras(wire: Wire) -> dict[str, Any]:
         "trigger": None if trigger is None else one_of(TRIGGERS, trigger),
         "trigger_price": price(get("trigger_price")),
         "trigger_offset": price(get("trigger_offset")),
-        "trigger_order_id": text(get("trigger_order_id")),
+        "trigger_order_id": _parent(wire),
         "primary_order_id": text(get("primary_order_id")),
         "oco_ref": text(get("oco_ref")),
         "is_secondary_oto": get("is_secondary_oto") is True,
     }
+
+
+def _parent(wire: Wire) -> str | None:
+    """The trigger this order came from. One that has fired names itself there, and a child that
+    waits no more the order it became: neither has a parent.
+    """
+    parent = text(wire.get("trigger_order_id"))
+    is_own = parent == str(wire["order_id"]) or wire.get("is_secondary_oto") is True
+    return None if is_own else parent
 
 
 @readable

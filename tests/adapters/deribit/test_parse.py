@@ -54,17 +54,32 @@ def test_links_and_reasons_are_kept() -> None:
             web=True,
             oco_ref="7",
             trigger_order_id="SLMS-1",
-            primary_order_id="9",
-            is_secondary_oto=True,
+            primary_order_id=9,
             cancel_reason="oco_other_closed",
             order_state="cancelled",
         ),
         BTC,
     )
     assert order.human
-    assert order.is_secondary_oto
     assert (order.oco_ref, order.trigger_order_id, order.primary_order_id) == ("7", "SLMS-1", "9")
     assert order.cancel_reason == "oco_other_closed"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"order_id": "SLMS-7", "trigger_order_id": "SLMS-7"},
+        {"order_id": "OTO-1", "trigger_order_id": "SLMS-7", "is_secondary_oto": True},
+        {"order_id": "OTO-2", "trigger_order_id": 122494919676, "is_secondary_oto": True},
+    ],
+)
+def test_a_trigger_that_has_fired_is_no_child_of_itself(fields: dict[str, Any]) -> None:
+    """It names itself, and a child that waits no more what it became. Only what was made of a
+    trigger has a parent.
+    """
+    fired = parse.order(wires.stop(order_state="triggered", **fields), BTC)
+    assert fired.trigger_order_id is None
+    assert fired.is_secondary_oto is ("is_secondary_oto" in fields)
 
 
 @pytest.mark.parametrize(
