@@ -28,6 +28,7 @@ _MONEY = Decimal("1E-12")
 _AVERAGE = Decimal("1E-8")
 _PERCENT = Decimal("0.0001")
 _LEVERAGE = 50
+_DUE = frozenset({OrderState.TRIGGERED, OrderState.REJECTED})
 Json = dict[str, Any]
 
 
@@ -47,7 +48,7 @@ def order(record: OrderRecord) -> Json:
     is_unpriced = record.is_off_book and record.order_type in MARKET_STYLE
     shown: Json = {
         "order_id": record.order_id,
-        "order_state": record.state.value,
+        "order_state": _state(record),
         "order_type": record.order_type.value,
         "instrument_name": record.instrument_name,
         "direction": record.side.value,
@@ -75,11 +76,29 @@ def order(record: OrderRecord) -> Json:
         del shown["average_price"], shown["contracts"]
         shown["triggered"] = record.state is OrderState.TRIGGERED
         shown["is_secondary_oto"] = True
+        if record.state in _DUE:
+            # Nothing of it has filled: the venue writes so all the same.
+            shown["filled_amount"] = shown["amount"]
     elif record.is_trigger:
         # The venue may leave fills out of trigger orders, so a client must not need them.
         del shown["filled_amount"], shown["average_price"]
         shown["triggered"] = record.state is OrderState.TRIGGERED
     return shown | _optional(record)
+
+
+def _state(record: OrderRecord) -> str:
+    """What fired, or was due, and could not be placed says why in its very state."""
+    why = record.reject_reason
+    return record.state.value if why is None else f"{record.state.value}:{why}"
+
+
+def _trigger_order_id(record: OrderRecord) -> str | None:
+    """The trigger an order came from; a trigger that has fired names itself, a child that waits
+    no more what it became.
+    """
+    if record.state is not OrderState.TRIGGERED:
+        return record.trigger_order_id
+    return record.growing_id if record.is_secondary_oto else record.order_id
 
 
 def _optional(record: OrderRecord) -> Json:
@@ -91,7 +110,7 @@ def _optional(record: OrderRecord) -> Json:
         "trigger_price": record.trigger_price,
         "trigger_offset": record.trigger_offset,
         "trigger_reference_price": record.trigger_reference_price,
-        "trigger_order_id": record.trigger_order_id,
+        "trigger_order_id": _trigger_order_id(record),
         "oco_ref": record.oco_ref,
         # The venue names the primary on what was placed, not on what waits.
         "primary_order_id": None if record.is_secondary_oto else record.primary_order_id,
@@ -101,7 +120,6 @@ def _optional(record: OrderRecord) -> Json:
         "display_amount": display,
         "refresh_amount": display,
         "cancel_reason": record.cancel_reason,
-        "reject_reason": record.reject_reason,
     }
     return {name: value for name, value in values.items() if value is not None}
 

@@ -151,7 +151,7 @@ def test_a_child_the_market_has_passed_is_rejected_when_placed() -> None:
     bench.ask_at(100_000)
     bench.linked(100, OTOCO, stop(price=100_500), target())
     assert [row["order_type"] for row in bench.open()] == ["limit"]
-    assert bench.state("OTO-1")["order_state"] == "rejected"
+    assert bench.state("OTO-1")["order_state"] == "rejected:invalid_trigger_price"
     assert "rejected:invalid_trigger_price" in bench.history()
 
 

@@ -63,7 +63,7 @@ def test_a_trigger_that_keeps_its_id_is_rejected_under_it() -> None:
     bench = Bench(fired_id="same")
     stop = bench.stop(100, 99_000)["order_id"]
     bench.move(98_000)
-    assert bench.state(stop)["order_state"] == "rejected"
+    assert bench.state(stop)["order_state"] == "rejected:reduce_direction"
     assert bench.history() == ["new", "rejected:reduce_direction"]
 
 

@@ -132,7 +132,7 @@ def test_a_reduce_only_stop_on_flat_waits_and_is_rejected_when_it_fires() -> Non
     bench = Bench()
     stop = bench.stop(100, 99_000)
     bench.move(98_000)
-    assert bench.state(stop["order_id"])["order_state"] == "rejected"
+    assert bench.state(stop["order_id"])["order_state"] == "rejected:reduce_direction"
     assert bench.history() == ["new", "rejected:reduce_direction"]
     assert bench.position()["size"] == 0
 
