@@ -82,6 +82,9 @@ def _install_signals(system: "System", supervisor: str) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    # A terminal that was closed (ssh breaks) is an order too, unless nohup had it ignored.
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, stop)
     if hasattr(signal, "SIGUSR1"):
         signal.signal(signal.SIGUSR1, dump)
 

@@ -63,9 +63,9 @@ def daemon(mode: str) -> Generator[Daemon, None, None]:
             process.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_stops_in_order(number: signal.Signals) -> None:
-    """SIGTERM and Ctrl-C: the reverse of the start, exit code 0, nothing left running."""
+    """SIGTERM, Ctrl-C, a closed terminal: the reverse of the start, code 0, nothing left running."""
     with daemon("well") as bot:
         bot.process.send_signal(number)
         assert bot.end() == 0
@@ -73,6 +73,20 @@ def test_a_signal_stops_in_order(number: signal.Signals) -> None:
         (stopping,) = [line for line in bot.said if line["event"] == "stopping"]
         assert stopping["reason"] == f"signal {number.name}"
         assert bot.said[-1] == {"event": "left", "threads": [], "level": "info"}
+
+
+def test_under_nohup_a_closed_terminal_is_nothing() -> None:
+    """What whoever started it has ignored stays ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with daemon("well") as bot:
+            bot.process.send_signal(signal.SIGHUP)
+            bot.process.send_signal(signal.SIGTERM)
+            assert bot.end() == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    (stopping,) = [line for line in bot.said if line["event"] == "stopping"]
+    assert stopping["reason"] == "signal SIGTERM"
 
 
 def test_sigusr1_dumps_all_threads_and_the_process_goes_on() -> None:
