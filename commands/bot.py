@@ -180,7 +180,7 @@ def _run(
     hub = EventHub(round(clock.now().timestamp() * 1000))
     book = open_book(settings.data_folder / "registry.json", clock.now(), check=check_book)
     journal = DayJournal(settings.data_folder / "journal", clock)
-    stack.callback(journal.close)
+    stack.callback(_let_go, journal)
     notifier = notifier_of(settings, system, stack)
 
     def escalate(reason: str) -> None:
@@ -228,6 +228,14 @@ def _run(
     if runtime.join(1.0):  # whoever is left may hold for ever what is closed next
         bound(code)
     return code
+
+
+def _let_go(journal: DayJournal) -> None:
+    """A disk that refuses at the very end changes neither the exit code nor what else is closed."""
+    try:
+        journal.close()
+    except OSError as error:
+        structlog.get_logger(actor="run").warning("journal_not_synced", error=words(error))
 
 
 def shout(text: str, notifier: Notifier, giving_up: GivingUp, clock: SystemClock) -> None:

@@ -49,7 +49,8 @@ class InstanceLock:
     def release(self) -> None:
         """Lets the next one in; releasing twice does nothing."""
         if self._descriptor is not None:
-            os.ftruncate(self._descriptor, 0)
+            with suppress(OSError):  # a disk that became read-only: only the holder's name stays
+                os.ftruncate(self._descriptor, 0)
             self._close()
 
     def _close(self) -> None:

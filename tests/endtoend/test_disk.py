@@ -34,6 +34,15 @@ import run
 run.main()
 """
 """The bot, on a disk that never answers the journal; a test does not wait as long for its end."""
+FAILING_DISK = """
+from adapters.storage.journal import AppendFile
+def fails(*_):
+    raise OSError(5, "Input/output error")
+AppendFile.sync = fails
+import run
+run.main()
+"""
+"""The bot, on a disk that brings nothing of the journal to the platter."""
 FULL, FREE = 1, resource.RLIM_INFINITY
 
 
@@ -77,27 +86,40 @@ def test_a_full_disk_stops_entries_and_not_protection(tmp_path: Path) -> None:
     assert result.ok, result
 
 
-def test_a_disk_that_does_not_answer_keeps_no_process(tmp_path: Path) -> None:
-    """The Historian waits for it for ever, and so would whoever closes the journal at the end."""
+def ended(folder: Path, code: str) -> int:
+    """How a bot of ``code`` ends that is told to stop as soon as it lives; it has no venue."""
     settings = {"DERIBIT_HTTP_URL": f"{NOWHERE}/api/v2", "API_PORT": str(free_port())}
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **settings}
-    with (tmp_path / "out").open("wb") as sink:
+    with (folder / "out").open("wb") as sink:
         bot = subprocess.Popen(
-            [sys.executable, "-c", SILENT_DISK],
-            cwd=tmp_path,
+            [sys.executable, "-c", code],
+            cwd=folder,
             env=environment,
             stdout=sink,
             stderr=subprocess.STDOUT,
         )
     try:
-        wait_for(lambda: last_beat(tmp_path / "data/paper/pulse"), "the bot lives", 20.0)
+        wait_for(lambda: last_beat(folder / "data/paper/pulse"), "the bot lives", 20.0)
         bot.send_signal(signal.SIGTERM)
-        assert bot.wait(30.0) == 0
+        return bot.wait(30.0)
     finally:
         bot.kill()
         bot.wait()
+
+
+def test_a_disk_that_does_not_answer_keeps_no_process(tmp_path: Path) -> None:
+    """The Historian waits for it for ever, and so would whoever closes the journal at the end."""
+    assert ended(tmp_path, SILENT_DISK) == 0
     log = LogFile(tmp_path / "logs" / "bot.log")
     assert log.all("stop_budget_exceeded", child="historian")
     assert log.all("stopped")
     with InstanceLock(tmp_path / "data/paper/bot.lock"):
         pass  # free for the next
+
+
+def test_a_disk_that_fails_at_the_end_changes_no_exit_code(tmp_path: Path) -> None:
+    """Whoever ordered the stop has it: the last entries are not on the platter, and that is said."""
+    assert ended(tmp_path, FAILING_DISK) == 0
+    log = LogFile(tmp_path / "logs" / "bot.log")
+    assert log.all("disk_failed", what="journal")
+    assert log.all("journal_not_synced", error="Input/output error")

@@ -1,5 +1,6 @@
 """One instance per data folder."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -40,6 +41,19 @@ def test_a_holder_that_wrote_no_number_is_unknown(tmp_path: Path) -> None:
         path.write_text("whoever")
         with pytest.raises(AlreadyRunning, match="unknown"):
             InstanceLock(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="needs a file that can be sealed")
+def test_a_disk_that_refuses_the_end_keeps_nobody() -> None:
+    """Read-only by then: the number of who held it stays in the file, and the lock does not."""
+    descriptor = os.memfd_create("lock", os.MFD_ALLOW_SEALING)
+    path = Path(f"/proc/self/fd/{descriptor}")
+    lock = InstanceLock(path)
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
+    lock.release()
+    assert path.read_text() == f"{os.getpid()}\n"
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # free for the next
+    os.close(descriptor)
 
 
 def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:
