@@ -10,6 +10,7 @@ import requests
 from actors.kernel import ExitCode
 from commands.api import NoToken, read_token
 from commands.common import api_root, fail
+from commands.health_probe import ask
 from config.settings import Settings
 
 ANSWER_SECONDS = 15.0
@@ -32,7 +33,7 @@ class Client:
         try:
             token = read_token(settings)
         except NoToken as error:
-            self._not_running(str(error))
+            self._no_token(settings, str(error))
         self._session.headers.update(
             {
                 "Authorization": f"Bearer {token}",
@@ -95,10 +96,21 @@ class Client:
             raise NotFollowed(type(error).__name__) from error
         raise NotFollowed("it has ended the stream")
 
+    def _no_token(self, settings: Settings, why: str) -> NoReturn:
+        """A folder of data that is gone (a mount) must not bring a second daemon to the first."""
+        if not ask(settings).answers:
+            self._not_running(why)
+        fail(
+            f"A daemon answers at {self._root}, and cannot be given commands: {why}.\n"
+            f"It is not this folder's, or {self._folder} was taken away. Do not start another.\n"
+            "To end it in order, stops staying on the venue: kill -TERM <its process>.",
+            ExitCode.FAILED,
+        )
+
     def _not_running(self, why: str) -> NoReturn:
         fail(
-            f"The daemon is not running ({why} at {self._root}).\n"
-            "Start it: python run.py, or make run.\n"
+            f"The daemon is not running, or its API is not ({why} at {self._root}).\n"
+            "See which: python run.py logs -n 5. Start it: python run.py, or make run.\n"
             "To close everything without it: python run.py kill --direct",
             ExitCode.FAILED,
         )

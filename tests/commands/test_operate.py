@@ -80,6 +80,28 @@ def test_a_daemon_that_cannot_be_followed_is_not_called_slow(
     )
 
 
+def test_a_daemon_whose_folder_is_gone_is_not_called_dead(tmp_path: Path) -> None:
+    """Its token went with a mount, and its lock too: whoever starts another has two of them."""
+
+    class Healthy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            content = b'{"is_well": true, "reasons": []}'
+            self.send_response(200)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with serving(Healthy) as port:
+        ran = run(tmp_path, "status", settings={"API_PORT": port})
+    assert ran.code == 1
+    assert f"A daemon answers at http://127.0.0.1:{port}" in ran.errors
+    assert "Do not start another" in ran.errors
+    assert "api.token cannot be read" in ran.errors
+    assert "python run.py, or make run" not in ran.errors
+
+
 def test_the_version_is_told_without_a_daemon_too(tmp_path: Path) -> None:
     """Of the code that is here; that none runs is said beside it, and is a 1 as ever."""
     ran = run(tmp_path, "version", settings={"API_PORT": free_port(), "API_TOKEN": "t" * 20})
