@@ -192,9 +192,9 @@ def _show_errors(path: Path, wanted: Filter, *, as_json: bool) -> None:
     entries = [entry for line in lines if (entry := parse(line)) is not None]
     groups = grouped(filter(wanted.matches, entries))
     unreadable = len(lines) - len(entries)
-    since = entries[0]["ts"] if entries else ""
+    since, until = (entries[0]["ts"], entries[-1]["ts"]) if entries else ("", "")
     if as_json:
-        found = {"since": since, "unreadable_lines": unreadable, "groups": groups}
+        found = {"since": since, "until": until, "unreadable_lines": unreadable, "groups": groups}
         out(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
         return
     for group in groups:
@@ -202,7 +202,9 @@ def _show_errors(path: Path, wanted: Filter, *, as_json: bool) -> None:
     if not groups:
         out(f"Nothing at {wanted.level} or above.")
     torn = f", {unreadable} of them unreadable" if unreadable else ""
-    out(printable(f"{len(lines)} lines since {since[:19] or 'never'} in {path}{torn}."))
+    # Its end shows a log that takes no lines any more: what is wrong since then is not in it.
+    when = f"from {_short(since)} to {_short(until)}" if entries else "since never"
+    out(printable(f"{len(lines)} lines {when} in {path}{torn}."))
 
 
 def _told(group: Group) -> str:

@@ -85,13 +85,18 @@ def test_errors_at_a_glance(folder: Path) -> None:
     table = run(folder, "logs", "--errors")
     assert "timed out" in table.output
     assert "2 of them unreadable" in table.output
+    assert "from 2026-03-01 12:00:00 to 2026-03-01 12:00:00 in" in table.output
 
 
 def test_no_errors_is_said(folder: Path) -> None:
-    """An empty table would leave a doubt."""
-    (folder / "logs" / "bot.log").write_bytes(entry("ready"))
+    """An empty table would leave a doubt; so would a log that has taken no line for hours."""
+    ended = entry("day_measured", ts="2026-03-01T12:10:00+00:00")
+    (folder / "logs" / "bot.log").write_bytes(entry("ready") + ended)
     ran = run(folder, "logs", "--errors")
     assert "Nothing at warning or above." in ran.output
+    assert "to 2026-03-01 12:10:00 in" in ran.output
+    found = json.loads(run(folder, "logs", "--errors", "--json").output)
+    assert found["until"] == "2026-03-01T12:10:00+00:00"
 
 
 def test_a_traceback_is_told_by_its_last_line() -> None:
