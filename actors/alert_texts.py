@@ -53,6 +53,13 @@ def words_for(kind: Kind, event: Event) -> tuple[str, str]:
         return f"{event_name(type(event))}: {fields}", f"{type(error).__name__}: {error}"
 
 
+def _what_the_disk_needs(error: str) -> str:
+    """Room is no cure for a disk that became read-only, or is not there any more."""
+    if any(words in error for words in ("Read-only", "No such file", "Too many open files")):
+        return "It is no matter of space: df -h ., dmesg."
+    return "Free some space."
+
+
 def _who_repairs(missing: watch.ProtectionMissing) -> str:
     if missing.ours:
         return "Its trade is repairing it."
@@ -345,7 +352,7 @@ ALERTS: Mapping[type[Event], Kind] = {
     book.DiskFailed: Kind(
         lambda e: (
             f"DISK: the {e.what} cannot be written ({e.error})\n"
-            "No entries; protection goes on. Free some space."
+            f"No entries; protection goes on. {_what_the_disk_needs(e.error)}"
         ),
         is_critical=True,
     ),
