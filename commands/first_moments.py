@@ -17,6 +17,7 @@ def begin() -> float:
     The moment (monotonic): the libraries take a second or more, and supervisord counts it.
     """
     began = time.monotonic()
+    _fill_descriptors()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # A crash in a library's C code must not write the memory, and the keys in it, to disk.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
@@ -24,6 +25,20 @@ def begin() -> float:
     os.environ.setdefault("RES_OPTIONS", RESOLVER)
     sys.excepthook = _told
     return began
+
+
+def _fill_descriptors() -> None:
+    """Whoever closed our output (``>&- 2>&-``) gets silence: Python has no stream there, and the
+    first file that is opened would take the number, and what is printed with it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            stream = open(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False)  # noqa: SIM115 (it is there for the whole life of the process)
+            setattr(sys, name, stream)
 
 
 def _told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

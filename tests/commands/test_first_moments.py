@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from actors.kernel import ExitCode
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -54,3 +56,16 @@ def test_a_nameserver_that_is_silent_is_waited_for_a_second(own: str | None, tak
         check=True,
     )
     assert ran.stdout == f"{taken}\n"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_output_is_silence_and_no_failure(tmp_path: Path, closed: str) -> None:
+    """The settings are wrong, and the exit code says so to supervisord, whoever can read of it."""
+    ran = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$0" "$1" {closed}', sys.executable, str(ROOT / "run.py")],
+        cwd=tmp_path,
+        env={"API_PORT": "none"},
+        capture_output=True,
+        check=False,
+    )
+    assert ran.returncode == ExitCode.SETTINGS_INVALID
