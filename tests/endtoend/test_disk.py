@@ -118,7 +118,7 @@ def test_a_disk_that_does_not_answer_keeps_no_process(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_fails_at_the_end_changes_no_exit_code(tmp_path: Path) -> None:
-    """Whoever ordered the stop has it: the last entries are not on the platter, and that is said."""
+    """Whoever ordered the stop has it; that the last entries are not on the platter is said."""
     assert ended(tmp_path, FAILING_DISK) == 0
     log = LogFile(tmp_path / "logs" / "bot.log")
     assert log.all("disk_failed", what="journal")

@@ -65,7 +65,7 @@ def daemon(mode: str) -> Generator[Daemon, None, None]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_stops_in_order(number: signal.Signals) -> None:
-    """SIGTERM, Ctrl-C, a closed terminal: the reverse of the start, code 0, nothing left running."""
+    """SIGTERM, Ctrl-C, a closed terminal: the reverse of the start, code 0, nothing left."""
     with daemon("well") as bot:
         bot.process.send_signal(number)
         assert bot.end() == 0
