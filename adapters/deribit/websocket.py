@@ -81,7 +81,13 @@ class WebSocketRpc:
                 target=self._read, args=(link,), name="venue-reader", daemon=True
             )
             self._link, self._reader = link, reader
-            reader.start()
+            try:
+                reader.start()
+            except RuntimeError as exc:  # the system has no thread left: HTTP needs none
+                self._link = self._reader = None
+                link.end("nobody reads it")
+                link.shut_down()
+                raise NotSent(f"websocket cannot connect: {brief(exc)}") from None
 
     def close(self) -> None:
         """Ends the connection on purpose (`on_lost` stays silent) and joins the reader."""

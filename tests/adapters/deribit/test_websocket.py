@@ -2,9 +2,12 @@
 
 import json
 import queue
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +17,8 @@ from adapters.deribit.gate import EntryGate
 from adapters.deribit.link import DEAD_AFTER_SECONDS
 from adapters.deribit.websocket import WebSocketRpc
 from tests.adapters.deribit.fakes import WAIT, ManualClock, SocketServer, drop, error, reply
+
+ROOT = Path(__file__).parents[3]
 
 
 class Listener:
@@ -276,6 +281,43 @@ def test_no_server_means_not_sent() -> None:
         rpc.connect()
     with pytest.raises(NotSent):
         rpc.call("m", {}, timeout=1)
+
+
+NO_THREAD = """
+import sys, threading
+from actors.ports import NotSent
+from adapters.clock import SystemClock
+from adapters.deribit.websocket import WebSocketRpc
+ignore = lambda *_: None
+rpc = WebSocketRpc(sys.argv[1], SystemClock(), on_notification=ignore, on_lost=ignore)
+usual = threading.stack_size(1 << 45)  # more than there is: no thread can be made
+for _ in range(2):
+    try:
+        rpc.connect()
+    except NotSent as error:
+        print(error)
+threading.stack_size(usual)
+rpc.connect()
+print(rpc.call("m", {"n": 1}, timeout=9))
+rpc.close()
+"""
+
+
+def test_a_process_without_threads_left_has_no_connection_and_goes_on() -> None:
+    """At the limit of the system nobody can read the socket: the other way is open all the same."""
+    with SocketServer(echo) as server:
+        ran = subprocess.run(
+            [sys.executable, "-c", NO_THREAD, server.url],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert ran.stdout.splitlines() == [
+        "websocket cannot connect: RuntimeError: can't start new thread",
+        "websocket cannot connect: RuntimeError: can't start new thread",
+        "{'n': 1}",
+    ]
 
 
 def test_no_proxy_of_the_environment_stands_in_between(
