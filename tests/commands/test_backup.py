@@ -1,5 +1,6 @@
 """`run.py backup`: complete, readable elsewhere, without keys."""
 
+import os
 import tarfile
 from pathlib import Path
 
@@ -27,6 +28,21 @@ def test_it_holds_book_and_journal_and_no_keys(folder: Path) -> None:
     assert names[0] == "paper/registry.json"  # what ends meanwhile is in it, or in the journal
     assert [name for name in names if name.startswith("paper/journal/")]
     assert len(names) == 2
+
+
+def test_it_is_on_disk_when_it_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its name alone would outlive a power cut, and an older one may just have been removed."""
+    fsync, synced = os.fsync, set[int]()
+
+    def noted(descriptor: int) -> None:
+        fsync(descriptor)
+        synced.add(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    assert run(folder, "backup").code == 0
+    archive = newest(folder / "backups", "paper")
+    assert archive is not None
+    assert archive.stat().st_ino in synced
 
 
 def test_nothing_to_back_up_is_said(tmp_path: Path) -> None:

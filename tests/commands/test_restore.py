@@ -1,6 +1,8 @@
 """`run.py restore`: whole or not at all, nothing lost, and what is forgotten by it is said."""
 
+import errno
 import io
+import os
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -81,6 +83,40 @@ def test_the_newest_of_this_venue_comes_back(folder: Path) -> None:
     assert {x.stat().st_mode & 0o777 for x in place(folder).rglob("*") if x.is_file()} == {0o600}
 
 
+def test_what_came_back_is_on_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut a moment later must not leave empty files where the book and the journal were."""
+    fsync, synced = os.fsync, set[int]()
+
+    def noted(descriptor: int) -> None:
+        fsync(descriptor)
+        synced.add(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    assert run(folder, "restore").code == 0
+    kept = [place(folder) / "registry.json", *(place(folder) / "journal").iterdir()]
+    assert len(kept) == 2
+    assert {path.stat().st_ino for path in kept} <= synced
+
+
+def test_data_that_were_moved_away_are_named_when_nothing_came(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk fails between the two renames: the next start would begin with nothing."""
+    rename = Path.rename
+
+    def fails(path: Path, target: Path) -> Path:
+        if ".restoring-" in str(path):
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fails)
+    ran = run(folder, "restore")
+    (before,) = befores(folder)
+    assert ran.code == 1
+    assert f"The data are in data/{before.name}: move them back" in ran.errors
+    assert (before / "registry.json").exists()
+
+
 def test_on_an_empty_machine_it_is_all_there_is(folder: Path, tmp_path: Path) -> None:
     """Nothing was there before, so nothing is kept."""
     (archive,) = (folder / "backups").iterdir()
@@ -135,6 +171,34 @@ def test_what_is_no_sound_backup_changes_nothing(
     assert sorted(x.name for x in (folder / "data").iterdir()) == ["paper"]
 
 
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
+@pytest.mark.parametrize("target", ["paper/registry.json", "/etc/hostname"])
+def test_a_link_is_nothing_of_ours(folder: Path, kind: bytes, target: str) -> None:
+    """Wherever it leads: a backup holds plain files."""
+    path = folder / "backups" / "linked.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for name in ("paper/registry.json", "paper/linked"):
+            entry = tarfile.TarInfo(name)
+            if name == "paper/linked":
+                entry.type, entry.linkname = kind, target
+            archive.addfile(entry, io.BytesIO())
+    ran = run(folder, "restore", str(path))
+    assert ran.code == 1
+    assert "no backup of paper: it holds 'paper/linked'" in ran.errors
+    assert befores(folder) == []
+
+
+def test_files_keep_their_age(folder: Path) -> None:
+    """A journal made young by a restore would pass for that of a bot that ran within the day."""
+    long_ago = 1_600_000_000
+    (journal,) = (place(folder) / "journal").iterdir()
+    os.utime(journal, (long_ago, long_ago))
+    assert run(folder, "backup", "--to", "backups/of-then").code == 0
+    (archive,) = (folder / "backups" / "of-then").iterdir()
+    assert run(folder, "restore", str(archive)).code == 0
+    assert journal.stat().st_mtime == long_ago
+
+
 @pytest.mark.parametrize("keep", [0, 5, 200])
 def test_a_torn_archive_changes_nothing(folder: Path, keep: int) -> None:
     """A copy that broke off."""
@@ -165,6 +229,24 @@ def test_a_kill_that_lasts_longer_than_the_one_of_the_archive_is_said(folder: Pa
     happened(folder, KILL)
     (archive,) = (folder / "backups" / "of-now").iterdir()
     assert "FORGOTTEN: the kill (a person)" in run(folder, "restore", str(archive)).output
+
+
+def test_a_kill_for_the_loss_of_a_later_day_is_said(folder: Path) -> None:
+    """The archive's ends at an earlier midnight; that of the same day is no news."""
+    happened(folder, DAY, LOSS)
+    assert run(folder, "backup", "--to", "backups/of-now").code == 0
+    (archive,) = (folder / "backups" / "of-now").iterdir()
+    assert "FORGOTTEN" not in run(folder, "restore", str(archive)).output
+    happened(folder, {**LOSS, "day": "2026-03-03"})
+    assert "FORGOTTEN: the kill (the day's loss)" in run(folder, "restore", str(archive)).output
+
+
+def test_a_journal_that_cannot_be_read_leaves_it_open_and_says_so(folder: Path) -> None:
+    """Silence would pass for: nothing was decided since."""
+    (place(folder) / "journal" / "2026-01-01.jsonl").mkdir()
+    ran = run(folder, "restore")
+    assert ran.code == 0
+    assert "Whether there was a kill or a pause is not known: " in ran.output
 
 
 def test_a_kill_that_the_book_alone_had_is_said(folder: Path) -> None:

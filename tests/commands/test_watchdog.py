@@ -3,14 +3,18 @@
 import io
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from xmlrpc.server import SimpleXMLRPCServer
 
 import pytest
 
 from adapters.clock import SystemClock
 from commands.common import ENV_FILE
 from commands.watchdog import Watchdog
+from config.logs import without_secrets
 from config.settings import load
 from tests.commands.bot_api import BotApi, bot_api
 from tests.endtoend.bulwark import free_port
@@ -172,3 +176,59 @@ def test_settings_that_are_not_valid_change_nothing(watched: Watched) -> None:
     (text,) = watched.run(wrong, change("STARTING"), change("FATAL"))
     assert text.startswith("[!] Watchdog [paper]: bot is DOWN")
     assert [x["chat_id"] for x in watched.api.messages] == [42]
+
+
+def test_the_secrets_of_new_settings_are_hidden(watched: Watched) -> None:
+    """Errors of the new address go into the watchdog's log."""
+    token = "87654321:BBcanary-canary-canary-canary"
+    watched.write()
+    watched.run(writes(watched, TELEGRAM_BOT_TOKEN=token), change("STARTING"))
+    assert token not in without_secrets(f"it was {token}")
+
+
+def test_an_event_that_makes_no_sense_costs_itself_alone(watched: Watched) -> None:
+    """Whatever supervisord says: the next death is told."""
+    watched.write()
+    texts = watched.run(change("EXITED", "bot", "pid:none"), change("FATAL"))
+    assert ["bot is DOWN" in text for text in texts] == [True]
+
+
+def test_a_person_is_told_although_nothing_can_be_done(watched: Watched) -> None:
+    """supervisord does not take the order: the message does not wait for what comes next."""
+    watched.write(WATCHDOG_ACTION="restart")
+    (text,) = watched.run(beats(watched, "paper"), watched.tick(200), watched.tick(301))
+    assert "The watchdog kills it" in text
+
+
+@contextmanager
+def supervisord(log: str) -> Iterator[str]:
+    """One whose own log this is; where it answers."""
+
+    def read_log(offset: int, length: int) -> str:
+        return log[offset:] if length == 0 else log[offset : offset + length]
+
+    with SimpleXMLRPCServer(("127.0.0.1", 0), logRequests=False) as server:
+        server.register_function(read_log, "supervisor.readLog")
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join(5)
+
+
+def test_an_end_is_told_with_its_code_however_long_the_log_is(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only supervisord's log has the code, at its end."""
+    old = "2026-03-01 12:00:00,001 INFO spawned: 'exchange' with pid 70\n"
+    new = (
+        "2026-03-01 12:00:00,002 INFO spawned: 'bot' with pid 7\n"
+        "2026-03-01 12:00:09,000 WARN exited: bot (exit status 78; expected)\n"
+    )
+    watched.write()
+    with supervisord(old * 5_000 + new) as url:
+        monkeypatch.setenv("SUPERVISOR_SERVER_URL", url)
+        (text,) = watched.run(change("EXITED", "bot", "expected:1"))
+    assert "bot has ended: exit code 78, the settings are not valid." in text

@@ -281,6 +281,13 @@ def test_a_crash_loop_is_told_once_instead_of_each_death(night: Night) -> None:
     assert "DIED" in text(night.wait(LOOP_WINDOW + 1).change("EXITED"))
 
 
+def test_a_loop_that_goes_on_is_told_once_a_window(night: Night) -> None:
+    """Whoever has slept through the first message is woken by another one."""
+    for _ in range(round(3 * LOOP_WINDOW / 10)):
+        night.wait(10).change("EXITED", exit_code=70)
+    assert len([x for x in night.told if "CRASH-LOOPING" in x.text]) == 3
+
+
 def test_failed_starts_are_told_at_the_first_and_as_a_loop(night: Night) -> None:
     """Each try of the back-off is a death of the loop, but not a message."""
     told = [text(x) for tries in (1, 2, 3, 4, 5) if (x := night.change("BACKOFF", tries=tries))]
@@ -304,6 +311,13 @@ def test_a_given_up_program_is_started_again_when_that_is_allowed(helping: Night
     (notice,) = helping.wait(1).look(2)
     assert (notice.program, notice.act) == ("collector", Act.START)
     assert helping.wait(200).look(3) == []
+
+
+def test_a_program_that_a_person_stops_stays_stopped(helping: Night) -> None:
+    """He had it started again by hand, and thought better of it: the watchdog does not."""
+    for state in ("FATAL", "STARTING", "STOPPED"):
+        helping.change(state, program="collector")
+    assert helping.wait(3600).look() == []
 
 
 def test_each_program_has_its_own_memory(night: Night) -> None:

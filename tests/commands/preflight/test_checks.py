@@ -105,7 +105,9 @@ def test_a_key_that_may_trade_and_read_is_green() -> None:
     is_green(checks.key_rights(account()))
 
 
-@pytest.mark.parametrize(("skew", "ok"), [(0.0, True), (-1000.0, True), (1001.0, False)])
+@pytest.mark.parametrize(
+    ("skew", "ok"), [(0.0, True), (-1000.0, True), (1001.0, False), (-1001.0, False)]
+)
 def test_the_clock_may_be_a_second_off(skew: float, ok: bool) -> None:
     """In either direction."""
     result = checks.clock(account(skew_ms=skew))

@@ -30,6 +30,29 @@ def test_a_full_or_slow_disk_is_red(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "use a local disk" in machine.disk(tmp_path, SystemClock()).fix
 
 
+class SlowDisk(SystemClock):
+    """So many seconds pass from each look at the clock to the next."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._now = 0.0
+
+    def monotonic(self) -> float:
+        self._now += self._seconds
+        return self._now
+
+
+@pytest.mark.parametrize(("seconds", "verdict"), [(0.09, "green"), (0.11, "red")])
+def test_an_fsync_may_take_a_tenth_of_a_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, verdict: str
+) -> None:
+    """The figure is in milliseconds, as it says."""
+    monkeypatch.setattr(machine, "LEAST_FREE", 0)
+    result = machine.disk(tmp_path, SlowDisk(seconds))
+    assert result.verdict == verdict
+    assert f"fsync {seconds * 1000:.1f} ms" in result.found
+
+
 def test_a_folder_that_cannot_be_is_red(tmp_path: Path) -> None:
     """A file stands in its place."""
     (tmp_path / "data").touch()
