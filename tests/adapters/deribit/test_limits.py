@@ -1,5 +1,7 @@
 """Rate budgets: entries stop early, protection waits, and the count never exceeds the venue's."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,14 +78,25 @@ def test_the_accounts_own_limits_are_adopted() -> None:
     assert limiter.left() == 6
 
 
-def test_being_throttled_empties_every_bucket() -> None:
+@pytest.mark.parametrize(
+    ("admit", "wait"),
+    [
+        (Limiter.protective, 0.2),
+        (Limiter.mass_cancel, 0.2),
+        (Limiter.read, 0.05),
+        (Limiter.read_log, 1.0),
+    ],
+)
+def test_being_throttled_empties_every_bucket(
+    admit: Callable[[Limiter], None], wait: float
+) -> None:
     """After the venue says too many, nothing leaves without waiting for a new token."""
     clock = ManualClock()
     limiter = Limiter(clock)
     limiter.drain()
     assert limiter.left() == 0
-    limiter.protective()
-    assert clock.slept == [pytest.approx(0.2)]
+    admit(limiter)
+    assert clock.slept == [pytest.approx(wait)]
 
 
 @given(

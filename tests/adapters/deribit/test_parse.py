@@ -167,9 +167,16 @@ def test_a_fill() -> None:
 
 @pytest.mark.parametrize(
     ("liquidity", "liquidated", "ours"),
-    [("T", "T", True), ("T", "M", False), ("M", "MT", True), ("M", "T", False)],
+    [
+        ("T", "T", True),
+        ("T", "M", False),
+        ("M", "MT", True),
+        ("M", "T", False),
+        ("", "T", False),
+        ("", None, False),
+    ],
 )
-def test_whose_liquidation_it_was(liquidity: str, liquidated: str, ours: bool) -> None:
+def test_whose_liquidation_it_was(liquidity: str, liquidated: str | None, ours: bool) -> None:
     """The trade says which side was liquidated; only our side makes it our liquidation."""
     wire = wires.trade(liquidity=liquidity, liquidation=liquidated)
     assert parse.fill(wire, BTC).is_liquidation is ours

@@ -234,6 +234,14 @@ def test_the_servers_time(exchange: Exchange) -> None:
         exchange.session.server_time_ms()
 
 
+def test_the_time_of_a_reply_is_that_of_the_middle_of_its_way(exchange: Exchange) -> None:
+    """On a slow line the bounds of orders would be off by the whole way back."""
+    clock = ServerClock(exchange.clock)
+    here = clock.local_ms()
+    clock.measured(here + 5_000, here - 400, here)
+    assert clock.now_ms() == here + 5_200
+
+
 def test_a_heartbeat_the_venue_refuses_is_refused_here() -> None:
     """Shorter than ten seconds is a mistake in the settings."""
     clock = ManualClock()

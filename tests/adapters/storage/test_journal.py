@@ -145,6 +145,15 @@ def test_a_torn_tail_is_moved_aside(tmp_path: Path, tail: bytes) -> None:
     assert (verify(tmp_path).ok, verify(tmp_path).entries) == (True, 6)
 
 
+def test_what_each_crash_of_a_day_left_is_kept(tmp_path: Path) -> None:
+    """The second one's remains go behind the first one's."""
+    path = filled(tmp_path)
+    for tail in (b'{"seq":6,"first', b'{"seq":6,"second'):
+        path.write_bytes(path.read_bytes() + tail)
+        opened(tmp_path).close()
+    assert path.with_suffix(".torn").read_bytes() == b'{"seq":6,"first\n{"seq":6,"second\n'
+
+
 def test_a_day_with_nothing_whole_in_it_is_passed_over(tmp_path: Path) -> None:
     """When the newest file holds only debris, the chain continues from the day before."""
     filled(tmp_path)
