@@ -51,6 +51,8 @@ class FakeDesk:
     vital: Vitals = WELL
     is_silent: bool = False
     lines: tuple[str, ...] = ("fine",)
+    effect: str = "the exact effect"
+    more_rows: tuple[tuple[str, int], ...] = ()
     gate: threading.Event | None = None
     """What is not urgent waits for it."""
 
@@ -116,7 +118,7 @@ class FakeDesk:
             key="rows",
             title="Rows",
             columns=(Column(key="price", title="price", digits=2), Column(key="n", title="n")),
-            rows=((Decimal("1.10"), 3), (None, 0)),
+            rows=((Decimal("1.10"), 3), (None, 0), *self.more_rows),
         )
         is_asking = status is Status.NEEDS_CONFIRMATION
         return CommandReply(
@@ -128,7 +130,7 @@ class FakeDesk:
             content=Content(lines=lines or self.lines, tables=(table,)),
             confirmation=Confirmation(
                 token="tok1",
-                effect="the exact effect",
+                effect=self.effect,
                 expires_at=NOON + timedelta(seconds=60),
             )
             if is_asking

@@ -250,6 +250,22 @@ def test_metrics_count_events_from_the_first_on(api: Running) -> None:
         assert line in text
 
 
+def test_metrics_tell_the_longest_gap_that_is_open_now(api: Running) -> None:
+    """Of what is ours; a person's own position is no gap."""
+    uncovered = tuple(
+        Uncovered(instrument=f"{name}-PERPETUAL", missing=missing, foreign=foreign, seconds=seconds)
+        for name, missing, foreign, seconds in (
+            ("BTC", 500, 0, 2.0),
+            ("ETH", 10, 0, 7.5),
+            ("SOL", 0, 500, 90.0),
+        )
+    )
+    api.desk.vital = replace(WELL, uncovered=uncovered)
+    lines = api.get("/metrics").text.splitlines()
+    assert "bulwark_unprotected_seconds 7.5" in lines
+    assert "bulwark_healthy 0.0" in lines
+
+
 def test_an_emergency_is_one_trade_and_its_reason_is_counted_apart(api: Running) -> None:
     """Both events are of the same trade: a sum over the reasons is the number of trades."""
     api.hub.hear(EMERGENCY)
@@ -263,8 +279,12 @@ def test_an_emergency_is_one_trade_and_its_reason_is_counted_apart(api: Running)
 
 def test_no_secret_is_in_a_reply(api: Running) -> None:
     """Whatever text comes along is redacted on the way out."""
-    api.desk.lines = (f"the venue said {CANARY}",)
-    assert CANARY not in api.get("/v1/logs").text
+    said = f"the venue said {CANARY}"
+    api.desk.lines, api.desk.effect, api.desk.more_rows = (said,), said, ((said, 1),)
+    logs, asked = api.get("/v1/logs"), api.post("/v1/restart")
+    assert CANARY not in logs.text + asked.text
+    assert logs.json()["tables"][0]["rows"][-1]["price"] == "the venue said (hidden)"
+    assert asked.json()["confirmation"]["effect"] == "the venue said (hidden)"
 
 
 EMERGENCY = EmergencyClosed(at=NOON, trade_id="t1", reason="stop_refused", unprotected_ms=80.0)
