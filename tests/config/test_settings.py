@@ -124,6 +124,7 @@ def test_values_have_their_types(tmp_path: Path) -> None:
         ({"PAPER_PORT": "9999"}, "http://127.0.0.1:9999", "ws://127.0.0.1:9999"),
         ({"DERIBIT_HTTP_URL": "https://venue:1/api/v2/"}, "https://venue:1", "wss://venue:1"),
         ({"DERIBIT_WS_URL": "ws://venue/ws/api/v2"}, "http://venue", "ws://venue"),
+        ({"DERIBIT_WS_URL": "wss://venue/ws/api/v2"}, "https://venue", "wss://venue"),
         (
             {"DERIBIT_WS_URL": "ws://a/ws/api/v2", "DERIBIT_HTTP_URL": "http://b/api/v2"},
             "http://b",
@@ -252,11 +253,18 @@ def test_ports_matter_only_where_both_are_used() -> None:
 
 
 def test_a_doubtful_venue_raises_no_second_alarm() -> None:
-    """When the venue itself is misspelt, nothing is said about its credentials."""
-    assert list(problems(DERIBIT_ENV="pord", TELEGRAM_CHAT_ID="x")) == [
-        "DERIBIT_ENV",
-        "TELEGRAM_CHAT_ID",
-    ]
+    """When the venue itself is misspelt, nothing is said about its credentials or its address."""
+    url = "https://www.deribit.com/api/v2"
+    found = problems(DERIBIT_ENV="pord", TELEGRAM_CHAT_ID="x", DERIBIT_HTTP_URL=url)
+    assert list(found) == ["DERIBIT_ENV", "TELEGRAM_CHAT_ID"]
+
+
+def test_keys_of_a_real_venue_are_no_log_in_to_the_paper_exchange() -> None:
+    """Only a log-in that was named for paper is one there."""
+    assert load(NOWHERE, LIVE).paper_login == ("id-12345", "canary-secret")
+    for venue in ("testnet", "prod"):
+        found = load(NOWHERE, {**LIVE, "DERIBIT_ENV": venue, "STRATEGIES": "none"})
+        assert found.paper_login == ("paper", "paper")
 
 
 @pytest.mark.parametrize(
