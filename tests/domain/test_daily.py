@@ -214,6 +214,12 @@ def test_who_watches_anew_says_again_what_is_without_a_stop(anew: dict[str, Any]
     assert rows(report(missing(5), anew, missing(1)))["bare"] == "BTC-PERPETUAL"
 
 
+def test_another_part_that_was_restarted_ends_no_gap() -> None:
+    """Only who watches knows of it: the position is bare all the same."""
+    desk = entry("child_restarted", 2, name="desk")
+    assert rows(report(missing(5), desk))["bare"] == "BTC-PERPETUAL"
+
+
 def test_limits_at_work_are_no_trouble() -> None:
     """On a quiet day a strategy wants more than is allowed, a hundred times: that is no failure."""
     found = rows(

@@ -111,8 +111,10 @@ def test_a_stop_at_the_entry_has_no_size() -> None:
 
 
 def test_too_little_risk_is_no_trade() -> None:
-    """A risk that does not pay for one contract gives none."""
+    """A risk that does not pay for one contract gives none, however little it lacks."""
     assert contracts_for_risk(BTC, D("0.01"), D(100_000), D(98_000)) == 0
+    assert contracts_for_risk(BTC, D("0.2"), D(100_000), D(98_000)) == 1
+    assert contracts_for_risk(BTC, D("0.1" + "9" * 60), D(100_000), D(98_000)) == 0
 
 
 @exact

@@ -11,7 +11,7 @@ from domain.instruments import Instrument
 from domain.labels import Role
 from domain.orders import ZERO, Side, TriggerBy
 from domain.pnl import Holding, apply_fill
-from domain.trade import Trade, TradeFill, is_tighter
+from domain.trade import ExitReason, Trade, TradeFill, is_tighter
 from domain.trailing import LEAST_MOVE, break_even, followed
 from tests.domain.builders import entry, plan, record, step_of, stop
 from tests.domain.catalogue import BTC, BTC_USDC, D
@@ -89,6 +89,24 @@ def test_a_break_even_is_not_beyond_the_price(side: Side, price: Decimal, at: De
     assert has_come or trade.stop_at is None
     if trade.stop_at is not None:
         assert is_tighter(side, price, trade.stop_at)
+
+
+def test_a_break_even_waits_for_fills_that_are_missing() -> None:
+    """What is known of by the order alone has no price: the mean of the others is not the entry."""
+    trade = opened(Side.BUY, break_even_at=D(100_500))
+    (known,) = trade.fills
+    lacking = replace(trade, fills=(replace(known, contracts=4),))
+    assert followed(trade, D(101_000), BTC).stop_at is not None
+    assert break_even(lacking, BTC) is None
+    assert followed(lacking, D(101_000), BTC) is lacking
+
+
+def test_a_trade_that_is_being_closed_keeps_its_stop_where_it_rests() -> None:
+    """An edit would race with the close, and take of the requests that it needs."""
+    trade = opened(Side.BUY, trail=D(500))
+    ending = replace(trade, exit_reason=ExitReason.REQUESTED)
+    assert followed(trade, D(101_000), BTC).stop_at == 100_500
+    assert followed(ending, D(101_000), BTC) is ending
 
 
 def test_what_rests_nearer_than_remembered_is_not_put_back() -> None:
