@@ -58,18 +58,39 @@ def test_an_intent_recorded_too_late_is_cancelled_and_never_sent(stage: Stage) -
     assert not scene.market.sent(*PLACE)
 
 
-def test_a_locked_platform_denies(stage: Stage) -> None:
+@pytest.mark.parametrize(
+    ("shut", "again"),
+    [
+        ({"price_index": "btc_usd", "locked": True}, {"price_index": "btc_usd", "locked": False}),
+        ({"maintenance": True}, {"maintenance": False}),
+    ],
+)
+def test_a_locked_platform_denies(
+    stage: Stage, shut: dict[str, object], again: dict[str, object]
+) -> None:
     """What the venue says of itself counts at once, and as long as it says it."""
     scene = stage().ready()
     tell = scene.market.channels.on_notification
-    tell("platform_state", {"price_index": "btc_usd", "locked": True})
+    tell("platform_state", shut)
     scene.run(0.1)
     answer = scene.open()
     assert isinstance(answer, Denied)
     assert answer.reasons == (Reason.VENUE_NOT_OPEN.value,)
-    tell("platform_state", {"price_index": "btc_usd", "locked": False})
+    tell("platform_state", again)
     scene.run(0.1)
     scene.bracket()
+
+
+def test_an_instrument_whose_book_is_shut_is_denied(stage: Stage) -> None:
+    """Its ticker says so, while the platform is well; the others go on."""
+    scene = stage().ready()
+    ticker = scene.market.ask("public/ticker", instrument_name=BTC)
+    scene.market.channels.on_notification(f"ticker.{BTC}.100ms", {**ticker, "state": "closed"})
+    scene.run(0.001)
+    answer = scene.open()
+    assert isinstance(answer, Denied)
+    assert answer.reasons == (Reason.VENUE_NOT_OPEN.value,)
+    scene.bracket(ETH, "sell", "1.5", "3300", "3100")
 
 
 def test_a_drift_that_cannot_be_read_is_read_later(stage: Stage) -> None:

@@ -138,6 +138,23 @@ def test_close_takes_an_instrument_or_a_trade(scene: Scene) -> None:
     assert scene.position(BTC) == 0
 
 
+def test_a_pause_that_the_disk_does_not_take_is_in_force_and_says_so(scene: Scene) -> None:
+    """It is written as soon as there is room, and lasts over a restart from then on."""
+    scene.disk.is_full = True
+    reply = Counter(scene).say("pause")
+    assert reply.status is Status.DONE
+    assert "NOT ON DISK yet" in words(reply)
+    assert isinstance(scene.open(), Denied)
+    scene.disk.is_full = False
+    scene.run(3.0)
+    answer = scene.open()
+    assert isinstance(answer, Denied)
+    assert answer.reasons == ("paused",)
+    scene.crash()
+    scene.boot()
+    assert scene.wait(Ready).mode == "paused"
+
+
 def test_everything_that_acts_is_audited(scene: Scene) -> None:
     """Who, by which door, what, with which effect and result."""
     Counter(scene).say("pause", request_id="p1")
