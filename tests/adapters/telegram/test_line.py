@@ -24,6 +24,7 @@ from actors.messages.telegram import (
 from actors.ports import Clock, DeskSilent, Notice
 from adapters.clock import SystemClock
 from adapters.telegram import line, polling
+from adapters.telegram.door import STRANGERS_KEPT
 from adapters.telegram.line import Account, TelegramLine
 from domain.commands import COMMANDS, Door
 from domain.content import Content
@@ -420,6 +421,17 @@ def test_strangers_hear_nothing_and_reach_nothing(rig: Rig, user: int, chat: int
     assert rig.api.answered == []
     (event,) = rig.heard(StrangerRefused)
     assert (event.who, event.command) == (f"user {user} in chat {chat}", "kill")
+
+
+def test_a_crowd_of_strangers_does_not_fill_the_journal(rig: Rig) -> None:
+    """So many are told of in a minute, and no more; who is listed is heard all the same."""
+    rig.polling()
+    for number in range(STRANGERS_KEPT + 20):
+        rig.api.write("/kill", user=STRANGER + number, chat=STRANGER + number)
+    rig.api.write("/ping")
+    rig.api.wait_text("ping done")
+    assert len(rig.heard(StrangerRefused)) == STRANGERS_KEPT
+    assert rig.desk.given == [(str(USER), "ping", "")]
 
 
 def test_without_a_list_of_users_nobody_is_asked_for_commands(api: BotApi, tmp_path: Path) -> None:
