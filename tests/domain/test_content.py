@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.alert_texts import ALERTS
+from actors.messages.book import DiskFailed
 from actors.messages.trading import TradeOpened
 from domain.content import Column, Content, Table, as_text, price_text
 from domain.history import CLOSED_COLUMNS
@@ -76,3 +77,20 @@ def test_an_alert_tells_small_prices_in_full_and_large_ones_as_ever() -> None:
     )
     text = ALERTS[TradeOpened].text(opened)
     assert "at 0.48733\nstop 0.4851, target 100000\n" in text
+
+
+@pytest.mark.parametrize(
+    ("error", "makes_room"),
+    [
+        ("[Errno 28] No space left on device", True),
+        ("[Errno 5] Input/output error", True),
+        ("[Errno 30] Read-only file system", False),
+        ("[Errno 2] No such file or directory", False),
+        ("[Errno 24] Too many open files", False),
+    ],
+)
+def test_room_is_advised_only_where_it_may_help(error: str, makes_room: bool) -> None:
+    """Whoever is woken by a disk that became read-only must not begin to delete."""
+    text = ALERTS[DiskFailed].text(DiskFailed(at=EPOCH, what="registry", error=error))
+    assert error in text
+    assert ("Free some space" in text, "no matter of space" in text) == (makes_room, not makes_room)
