@@ -222,7 +222,7 @@ class EngineRpc:
         result = market.exchange.request(self._line, method, params, market.venue_ms())
         for look in market.arrivals:
             look(method, params)
-        return jsontext.encode({"jsonrpc": "2.0", "id": 1, "result": result})
+        return market.told({"jsonrpc": "2.0", "id": 1, "result": result})
 
     def hear(self, channel: str, data: object) -> None:
         """News do as the reply to an order, when that has not come a moment later."""
@@ -275,7 +275,8 @@ class VirtualMarket:
     stream are swallowed and nothing else gets through. ``onlookers`` are called whenever the engine
     may have changed, ``hearers`` when a request leaves, ``arrivals`` when one was carried out;
     ``weather`` is the fault plan in force, ``struck`` is told what it does, and ``garble`` changes
-    what is on its way. ``secret`` is what the next `client` logs in with.
+    what is on its way, ``reword`` the text of what comes back. ``secret`` is what the next `client`
+    logs in with.
     """
 
     def __init__(
@@ -308,6 +309,7 @@ class VirtualMarket:
         self.hearers: list[Sent] = []
         self.arrivals: list[Sent] = []
         self.garble: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+        self.reword: Callable[[bytes], bytes] | None = None
         self.keeps_calls = True
         self.tick_seconds = 1.0
         self.weather: Weather | None = None
@@ -387,6 +389,11 @@ class VirtualMarket:
 
         self.world.at(self.world.monotonic() + seconds, tick)
 
+    def told(self, value: object) -> bytes:
+        """The JSON text of what the daemon gets to read."""
+        text = jsontext.encode(value)
+        return self.reword(text) if self.reword else text
+
     def deliver(self) -> None:
         """Sends what the engine has to say to its subscribers, half a round trip later."""
         for look in self.onlookers:
@@ -396,7 +403,7 @@ class VirtualMarket:
         listening = [x for x in self.streams if x.mute_since is None]
         if not notifications or not listening or is_deaf:
             return
-        frames = [(x.channel, codec.decode(jsontext.encode({"d": x.data}))) for x in notifications]
+        frames = [(x.channel, codec.decode(self.told({"d": x.data}))) for x in notifications]
         now = self.world.monotonic()
         if self.weather is None or self.weather.faults.is_quiet:
             self.world.at(now + self.latency(), lambda: self._hear(frames, listening))

@@ -11,6 +11,7 @@ from typing import Any
 from adapters.deribit.wire import (
     SIDES,
     Wire,
+    as_object,
     contracts,
     integer,
     number,
@@ -58,16 +59,18 @@ NEAR_MARK = Decimal("0.05")
 
 
 @readable
-def order(wire: Wire, instrument: Instrument) -> Order:
+def order(wire: Wire, instrument: Instrument, *, otherwise: OrderState | None = None) -> Order:
     """The order object of replies, reads and notifications.
 
     A market order may come back as ``limit`` with its ``original_order_type``: it is reported
     as what was asked for. Trigger orders may lack the filled amount and the average price.
+    ``otherwise`` is the state of an order that calls its own by a word of no table; without it,
+    such an order is unreadable.
     """
     get = wire.get
     created = get("creation_timestamp")
     updated = get("last_update_timestamp")
-    state, why = _state(wire["order_state"])
+    state, why = _state(wire["order_state"], otherwise)
     extras = _NONE if wire.keys().isdisjoint(_EXTRAS) else _extras(wire)
     return Order(
         order_id=str(wire["order_id"]),
@@ -92,10 +95,18 @@ def order(wire: Wire, instrument: Instrument) -> Order:
     )
 
 
-def _state(value: object) -> tuple[OrderState, str | None]:
+def has_odd_state(row: object) -> bool:
+    """Whether an order calls its state by a word this version does not know."""
+    value = as_object(row).get("order_state")
+    return isinstance(value, str) and value not in STATES and not value.startswith(REFUSED)
+
+
+def _state(value: object, otherwise: OrderState | None) -> tuple[OrderState, str | None]:
     """The state, and why it was refused, which may be part of it: ``rejected:price_too_high``."""
     if isinstance(value, str) and value.startswith(REFUSED):
         return OrderState.REJECTED, value.removeprefix(REFUSED)
+    if isinstance(value, str) and value not in STATES and otherwise is not None:
+        return otherwise, value
     return one_of(STATES, value), None
 
 

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Self, TypeVar
 
 from actors.ports import Clock, Rejected
@@ -12,8 +13,19 @@ from adapters.deribit.limits import Limiter, Rates
 from adapters.deribit.router import Router
 from adapters.deribit.server_clock import ServerClock
 from adapters.deribit.tally import Tally
+from domain import labels
 from domain.instruments import Instrument
-from domain.orders import Account, Fill, Funding, Order, OrderBook, Position, Ticker, TriggerRecord
+from domain.orders import (
+    Account,
+    Fill,
+    Funding,
+    Order,
+    OrderBook,
+    OrderState,
+    Position,
+    Ticker,
+    TriggerRecord,
+)
 from domain.venue_codes import NOT_FOUND
 
 _T = TypeVar("_T")
@@ -43,6 +55,7 @@ class VenueReads:
         self._limiter = limiter
         self._refreshed_at: float | None = None
         self.skipped = Tally("venue_object_skipped", clock)
+        self.odd_words = Tally("venue_word_unknown", clock)
 
     def within(self, seconds: float) -> Self:
         """See `actors.ports.Venue.within`."""
@@ -90,12 +103,48 @@ class VenueReads:
             if exc.code in NOT_FOUND:
                 return ()
             raise
-        return tuple(one for one in self._known(rows, parse.order) if one.label == label)
+        return tuple(one for one in self._orders(rows) if one.label == label)
 
     def open_orders(self) -> tuple[Order, ...]:
-        """Everything resting in every currency, triggers and waiting children included."""
+        """Everything resting in every currency, triggers and waiting children included.
+
+        What calls its state by a word we do not know may trade, and protects nothing: ``open``.
+        A foreign order that cannot be read at all is counted and left out: it is none of ours to
+        cancel, and what it may protect is not believed.
+        """
         rows = self._list("private/get_open_orders", {"kind": "future", "type": "all"})
-        return self._known(rows, parse.order)
+        orders = self._known(rows, self._open_order)
+        return tuple(one for one in orders if one is not None)
+
+    def _open_order(self, row: Any, instrument: Instrument) -> Order | None:
+        self._note_odd(row)
+        try:
+            return parse.order(row, instrument, otherwise=OrderState.OPEN)
+        except Unreadable as exc:
+            label = wire.as_object(row).get("label")
+            if not isinstance(label, str) or labels.is_ours(label):
+                raise
+            self.skipped.note("foreign_order", str(exc))
+            return None
+
+    def _orders(self, rows: list[Any]) -> tuple[Order, ...]:
+        """Orders that were looked up, whatever words the venue has for their states.
+
+        One with a word we do not know has ended, unless it is among the open ones, which are
+        read after it: what is not there can trade no more, and what it traded it says.
+        """
+        if not any(parse.has_odd_state(row) for row in rows):
+            return self._known(rows, parse.order)
+        for row in rows:
+            self._note_odd(row)
+        ended = self._known(rows, partial(parse.order, otherwise=OrderState.CANCELLED))
+        resting = {one.order_id: one for one in self.open_orders()}
+        return tuple(resting.get(one.order_id, one) for one in ended)
+
+    def _note_odd(self, row: Any) -> None:
+        if parse.has_odd_state(row):
+            word = f"{row.get('order_id')}: {row['order_state']}"
+            self.odd_words.note("order_state", word[:100])
 
     def trigger_history(self, currency: str, instrument_name: str) -> tuple[TriggerRecord, ...]:
         """The latest entries, newest first as the venue lists them."""
@@ -120,7 +169,7 @@ class VenueReads:
             rows = self._list(
                 "private/get_order_history_by_instrument", {**params, "historical": historical}
             )
-            for one in self._known(rows, parse.order):
+            for one in self._orders(rows):
                 before = merged.get(one.order_id)
                 if before is None or one.updated_ms >= before.updated_ms:
                     merged[one.order_id] = one

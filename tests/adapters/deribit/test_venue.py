@@ -15,7 +15,16 @@ from adapters.deribit.errors import Throttled
 from adapters.deribit.limits import Limiter
 from adapters.deribit.venue import DeribitVenue
 from domain.instruments import Instrument
-from domain.orders import OrderRequest, OrderType, Side, TimeInForce, TriggerBy
+from domain.orders import (
+    Order,
+    OrderRequest,
+    OrderState,
+    OrderType,
+    Side,
+    TimeInForce,
+    TriggerBy,
+)
+from domain.watch import protects
 from tests.adapters.deribit import wires
 from tests.adapters.deribit.fakes import GatedScriptedRpc, ManualClock, ScriptedRpc
 from tests.adapters.deribit.wires import BTC, LINEAR
@@ -488,13 +497,83 @@ def test_open_orders_include_triggers_and_skip_dated_futures(bench: Bench) -> No
 
 @pytest.mark.parametrize(
     "rows",
-    [[wires.order(order_state="odd")], [{}], ["x"], "x", None, {"orders": []}],
+    [
+        [wires.order(order_type="odd")],
+        [wires.order(label=None, order_type="odd")],
+        [wires.order(order_state=None)],
+        [{}],
+        ["x"],
+        "x",
+        None,
+        {"orders": []},
+    ],
 )
 def test_one_unreadable_order_makes_the_whole_read_fail(bench: Bench, rows: Any) -> None:
-    """An order we know of is never silently left out."""
+    """An order of ours, or whose owner cannot be seen, is never silently left out."""
     bench.stream.answer("private/get_open_orders", rows)
     with pytest.raises(OutcomeUnknown):
         bench.venue.open_orders()
+
+
+def test_an_unreadable_order_of_somebody_else_hides_none_of_ours(bench: Bench) -> None:
+    """A kind of order the venue made up since, in a person's name: a kill must not wait for it."""
+    strange = wires.order(order_id="7", label="", order_type="iceberg")
+    bench.stream.answer("private/get_open_orders", [strange, wires.stop()])
+    assert [one.order_id for one in bench.venue.open_orders()] == ["SLMS-370"]
+    assert bench.venue.skipped.counts == {"foreign_order": 1}
+
+
+ODD_STOP = wires.stop(order_state="suspended")
+
+
+def test_an_open_order_with_a_word_of_its_own_for_its_state_protects_nothing(bench: Bench) -> None:
+    """It is listed, so it may trade; whether it would fire nobody can say."""
+    bench.stream.answer("private/get_open_orders", [ODD_STOP])
+    (found,) = bench.venue.open_orders()
+    assert found.state is OrderState.OPEN
+    assert not protects(found, position=10)
+    assert bench.venue.odd_words.counts == {"order_state": 1}
+
+
+LOOK_UPS: list[tuple[str, Callable[[DeribitVenue], tuple[Order, ...]]]] = [
+    ("private/get_order_state_by_label", lambda venue: venue.orders_by_label("bw.abc.sl.1", "BTC")),
+    ("private/get_order_history_by_instrument", lambda venue: venue.order_history(BTC.name)),
+]
+
+
+@pytest.mark.parametrize(("method", "look"), LOOK_UPS)
+@pytest.mark.parametrize(
+    ("resting", "state"),
+    [
+        ([], OrderState.CANCELLED),
+        ([ODD_STOP], OrderState.OPEN),
+        ([wires.stop()], OrderState.UNTRIGGERED),
+    ],
+)
+def test_an_order_with_a_word_of_its_own_for_its_state_is_what_the_open_ones_say(
+    bench: Bench,
+    method: str,
+    look: Callable[[DeribitVenue], tuple[Order, ...]],
+    resting: list[dict[str, Any]],
+    state: OrderState,
+) -> None:
+    """Not among them, read after it: it has ended, whatever the venue calls that."""
+    bench.stream.answer(method, [wires.stop(order_state="suspended", filled_amount=30)])
+    bench.stream.answer("private/get_open_orders", resting)
+    (found,) = look(bench.venue)
+    assert found.state is state
+    if not resting:
+        assert (found.filled_contracts, found.cancel_reason) == (3, "suspended")
+    methods = bench.stream.methods()
+    assert methods.index("private/get_open_orders") > methods.index(method)
+
+
+def test_a_word_of_its_own_is_nothing_while_the_open_ones_cannot_be_read(bench: Bench) -> None:
+    """An error is not "it has ended"."""
+    bench.stream.answer("private/get_order_state_by_label", [ODD_STOP])
+    bench.both("private/get_open_orders", UNKNOWN)
+    with pytest.raises(OutcomeUnknown):
+        bench.venue.orders_by_label("bw.abc.sl.1", "BTC")
 
 
 def test_a_perpetual_listed_today_is_looked_up(bench: Bench) -> None:
