@@ -7,13 +7,14 @@ anything, but its end may not.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from actors.messages.lifecycle import ChildFailed
 from actors.rebuilding import ENDS
 from adapters.paper.engine import Engine
 from adapters.paper.records import OrderRecord
@@ -34,6 +35,8 @@ FLAT_WITHIN = 60.0
 RESOLVED_WITHIN = 90.0
 """Seconds after which a trade without position and orders must have left the book."""
 AGREED_WITHIN = 20.0
+PROVOKED = ("Injected: ", "AskFailed: ")
+"""What a part may fail of: the script says so, or at its start another one does not answer."""
 
 _TRADE = TypeAdapter(Trade)
 _PLACE = frozenset({"private/buy", "private/sell"})
@@ -121,6 +124,12 @@ class Court:
         """A process gave up by itself."""
         if not was_provoked:
             self.accuse("I10", f"the process ended with {code} unprovoked: {reasons}")
+
+    def failed(self, parts: Iterable[ChildFailed]) -> None:
+        """Parts that came down in one process. None may of itself, though it comes back."""
+        for each in parts:
+            if not each.error.startswith(PROVOKED):
+                self.accuse("I10", f"{each.name} failed on {each.handling}: {each.error}")
 
     def figures_agree(self, entries: list[dict[str, Any]], tolerance: Decimal) -> None:
         """I9: what the journal says was earned is what the venue booked; each trade once."""

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from actors.messages.lifecycle import ChildFailed
 from actors.messages.trading import GetExecution
 from simulation.acting import Actions
 from simulation.script import HOUR, Script
@@ -118,6 +119,7 @@ def _contained(stage: Stage) -> None:
         stage.court.accuse("I10", f"{name} let {error!r} escape")
     daemon = stage.daemon
     if daemon is not None:
+        stage.court.failed(daemon.events(ChildFailed))
         trades = daemon.ask("execution", GetExecution(at=stage.world.now())).trades
         if trades:
             stage.court.accuse("L3", f"open after a kill: {[x.id for x in trades]}")

@@ -15,6 +15,7 @@ import structlog
 from greenlet import getcurrent
 
 from actors.messages.base import Message
+from actors.messages.lifecycle import ChildFailed
 from actors.messages.trading import Ready
 from actors.tree import Plan
 from adapters.deribit.channels import account_channels, ticker_channel
@@ -191,6 +192,7 @@ class Stage:
         if daemon is None:
             return
         self.struck("power cut" if power_cut else "kill -9")
+        self.court.failed(daemon.events(ChildFailed))
         daemon.crash()
         self._owe()
         self.storage.crash(self.world.random, power_cut=power_cut)
@@ -209,6 +211,7 @@ class Stage:
         code = daemon.finished.get(timeout=0)
         self.trace.note("*", f"process ends with {code}: {'; '.join(daemon.escalations)}")
         self.daemon = None
+        self.court.failed(daemon.events(ChildFailed))
         daemon.crash()
         self.storage.release(self._holder)
         if code:

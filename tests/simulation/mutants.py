@@ -127,6 +127,7 @@ class Mutant:
 
 
 _place, _positions = DeribitVenue.place, VenueReads.positions
+_cancel = DeribitVenue.cancel
 _open_orders, _refresh = VenueReads.open_orders, DeribitSession.refresh
 _sweep, _request_of = OrphanReaper._sweep, trade_steps.request_of
 _take, _apply_order = StepTaker.take, reports.apply_order
@@ -204,6 +205,11 @@ def _intent_afterwards(self: FrontDoor, trade: Any) -> tuple[str, ...]:
 def _spent_twice(self: DeribitSession, credentials: Any) -> Any:
     _refresh(self, credentials)
     return _refresh(self, credentials)
+
+
+def _fumbling(self: DeribitVenue, order_id: str) -> Any:
+    """It is done; then the reply is asked for something it does not have."""
+    return _cancel(self, order_id).remainder  # pyright: ignore[reportAttributeAccessIssue] - the mistake
 
 
 def _in_memory_only(self: KillSwitch) -> bool:
@@ -308,6 +314,7 @@ MUTANTS: Mapping[str, Mutant] = {
         Mutant(
             "refresh token used twice", "I3", _one(DeribitSession, "refresh", _spent_twice), QUIET
         ),
+        Mutant("reply misread", "I10", _one(DeribitVenue, "cancel", _fumbling), QUIET),
         Mutant("kill only in memory", "I6", _one(KillSwitch, "record", _in_memory_only), SHORT),
         Mutant("limiter starves protection", "I1", _one(Limiter, "protective", _starving), QUIET),
         Mutant(
