@@ -55,7 +55,9 @@ def words_for(kind: Kind, event: Event) -> tuple[str, str]:
 
 def _what_the_disk_needs(error: str) -> str:
     """Room is no cure for a disk that became read-only, or is not there any more."""
-    if any(words in error for words in ("Read-only", "No such file", "Too many open files")):
+    if "Too many open files" in error:
+        return "It is no matter of space: raise ulimit -n, then restart."
+    if any(words in error for words in ("Read-only", "No such file")):
         return "It is no matter of space: df -h ., dmesg."
     return "Free some space."
 

@@ -19,6 +19,8 @@ from actors.ports import Clock
 START_SECONDS = 15.0
 STOP_SECONDS = 5.0
 POLL_SECONDS = 0.05
+MOST_PRINTED = 5_000_000
+"""Bytes of what it prints, after which a start begins the file anew; its log has its own files."""
 ILL, TRIES = 500, 3
 """From this status on an answer says nothing about who answers: it is asked for again."""
 
@@ -109,7 +111,8 @@ class EmbeddedExchange:
             CannotStart: it ended, or did not answer in time.
         """
         output.parent.mkdir(parents=True, exist_ok=True)
-        with output.open("ab") as sink:
+        is_long = output.exists() and output.stat().st_size > MOST_PRINTED
+        with output.open("wb" if is_long else "ab") as sink:
             self._process = subprocess.Popen(  # noqa: S603 (our own interpreter and script)
                 list(command),
                 stdin=subprocess.DEVNULL,

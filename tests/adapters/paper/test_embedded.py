@@ -90,6 +90,23 @@ def test_one_that_ends_at_once_is_reported_with_its_code(port: int, tmp_path: Pa
     assert "no room" in (tmp_path / "out.txt").read_text()
 
 
+@pytest.mark.parametrize(("size", "is_kept"), [(5_000_000, True), (5_000_001, False)])
+def test_what_it_printed_does_not_grow_for_ever(
+    port: int, tmp_path: Path, size: int, is_kept: bool
+) -> None:
+    """A start begins a long file anew: what counts is in its log."""
+    output = tmp_path / "out.txt"
+    output.write_bytes(b"x" * size)
+    with pytest.raises(CannotStart, match="no room"):
+        EmbeddedExchange(
+            (sys.executable, "-c", "raise SystemExit('no room')"),
+            _url(port),
+            output,
+            SystemClock(),
+        )
+    assert output.read_bytes().startswith(b"x") is is_kept
+
+
 def test_a_stranger_at_the_port_is_not_taken_for_an_exchange(stranger: int) -> None:
     """Something else that answers there is an error that names the setting."""
     with pytest.raises(PortTaken, match="PAPER_PORT"):
