@@ -1,13 +1,16 @@
 """Auth: the venue session. Opens it, keeps its tokens fresh, brings it back.
 
 One refresher only: the refresh token is single-use, so whoever else refreshed would kill ours.
-When a refresh fails for any reason the way out is a fresh log-in.
+When a refresh fails for any reason the way out is a fresh log-in. Credentials that are refused end
+the process, unless trades are open: a venue that has had too many errors of ours refuses them for
+a while as well.
 """
 
 from collections.abc import Sequence
 from typing import ClassVar
 
-from actors.kernel import Actor, Context, HandlerTable
+from actors.kernel import Actor, AskFailed, Context, HandlerTable
+from actors.messages.book import BookSnapshot, GetBook
 from actors.messages.lifecycle import StopAll
 from actors.messages.session import (
     ConnectDue,
@@ -25,7 +28,10 @@ from actors.ports import Credentials, NotSent, OutcomeUnknown, Rejected, Session
 from domain import venue_codes
 
 REFRESH_AT = 0.8
+REFRESH_MOST = 6 * 3600.0
+"""Tokens of some accounts live for a year, but the clocks are compared at a refresh, and drift."""
 RETRY_FIRST, RETRY_CAP = 0.25, 30.0
+ASK_SECONDS = 2.0
 REFUSED_RETRY = 5.0
 REFUSED_RETRY_LATER = 60.0
 REFUSED_LIMIT = 3
@@ -35,7 +41,7 @@ WALLET_WRITE = "wallet:read_write"
 
 
 class Auth(Actor):
-    """Owner of the session. Asks nobody; serves `Credentials`."""
+    """Owner of the session; serves `Credentials`. Asks nobody but, before it gives up, the book."""
 
     handlers: ClassVar[HandlerTable] = {}
 
@@ -144,13 +150,19 @@ class Auth(Actor):
 
     def _ensure_orders_survive(self) -> None:
         """A venue that cancels our stops when the line drops would take the protection away."""
-        if self._session.cancel_on_disconnect():
+        if not self._session.cancel_on_disconnect():
+            return
+        try:
             self._session.disable_cancel_on_disconnect()
-            self.log.warning("cancel_on_disconnect_disabled")
+        except Rejected as error:
+            reason = f"cancel-on-disconnect is on, and not switched off: {error.reason}"
+            raise Rejected(error.code, reason, error.data) from error
+        self.log.warning("cancel_on_disconnect_disabled")
 
     def _adopt(self, credentials: Credentials, how: str) -> None:
         self._credentials = credentials
-        self.after(max(1.0, credentials.expires_in * REFRESH_AT), RefreshDue)
+        seconds = min(max(1.0, credentials.expires_in * REFRESH_AT), REFRESH_MOST)
+        self.after(seconds, RefreshDue)
         if how:
             self.emit(TokenRefreshed, expires_in=credentials.expires_in, how=how)
 
@@ -167,14 +179,25 @@ class Auth(Actor):
         self._refusals += 1
         self._credentials = None
         self.emit(SessionRefused, reason=reason, attempt=self._refusals)
-        if self._was_open:
+        if not self._was_open and self._refusals < REFUSED_LIMIT:
+            self.after(REFUSED_RETRY, ConnectDue)
+        elif self._was_open or self._may_hold_trades():
             # Positions may be open: stay, keep watching, try slowly.
             self.after(REFUSED_RETRY_LATER, ConnectDue)
-        elif self._refusals < REFUSED_LIMIT:
-            self.after(REFUSED_RETRY, ConnectDue)
         else:
             stop = StopAll(at=self.clock.now(), reason=reason, exit_code=EXIT_REFUSED)
             self.to(self.context.supervisor).tell(stop)
+
+    def _may_hold_trades(self) -> bool:
+        """Whether a trade is open, for all we know."""
+        try:
+            book: BookSnapshot = self.to("registry").ask(
+                GetBook(at=self.clock.now()), timeout=ASK_SECONDS
+            )
+        except AskFailed as error:
+            self.log.warning("book_unreadable", error=str(error))
+            return True
+        return bool(book.trades)
 
 
 Auth.handlers = {

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import StrEnum
 
+NOISE = Decimal("1e-6")
+
 
 class Kind(StrEnum):
     """How a perpetual is margined: in its base coin (inverse) or in USDC (linear)."""
@@ -57,14 +59,18 @@ class Instrument:
     def contracts(self, amount: Decimal) -> int:
         """The venue's ``amount`` as whole contracts.
 
+        The venue prints some figures as the binary sums they are (``0.35000000000000005``), so
+        a millionth of a contract is nothing.
+
         Raises:
             ValueError: the amount is not a multiple of the contract size, which a figure
                 that came from the venue always is.
         """
         number = amount / self.contract_size
-        if number != number.to_integral_value():
+        whole = number.to_integral_value()
+        if abs(number - whole) > NOISE:
             raise ValueError(f"{amount} is no multiple of {self.contract_size} ({self.name})")
-        return int(number)
+        return int(whole)
 
     def floor_contracts(self, amount: Decimal) -> int:
         """The most whole contracts that fit into ``amount`` (entries round down)."""

@@ -36,7 +36,8 @@ NEEDS_LOGIN = frozenset({10000, 11056, 13009, 13778})
 """Token missing, expired or of another connection: log in once, then query and go on."""
 
 BAD_CREDENTIALS = frozenset({13004})
-"""Wrong id or secret. Trying again can only lock the key: stop and call a person."""
+"""Wrong id or secret, or for a while too many errors of ours. Trying again and again can only
+make it worse: call a person, and try slowly while trades are open."""
 
 SETTLEMENT = frozenset({10041})
 """The daily settlement is running: a few seconds after 08:00 UTC."""

@@ -10,13 +10,19 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NewConnectionError
 
-from actors.ports import NotSent, OutcomeUnknown
-from adapters.deribit import codec
+from actors.ports import NotSent, OutcomeUnknown, Rejected
+from adapters.deribit import codec, wire
 from adapters.deribit.errors import Unreadable
 from adapters.dialing import OPTIONS
+from domain import venue_codes
 
 SPEAKS_FOR_THE_VENUE = frozenset({200, 400})
-"""Statuses under which the venue itself answers; others come from an edge in front of it."""
+"""Statuses under which the venue itself answers, whatever the body; under others an edge in front
+of it may, unless the body is an error of the venue's own making (401 and 13009 were seen)."""
+MAY_SPEAK = frozenset({*range(401, 500), 503})
+NO_SUCH_DOOR = 405
+"""What the edge answers, without asking the venue, to whatever is posted to the page that stands
+in for it during maintenance."""
 
 
 LOG_IN = "public/auth"
@@ -124,9 +130,23 @@ def _result(method: str, request_id: int, response: requests.Response) -> Any:
     try:
         reply = codec.decode(response.content)
     except ValueError:
-        raise Unreadable(f"{method}: HTTP {status} without a JSON-RPC body") from None
-    if status not in SPEAKS_FOR_THE_VENUE:
+        raise _without_body(method, status) from None
+    if status not in SPEAKS_FOR_THE_VENUE and not (status in MAY_SPEAK and _is_error(reply)):
         raise OutcomeUnknown(f"{method}: HTTP {status}")
     if reply.get("id") != request_id and reply.get("error") is None:
         raise Unreadable(f"{method}: the reply answers another request")
     return codec.result_of(reply, method)
+
+
+def _is_error(reply: wire.Wire) -> bool:
+    """Whether this is an error as the venue writes them; no edge does."""
+    code = wire.as_object(reply.get("error")).get("code")
+    return reply.get("jsonrpc") == "2.0" and type(code) is int
+
+
+def _without_body(method: str, status: int) -> Exception:
+    """What a status alone proves."""
+    if status == NO_SUCH_DOOR:
+        (code,) = venue_codes.MAINTENANCE
+        return Rejected(code, f"HTTP {status}: in maintenance, it seems")
+    return Unreadable(f"{method}: HTTP {status} without a JSON-RPC body")

@@ -76,6 +76,8 @@ class TokenBucket:
 
 LOG = Rate(per_second=1, burst=8)
 """The transaction log's own, the same for every account."""
+CATALOGUE = Rate(per_second=0.1, burst=5)
+"""``public/get_instruments`` over a websocket (changelog of the JSON-RPC API, 10.06.2025)."""
 MAX_WAIT_SECONDS = 1.0
 """Shorter than a protective order stays valid (1.5 s). One that waited longer would arrive too
 late, having cost a token all the same: with twenty positions to close none would ever close."""
@@ -102,6 +104,7 @@ class Limiter:
         self._mass_cancel = TokenBucket(kept_below(rates.mass_cancel), now)
         self._other = TokenBucket(kept_below(rates.other), now)
         self._log = TokenBucket(kept_below(LOG), now)
+        self._catalogue = TokenBucket(kept_below(CATALOGUE), now)
 
     def entry(self) -> None:
         """Admits an order that adds risk, at once or not at all.
@@ -128,6 +131,11 @@ class Limiter:
     def read_log(self) -> None:
         """Admits a page of the transaction log: further ones follow a second apart."""
         self._admit(self._log)
+
+    def catalogue_by_stream(self) -> bool:
+        """Whether the stream may be asked for the catalogue now; HTTP has more room for it."""
+        with self._lock:
+            return self._catalogue.take(self._clock.monotonic()) is not None
 
     def left(self) -> int:
         """Matching-engine requests that could be sent now, the protective share included."""

@@ -65,7 +65,11 @@ class VenueReads:
 
     def instruments(self) -> Mapping[str, Instrument]:
         """All active perpetuals by name, read afresh; refreshes the parser's catalogue too."""
-        rows = self._list("public/get_instruments", {"currency": "any", "kind": "future"})
+        rows = self._list(
+            "public/get_instruments",
+            {"currency": "any", "kind": "future"},
+            by_http=not self._limiter.catalogue_by_stream(),
+        )
         found: list[Instrument] = []
         for row in rows:
             try:
@@ -254,11 +258,11 @@ class VenueReads:
             params["continuation"] = following
         raise Unreadable(f"{currency}: the log goes on after {LOG_PAGES} pages")
 
-    def _read(self, method: str, params: Mapping[str, Any]) -> Any:
-        return self._router.repeat(method, params, self._limiter.read)
+    def _read(self, method: str, params: Mapping[str, Any], *, by_http: bool = False) -> Any:
+        return self._router.repeat(method, params, self._limiter.read, by_http=by_http)
 
-    def _list(self, method: str, params: Mapping[str, Any]) -> list[Any]:
-        result = wire.as_list(self._read(method, params))
+    def _list(self, method: str, params: Mapping[str, Any], *, by_http: bool = False) -> list[Any]:
+        result = wire.as_list(self._read(method, params, by_http=by_http))
         if result is None:
             raise Unreadable(f"{method}: the result is no list")
         return result

@@ -122,25 +122,34 @@ class Router:
         except NotSent:
             return self._heard(second, method, params, gate)
 
-    def repeat(self, method: str, params: Params, admit: Callable[[], None]) -> Any:
+    def repeat(
+        self, method: str, params: Params, admit: Callable[[], None], *, by_http: bool = False
+    ) -> Any:
         """Sends a read or a cancel until it is answered, ``attempts`` times over both ways.
 
-        ``admit`` takes rate budget for each time it is sent.
+        ``admit`` takes rate budget for each time it is sent. ``by_http``: HTTP comes first.
         """
-
         most = self._hurry.brisk
         for _ in range(self._attempts - 1):
             try:
-                return self._either(method, params, admit, most)
+                return self._either(method, params, admit, most, by_http=by_http)
             except (Rejected, OutcomeUnknown, NotSent) as error:
                 if not self._may_pass(error):
                     raise
             self._clock.sleep(self._pause)
             most = math.inf
-        return self._either(method, params, admit, most)
+        return self._either(method, params, admit, most, by_http=by_http)
 
-    def _either(self, method: str, params: Params, admit: Callable[[], None], most: float) -> Any:
-        first, second = self._ways()
+    def _either(
+        self,
+        method: str,
+        params: Params,
+        admit: Callable[[], None],
+        most: float,
+        *,
+        by_http: bool,
+    ) -> Any:
+        first, second = (self._fallback, self._stream) if by_http else self._ways()
         admit()
         try:
             return self._heard(first, method, params, most=most)

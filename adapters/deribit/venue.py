@@ -17,9 +17,12 @@ from adapters.deribit.router import Router
 from adapters.deribit.rpc import Rpc
 from adapters.deribit.server_clock import ServerClock
 from domain.instruments import Instrument
-from domain.orders import Order, OrderRequest, Placement, Side
+from domain.orders import Order, OrderRequest, OrderState, Placement, Side
 
 METHODS = {Side.BUY: "private/buy", Side.SELL: "private/sell"}
+SELF_MATCH, OVERLAP = 10003, "order_overlap"
+"""An order that would meet one of the account's own on the other side: its code where it is
+refused, and what the reason begins with where it is cancelled (release notes of 19.05.2026)."""
 
 
 class DeribitVenue(VenueReads):
@@ -56,7 +59,10 @@ class DeribitVenue(VenueReads):
         gate = self._admit(adds_risk=not request.reduce_only)
         passed = gate if on_sent is None else Announced(gate, on_sent)
         reply = self._order(METHODS[request.side], params.of_order(request), passed)
-        return parse.placement(reply, request.instrument)
+        placed = parse.placement(reply, request.instrument)
+        if _met_our_own(placed):
+            raise Rejected(SELF_MATCH, f"cancelled: {placed.order.cancel_reason}")
+        return placed
 
     def edit(
         self,
@@ -169,3 +175,10 @@ class DeribitVenue(VenueReads):
             return wire.integer(reply)
         except ValueError as exc:
             raise Unreadable(f"{method}: {exc}") from exc
+
+
+def _met_our_own(placed: Placement) -> bool:
+    """Whether it traded nothing and is gone, because of an order of the account's own."""
+    order = placed.order
+    is_gone = order.state is OrderState.CANCELLED and not order.filled_contracts
+    return is_gone and str(order.cancel_reason).startswith(OVERLAP)

@@ -10,11 +10,15 @@ from websocket import WebSocketException
 
 from actors.ports import Clock, NotSent
 from adapters.deribit import codec, wire
+from adapters.deribit.errors import TOO_MANY_REQUESTS
 from adapters.deribit.frames import Frames
 from adapters.deribit.link import Link, brief
 from adapters.deribit.tally import Tally
 from adapters.deribit.turns import Turns
+from domain import venue_codes
 
+ENDS_ALL = frozenset({TOO_MANY_REQUESTS, *venue_codes.MAINTENANCE})
+"""Errors that may come without the id of a request: over the limit, and maintenance."""
 SILENT_HEARTBEATS = 2
 """After this many heartbeat intervals without a frame the connection counts as lost."""
 
@@ -173,9 +177,15 @@ class WebSocketRpc:
         elif message.get("method") == "heartbeat":
             self._heartbeat(link, message.get("params"))
         else:
-            self.oddities.note(
-                "unknown_message", str(wire.as_object(message.get("error")).get("code", ""))
-            )
+            self._odd(link, wire.as_object(message.get("error")))
+
+    def _odd(self, link: Link, error: wire.Wire) -> None:
+        """An error that names no request is about all of them: nobody has to wait for the rest."""
+        code = error.get("code")
+        if code in ENDS_ALL:
+            link.end(f"{code} {error.get('message', '')}"[:120])
+        else:
+            self.oddities.note("unknown_message", str("" if code is None else code))
 
     def _reply(self, link: Link, reply_id: int, data: bytes) -> None:
         if not link.deliver(reply_id, data):

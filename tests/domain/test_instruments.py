@@ -23,7 +23,25 @@ def test_amount_is_contracts_in_the_unit_of_the_venue(
     assert instrument.contracts(D(amount)) == number
 
 
-@pytest.mark.parametrize(("instrument", "amount"), [(BTC, "4856"), (BTC_USDC, "0.05375")])
+@pytest.mark.parametrize(
+    ("instrument", "amount", "number"),
+    [
+        (BTC_USDC, "0.00030000000000000003", 3),
+        (BTC_USDC, "0.05369999999999999", 537),
+        (ETH_USDC, "-0.30000000000000004", -300),
+        (BTC, "4850.000000000001", 485),
+    ],
+)
+def test_the_noise_of_binary_sums_is_nothing(
+    instrument: Instrument, amount: str, number: int
+) -> None:
+    """Read strictly, one such figure would make the whole account unreadable."""
+    assert instrument.contracts(D(amount)) == number
+
+
+@pytest.mark.parametrize(
+    ("instrument", "amount"), [(BTC, "4856"), (BTC_USDC, "0.05375"), (BTC_USDC, "0.0537001")]
+)
 def test_an_amount_between_contracts_is_refused(instrument: Instrument, amount: str) -> None:
     """A venue figure that is no multiple of the contract size is an error, never rounded."""
     with pytest.raises(ValueError, match=instrument.name):

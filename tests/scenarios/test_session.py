@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from actors import auth
 from actors.messages.risk import DayBegan
 from actors.messages.session import (
     GetCredentials,
@@ -203,6 +204,32 @@ def test_credentials_refused_while_positions_are_open_keep_the_process(stage: St
     assert len(scene.live(trade_id)) == 2
 
 
+def test_credentials_refused_at_a_start_with_open_trades_keep_the_process(stage: Stage) -> None:
+    """The venue refuses them for a while after too many errors: the trade is not left alone."""
+    scene = stage().ready()
+    trade_id = scene.bracket()
+    scene.run(1)
+    scene.crash()
+    scene.fault(Once(Refusal(13004), "public/auth", times=4))
+    scene.boot()
+    scene.wait(SessionRefused, 4, limit=200)
+    assert not scene.daemon.finished.is_set
+    scene.wait(Ready, limit=120)
+    scene.run(3)
+    assert len(scene.live(trade_id)) == 2
+
+
+def test_the_clocks_are_compared_though_a_token_lives_for_a_year(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bounds of orders are set by the venue's clock, which ours drifts away from."""
+    monkeypatch.setattr(auth, "REFRESH_MOST", 300.0)
+    scene = stage().ready()
+    scene.rest(310)
+    assert scene.wait(TokenRefreshed).how == "refresh_token"
+    assert len(scene.market.sent("public/get_time")) > 1
+
+
 def test_a_key_that_may_withdraw_is_refused_for_real_money(stage: Stage) -> None:
     """With the rule on, a granted wallet:read_write is not used."""
     scene = stage(plan=default_plan(forbid_wallet_write=True))
@@ -232,6 +259,16 @@ def test_cancel_on_disconnect_is_switched_off(stage: Stage) -> None:
     scene.market.hang_up()
     scene.run(3)
     assert len(scene.stops(trade_id)) == 1
+
+
+def test_a_key_that_may_not_switch_it_off_is_told_what_it_is_about(stage: Stage) -> None:
+    """ "13021 forbidden" alone sends nobody to the right switch."""
+    scene = stage()
+    scene.market.ask("private/enable_cancel_on_disconnect", scope="account")
+    scene.fault(Once(Refusal(13021), "private/disable_cancel_on_disconnect"))
+    scene.boot()
+    assert "cancel-on-disconnect is on" in scene.wait(SessionLost).reason
+    scene.wait(Ready)
 
 
 def test_starting_without_the_venue_says_so_and_becomes_ready_later(stage: Stage) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from actors.ports import NotSent, OutcomeUnknown, Rejected
 from adapters.deribit.http import HttpRpc
+from domain.venue_codes import PASSING
 from tests.adapters.deribit.fakes import WAIT, HttpServer, error, reply
 
 Answer = tuple[int, bytes, dict[str, str]]
@@ -109,10 +110,30 @@ def test_an_error_body_speaks_before_the_status() -> None:
     assert caught.value.code == 13009
 
 
+@pytest.mark.parametrize("status", [401, 403, 429, 503])
+def test_an_error_of_the_venues_own_making_speaks_under_any_status_of_refusal(status: int) -> None:
+    """13009 came with 401: as an unknown outcome nobody would have logged in again."""
+    body = b'{"jsonrpc":"2.0","error":{"code":13009,"message":"unauthorized"}}'
+    with HttpServer(lambda *_: (status, body, {})) as server, pytest.raises(Rejected) as caught:
+        call(server)
+    assert caught.value.code == 13009
+
+
+def test_a_page_that_takes_nothing_is_maintenance() -> None:
+    """The edge's own answer to a POST: the venue has not seen it."""
+    page = b"<html><h1>405 Not Allowed</h1></html>"
+    with HttpServer(lambda *_: (405, page, {})) as server, pytest.raises(Rejected) as caught:
+        call(server)
+    assert caught.value.code in PASSING
+
+
 @pytest.mark.parametrize(
     ("status", "body"),
     [
         (200, b"<html>ok</html>"),
+        (502, b'{"jsonrpc":"2.0","error":{"code":10009,"message":"x"}}'),
+        (401, b'{"jsonrpc":"2.0","error":{"code":"10009"}}'),
+        (401, b'{"jsonrpc":"2.0","id":1,"result":1}'),
         (502, b"<html>bad gateway</html>"),
         (429, b""),
         (503, b'{"error":{"code":10009,"message":"x"}}'),

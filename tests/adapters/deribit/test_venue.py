@@ -154,6 +154,22 @@ def test_trigger_orders_say_what_they_watch(bench: Bench) -> None:
     assert "trigger_price" not in third
 
 
+@pytest.mark.parametrize("reason", ["order_overlap", "order_overlap_another_sub"])
+def test_an_order_cancelled_because_it_met_one_of_the_accounts_own_is_a_refusal(
+    bench: Bench, reason: str
+) -> None:
+    """The venue may do either; nothing was traded, and the same again would end the same way."""
+    gone = {"order_state": "cancelled", "cancel_reason": reason}
+    bench.stream.answer("private/sell", {"order": wires.order(**gone), "trades": []})
+    with pytest.raises(Rejected, match=reason) as caught:
+        bench.venue.place(stop(order_type=OrderType.MARKET))
+    assert caught.value.code == 10003
+    part = {"order": wires.order(**gone, filled_amount=30), "trades": []}
+    bench.stream.answer("private/sell", part)
+    placed = bench.venue.place(stop(order_type=OrderType.MARKET))
+    assert (placed.order.state, placed.order.filled_contracts) == (OrderState.CANCELLED, 3)
+
+
 def test_linear_amounts_are_coins(bench: Bench) -> None:
     """Contracts times contract size, without a binary trace."""
     bench.stream.answer("private/buy", placed(instrument_name=LINEAR.name))
@@ -705,6 +721,18 @@ def test_odd_limits_are_taken_for_the_lowest(bench: Bench, limits: Any, left: in
     assert [len(bench.venue.accounts()) for _ in rows] == [1, 1]
     bench.clock.seconds += 100
     assert bench.venue.budget_left() == left
+
+
+def test_the_catalogue_is_asked_of_http_when_the_stream_was_asked_often(bench: Bench) -> None:
+    """Over a websocket five at once and one in ten seconds end the session; two are kept back."""
+    bench.both("public/get_instruments", [wires.instrument()])
+    for _ in range(6):
+        bench.venue.instruments()
+    assert bench.stream.methods().count("public/get_instruments") == 3
+    assert bench.http.methods().count("public/get_instruments") == 3
+    bench.clock.sleep(10)
+    bench.venue.instruments()
+    assert bench.stream.methods().count("public/get_instruments") == 4
 
 
 def test_the_catalogue_keeps_perpetuals_and_forgets_none(bench: Bench) -> None:

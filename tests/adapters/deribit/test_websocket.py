@@ -393,6 +393,22 @@ def test_garbage_is_counted_and_survived(
     assert made.rpc.oddities.counts == {kind: 1}
 
 
+@pytest.mark.parametrize(
+    ("code", "message"), [(11051, "system_maintenance"), (10028, "too_many_requests")]
+)
+def test_an_error_about_all_requests_ends_the_connection(
+    bench: Callable[..., Bench], code: int, message: str
+) -> None:
+    """Without the id of a request every caller would wait out its time."""
+    made = bench(silent)
+    outcome = made.in_background(timeout=60.0)
+    made.server.next_request()
+    told = {"jsonrpc": "2.0", "error": {"message": message, "code": code}}
+    made.server.connection().send(json.dumps(told))
+    assert isinstance(outcome.get(timeout=WAIT), OutcomeUnknown)
+    assert made.listener.lost.get(timeout=WAIT) == f"{code} {message}"
+
+
 def test_a_garbled_reply_is_unknown(bench: Callable[..., Bench]) -> None:
     """A reply that has our id and no readable body leaves the outcome open."""
     made = bench(lambda request: [f'{{"jsonrpc":"2.0","id":{request["id"]},"result":'])
