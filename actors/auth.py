@@ -21,6 +21,7 @@ from actors.messages.session import (
     SessionOpened,
     SessionRefused,
     SessionRestored,
+    SubscribeDue,
     TokenRefreshed,
 )
 from actors.messages.venue import ConnectionLost
@@ -36,6 +37,7 @@ REFUSED_RETRY = 5.0
 REFUSED_RETRY_LATER = 60.0
 REFUSED_LIMIT = 3
 RENEWED_JUST_NOW = 1.0
+SUBSCRIBE_AGAIN = 15.0
 EXIT_REFUSED = 77
 WALLET_WRITE = "wallet:read_write"
 
@@ -111,6 +113,24 @@ class Auth(Actor):
             self._session.close()
             self._connect()
 
+    def on_subscribe_due(self, _: SubscribeDue) -> None:
+        """Without prices a stop does not follow them, and nothing is opened."""
+        if self._credentials is None:
+            return
+        before = self._session.prices_left_out()
+        try:
+            self._session.subscribe_prices()
+        except (Rejected, OutcomeUnknown, NotSent) as error:
+            self.log.warning("prices_not_subscribed", channels=before, error=str(error))
+        self._ask_again_for_prices(before)
+
+    def _ask_again_for_prices(self, before: Sequence[str] = ()) -> None:
+        left = self._session.prices_left_out()
+        if left:
+            self.after(SUBSCRIBE_AGAIN, SubscribeDue)
+        if left != before:
+            self.log.warning("prices_left_out", channels=left)
+
     def _connect(self) -> None:
         self._try_to_connect()
         self._tried_at = self.clock.monotonic()
@@ -143,6 +163,7 @@ class Auth(Actor):
             scope=credentials.scope,
             expires_in=credentials.expires_in,
         )
+        self._ask_again_for_prices()
         if self._lost_at is not None:
             seconds = self.clock.monotonic() - self._lost_at
             self.emit(SessionRestored, after_seconds=round(seconds, 3))
@@ -206,4 +227,5 @@ Auth.handlers = {
     RenewSession: Auth.on_renew_session,
     ConnectDue: Auth.on_connect_due,
     RefreshDue: Auth.on_refresh_due,
+    SubscribeDue: Auth.on_subscribe_due,
 }

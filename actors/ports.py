@@ -93,12 +93,21 @@ class Session(Protocol):
     """The logged-in connection to the venue. Auth is its only user.
 
     ``open`` connects, logs in with client credentials, sets the heartbeat and subscribes; a
-    channel the venue left out is an error. ``refresh`` spends the (single-use) refresh token.
-    Both install the new credentials on every transport before they return.
+    channel the venue left out is an error, unless it brings prices. ``refresh`` spends the
+    (single-use) refresh token. Both install the new credentials on every transport before they
+    return.
     """
 
     def open(self, channels: Sequence[str]) -> Credentials: ...
     def refresh(self, credentials: Credentials) -> Credentials: ...
+    def prices_left_out(self) -> Sequence[str]:
+        """Channels of prices the venue has left out: a book that is not open has none."""
+        ...
+
+    def subscribe_prices(self) -> None:
+        """Asks again for those."""
+        ...
+
     def close(self) -> None: ...
     def cancel_on_disconnect(self) -> bool:
         """Whether the venue would cancel our orders when the connection drops."""

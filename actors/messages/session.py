@@ -66,5 +66,10 @@ class ConnectDue(Due):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SubscribeDue(Due):
+    """Time to ask again for the prices the venue left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshDue(Due):
     """80 % of the token's life is over."""

@@ -55,6 +55,7 @@ class DeribitSession:
         self._session_name = session_name
         self._timeout = timeout
         self._renew_at_ms: int | None = None
+        self._left_out: tuple[str, ...] = ()
 
     def open(self, channels: Sequence[str]) -> Credentials:
         """Connects, logs in, sets the heartbeat, subscribes and compares the clocks.
@@ -72,7 +73,7 @@ class DeribitSession:
         try:
             credentials = self._log_in(self._stream)
             self._call("public/set_heartbeat", {"interval": self._heartbeat_seconds})
-            self._subscribe(channels)
+            self._left_out = self._subscribe(channels)
             self.server_time_ms()
         except BaseException:
             self._stream.close()
@@ -226,20 +227,30 @@ class DeribitSession:
         self._renew_at_ms = self._server_clock.local_ms() + life_ms
         return credentials
 
-    def _subscribe(self, channels: Sequence[str]) -> None:
-        """The venue leaves out what it does not know, without an error.
+    def prices_left_out(self) -> Sequence[str]:
+        """See `actors.ports.Session.prices_left_out`."""
+        return self._left_out
+
+    def subscribe_prices(self) -> None:
+        """See `actors.ports.Session.subscribe_prices`."""
+        self._left_out = self._subscribe(self._left_out)
+
+    def _subscribe(self, channels: Sequence[str]) -> tuple[str, ...]:
+        """Returns what was left out. The venue leaves out what it does not know, without an error.
 
         Of prices it may: an instrument that is listed no more is told of by who reads the
-        catalogue, and must not take the news of all others away.
+        catalogue, and must not take the news of all others away. That of a book that is not open
+        (after maintenance, say) is left out as well (changelog of the JSON-RPC API, 06.10.2022).
         """
         if not channels:
-            return
+            return ()
         accepted = self._call("private/subscribe", {"channels": list(channels)})
-        names = wire.as_list(accepted) or []
-        needed = {name.lower() for name in channels if not name.startswith(TICKER)}
-        missing = needed - {str(name).lower() for name in names}
-        if missing:
-            raise OutcomeUnknown(f"not subscribed: {', '.join(sorted(missing))}")
+        names = {str(name).lower() for name in wire.as_list(accepted) or []}
+        missing = [name for name in channels if name.lower() not in names]
+        needed = sorted(name for name in missing if not name.startswith(TICKER))
+        if needed:
+            raise OutcomeUnknown(f"not subscribed: {', '.join(needed)}")
+        return tuple(missing)
 
     def _cancels_on_disconnect(self, scope: str) -> bool:
         reply = self._call("private/get_cancel_on_disconnect", {"scope": scope})

@@ -261,6 +261,30 @@ def test_cancel_on_disconnect_is_switched_off(stage: Stage) -> None:
     assert len(scene.stops(trade_id)) == 1
 
 
+def test_prices_that_were_left_out_are_asked_for_again(stage: Stage) -> None:
+    """A book that was not open when we came, after maintenance: a lost reply changes nothing."""
+    scene = stage()
+    left_out = ("ticker.ETH-PERPETUAL.100ms", "ticker.BTC_USDC-PERPETUAL.100ms")
+
+    def without(text: bytes) -> bytes:
+        for name in left_out:
+            text = text.replace(f',"{name}"'.encode(), b"")
+        return text
+
+    scene.market.reword = without
+    scene.ready()
+    scene.fault(Once(Fate.REPLY_LOST, "private/subscribe", times=9))
+    scene.run(30)
+    scene.kind()
+    scene.market.reword = None
+    scene.run(40)
+    asked = [tuple(x["channels"]) for x in scene.market.sent("private/subscribe")]
+    assert len(asked) > 2
+    assert set(asked[1:]) == {left_out}
+    scene.run(60)
+    assert len(scene.market.sent("private/subscribe")) == len(asked)
+
+
 def test_a_key_that_may_not_switch_it_off_is_told_what_it_is_about(stage: Stage) -> None:
     """ "13021 forbidden" alone sends nobody to the right switch."""
     scene = stage()

@@ -113,8 +113,14 @@ def test_a_channel_left_out_is_an_error(exchange: Exchange, accepted: Any) -> No
 def test_prices_left_out_take_no_news_away(exchange: Exchange) -> None:
     """An instrument that is listed no more has no ticker; the account's news go on."""
     exchange.answers["private/subscribe"] = list(CHANNELS)
-    exchange.session.open((*CHANNELS, "ticker.GONE-PERPETUAL.100ms"))
+    gone, closed = (f"ticker.{name}-PERPETUAL.100ms" for name in ("GONE", "CLOSED"))
+    exchange.session.open((*CHANNELS, gone, closed))
     assert exchange.stream.is_connected
+    assert exchange.session.prices_left_out() == (gone, closed)
+    exchange.answers["private/subscribe"] = [closed.lower()]
+    exchange.session.subscribe_prices()
+    assert exchange.log[-1] == ("private/subscribe", {"channels": [gone, closed]})
+    assert exchange.session.prices_left_out() == (gone,)
 
 
 def test_without_channels_nothing_is_subscribed(exchange: Exchange) -> None:
