@@ -65,6 +65,7 @@ class TradeActor(Actor):
         self._is_new = argument.is_new and context.incarnation == 1
         self._policy = policy
         self._next_look: float | None = None
+        self._hears_first = False
         self._keeper = RecordKeeper(
             argument.trade,
             announce=Announcer(
@@ -163,22 +164,30 @@ class TradeActor(Actor):
         self.to("execution").tell(recovered)
 
     def on_step_due(self, _: StepDue) -> None:
-        if self._trade.lacks_fills:
+        has_heard = self._hears_first
+        if self._trade.lacks_fills and not has_heard:
             self._keeper.change(replace(self._trade, needs_sync=True))
-        self._advance()
+        self._advance(has_heard=has_heard)
 
     # -- the loop ------------------------------------------------------------
 
-    def _advance(self) -> None:
-        """Takes steps until one says to wait; saves after each, and arms the next look."""
+    def _advance(self, *, has_heard: bool = False) -> None:
+        """Takes steps until one says to wait; saves after each, and arms the next look.
+
+        One that wants all news handled before waits for a wake-up behind them: its turn is the
+        first step then (``has_heard``).
+        """
         if self._trade.is_finished:
             return
         self.disarm(StepDue)
         self._next_look = None
+        self._hears_first = False
         began = self.clock.monotonic()
         for _ in range(STEP_LIMIT):
             step = bracket.next_step(self._trade, self._policy, self.clock.now())
-            goes_on = step is not None and self._steps.take(step)
+            self._hears_first = step is not None and step.after_news and not has_heard
+            has_heard = False
+            goes_on = step is not None and not self._hears_first and self._steps.take(step)
             self._keeper.save()
             if not goes_on:
                 break
@@ -187,6 +196,8 @@ class TradeActor(Actor):
                 break
         else:
             self._wake_by(SOON)
+        if self._hears_first:
+            self._wake_by(0.0)
         if self._trade.is_finished:
             self.disarm(StepDue)
             self.retire()

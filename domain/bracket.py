@@ -214,14 +214,17 @@ def _surplus_stops(view: View) -> Step | None:
     One that is not where it was asked to be goes as soon as another covers in its place. What the
     venue has paired is never a surplus: a fill of its target makes a stop smaller, and until that
     is told there only seem to be more. Nor is any before the venue has been asked: the word of a
-    stop may be older than its end, or younger than the fill it was made by.
+    stop may be older than its end, or younger than the fill it was made by. Asking takes a while,
+    in which the other one may end: what was heard meanwhile comes first.
     """
     if view.is_closing or view.position <= 0 or view.trade.rests_on_guesses:
         return None
     line = _one_too_many(view)
     if line is None:
         return None
-    return view.cancel(line) if view.trade.is_compared else Step(do=Do.SYNC)
+    if not view.trade.is_compared:
+        return Step(do=Do.SYNC)
+    return view.pause() or Step(do=Do.CANCEL, line=line, after_news=True)
 
 
 def _one_too_many(view: View) -> Line | None:

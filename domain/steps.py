@@ -30,6 +30,7 @@ class Step:
 
     ``contracts`` of a `RESIZE` is the new total, what is filled included; a `MOVE` leaves it.
     ``until`` is when to look again at the latest; ``reason`` explains a `GIVE_UP_STOP`.
+    ``after_news``: only when all that was heard until now has been handled, and nothing read since.
     """
 
     do: Do
@@ -38,6 +39,7 @@ class Step:
     contracts: int = 0
     until: datetime | None = None
     reason: ExitReason | None = None
+    after_news: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

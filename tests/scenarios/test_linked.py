@@ -1,5 +1,6 @@
 """Brackets sent as one linked order: the venue places stop and target as the entry fills."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -30,6 +31,7 @@ from tests.scenarios.test_crash import crash_after, wish
 from tests.scenarios.test_partial import THIN, dip, limit_entry
 
 SEEDS = range(4)
+FILLS = "private/get_user_trades_by_instrument_and_time"
 LATE_MS = switched().child_delay_ms
 BARE_MS = LATE_MS + 1_000 if LATE_MS else 0
 """How long a linked position may be bare: not at all where its children come at once, else until
@@ -382,3 +384,42 @@ def test_a_linked_stop_that_cannot_be_looked_up_closes_nothing(stage: Stage) -> 
     assert [x.contracts for x in scene.stops(trade_id)] == [500]
     assert scene.naked.longest() <= BARE_MS / 1000
     scene.settled()
+
+
+@pytest.mark.parametrize("nth", [0, 1])
+def test_a_second_stop_is_not_taken_away_while_news_of_the_first_ones_end_wait(
+    stage: Stage, nth: int
+) -> None:
+    """Whoever reads does not hear: a person cancels the target, and its stop goes with it, while
+    the fills are read that make the second stop a surplus (found by seed 1408688).
+    """
+    scene = linked(stage).ready()
+    scene.fault(Once(Refusal(13028), "private/get_order_state_by_label", times=100))
+    scene.market.lost_notifications = True
+    answer = scene.open()
+    scene.until(lambda: len(scene.stops(answer.trade_id)) == 2)
+    (target,) = (x for x in scene.live(answer.trade_id) if ".tp." in x.label)
+    reads: list[int] = []
+
+    def cancel_the_target(method: str, _: Mapping[str, Any]) -> None:
+        if method == FILLS:
+            reads.append(len(scene.stops(answer.trade_id)))
+            if len(reads) == nth + 1:
+                scene.market.ask("private/cancel", order_id=target.order_id)
+
+    scene.market.lost_notifications = False
+    scene.kind()
+    scene.run(3)
+    first = scene.stops(answer.trade_id)[0]
+    scene.market.hearers.append(cancel_the_target)
+    scene.market.ask(
+        "private/edit",
+        order_id=first.order_id,
+        amount=first.instrument.amount(first.contracts),
+        trigger_price=first.trigger_price,
+        reduce_only=True,
+    )
+    scene.run(10)
+    assert len(reads) > nth
+    assert scene.naked.longest() < 0.1
+    assert len(scene.stops(answer.trade_id)) == 1
