@@ -10,11 +10,10 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NewConnectionError
 
-from actors.ports import NotSent, OutcomeUnknown, Rejected
+from actors.ports import NotSent, OutcomeUnknown
 from adapters.deribit import codec, wire
 from adapters.deribit.errors import Unreadable
 from adapters.dialing import OPTIONS
-from domain import venue_codes
 
 SPEAKS_FOR_THE_VENUE = frozenset({200, 400})
 """Statuses under which the venue itself answers, whatever the body; under others an edge in front
@@ -147,6 +146,5 @@ def _is_error(reply: wire.Wire) -> bool:
 def _without_body(method: str, status: int) -> Exception:
     """What a status alone proves."""
     if status == NO_SUCH_DOOR:
-        (code,) = venue_codes.MAINTENANCE
-        return Rejected(code, f"HTTP {status}: in maintenance, it seems")
+        return NotSent(f"{method}: HTTP {status}, in maintenance, it seems")
     return Unreadable(f"{method}: HTTP {status} without a JSON-RPC body")
