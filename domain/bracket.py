@@ -222,9 +222,8 @@ def _surplus_stops(view: View) -> Step | None:
     line = _one_too_many(view)
     if line is None:
         return None
-    if not view.trade.is_compared:
-        return Step(do=Do.SYNC)
-    return view.pause() or Step(do=Do.CANCEL, line=line, after_news=True)
+    is_compared = view.trade.is_compared
+    return view.cancel(line, after_news=True) if is_compared else Step(do=Do.SYNC)
 
 
 def _one_too_many(view: View) -> Line | None:

@@ -153,8 +153,8 @@ class View:
         early = self.wait_until(slot.look_at, self.policy.child_interval)
         return early or Step(do=Do.LOOK_UP, line=slot)
 
-    def cancel(self, line: Line) -> Step:
-        return self.pause() or Step(do=Do.CANCEL, line=line)
+    def cancel(self, line: Line, *, after_news: bool = False) -> Step:
+        return self.pause() or Step(do=Do.CANCEL, line=line, after_news=after_news)
 
     def place(self, role: Role) -> Step:
         early = self.pause() or self._crowd(CLOSERS if role in CLOSERS else (role,))
