@@ -170,6 +170,13 @@ ALERTS: Mapping[type[Event], Kind] = {
             "Somebody had opened the other side; both are gone, and nothing is at risk."
         )
     ),
+    trading.TradeTookOthers: Kind(
+        lambda e: (
+            f"{e.instrument}: orders of trade {e.trade_id} closed {e.contracts} contracts "
+            "that were somebody else's\n"
+            "The trade is over, nothing of it is left. What you had opened there may be gone: look."
+        )
+    ),
     trading.TradeQuarantined: Kind(
         lambda e: (
             f"PLEASE LOOK: trade {e.trade_id} on {e.instrument} closed more than it held\n"

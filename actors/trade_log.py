@@ -18,6 +18,7 @@ from domain.exposure import lost_before
 from domain.instruments import Instrument
 from domain.labels import Role
 from domain.orders import ZERO, Order, OrderRequest
+from domain.overclosing import taken_from_others
 from domain.pnl import to_usd
 from domain.trade import EMERGENCIES, NETTED_BY, Line, LineStatus, Trade, TradeState
 from domain.trade_result import exit_reason_of, result_of
@@ -75,17 +76,19 @@ class Announcer:
                 reason=str(after.exit_reason),
                 contracts=after.position,
             )
-        was, now = state_of(before), state_of(after)
-        if now is TradeState.QUARANTINED and was is not TradeState.QUARANTINED:
-            self._emit(
-                say.TradeQuarantined,
-                trade_id=after.id,
-                instrument=after.plan.instrument_name,
-                position=after.signed_position,
-            )
-        if now is TradeState.PROTECTED and not after.is_announced and not after.lacks_fills:
+        is_protected = state_of(after) is TradeState.PROTECTED
+        if is_protected and not after.is_announced and not after.lacks_fills:
             return self._opened(after)
         return after
+
+    def quarantined(self, trade: Trade) -> None:
+        """Nothing is done any more; a person has to look."""
+        self._emit(
+            say.TradeQuarantined,
+            trade_id=trade.id,
+            instrument=trade.plan.instrument_name,
+            position=trade.signed_position,
+        )
 
     def _netted(self, before: Trade, after: Trade) -> None:
         known = {x.trade_id for x in before.fills}
@@ -275,6 +278,14 @@ class Announcer:
                 reason=reason.value,
             )
         result = result_of(trade, self._instrument)
+        taken = taken_from_others(trade)
+        if taken:
+            self._emit(
+                say.TradeTookOthers,
+                trade_id=trade.id,
+                instrument=trade.plan.instrument_name,
+                contracts=taken,
+            )
         if any(x.role is Role.EMERGENCY and x.status is LineStatus.FILLED for x in trade.lines):
             self._emit(
                 say.EmergencyClosed,

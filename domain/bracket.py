@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 
 from domain import targets, venue_codes
 from domain.labels import Role
+from domain.overclosing import taken_from_others
 from domain.steps import BracketPolicy, Do, Step, View, view_of
 from domain.trade import CLOSERS, EMERGENCIES, ExitReason, Line, LineStatus, Trade
 
@@ -323,7 +324,8 @@ def _wind_up(view: View) -> Step | None:
 
     Not while it is a guess that some hand closed it: he may have closed what was his, and the stop
     is all there is. What was closed twice is a person's to look at, when nothing rests any more
-    that is of no use for certain; when told to end it, it ends the same way.
+    that is of no use for certain, unless it is proven to have been another's; when told to end
+    it, it ends the same way.
     """
     trade = view.trade
     if view.position > 0:
@@ -331,7 +333,9 @@ def _wind_up(view: View) -> Step | None:
     if trade.rests_on_guesses:
         return Step(do=Do.WAIT)
     was_closed_twice = view.position < 0 and not view.is_closing
-    if was_closed_twice and (trade.lacks_fills or not trade.was_closed_by_its_own_orders):
+    if was_closed_twice and trade.lacks_fills:
+        return _proof_to_come(view)
+    if was_closed_twice and not trade.was_closed_by_its_own_orders:
         return Step(do=Do.QUARANTINE)
     if not all(x.status.is_over for x in trade.of(Role.ENTRY)):
         return None
@@ -339,9 +343,21 @@ def _wind_up(view: View) -> Step | None:
         for line in trade.of(role):
             if not line.status.is_over:
                 return _remove(view, line)
-    if was_closed_twice:
+    if was_closed_twice and not taken_from_others(trade):
         return Step(do=Do.QUARANTINE)
     return _unseen_child(view) or _latecomer(view) or _missing_fills(view) or Step(do=Do.FINISH)
+
+
+def _proof_to_come(view: View) -> Step | None:
+    """Fills say whose it was that was closed; for those a person waits who never come."""
+    step = _missing_fills(view)
+    if step is None or step.do is not Do.WAIT or view.trade.syncs_in_vain < SYNCS_FOR_PROOF:
+        return step
+    return replace(step, do=Do.QUARANTINE)
+
+
+SYNCS_FOR_PROOF = 6
+"""Looks in vain, half a minute of them, before a person is asked; they go on."""
 
 
 def _unseen_child(view: View) -> Step | None:
@@ -422,7 +438,7 @@ def next_step(trade: Trade, policy: BracketPolicy, now: datetime) -> Step | None
         if step is None:
             continue
         if step.do is Do.QUARANTINE:
-            return replace(step, until=waiting.until if waiting else None)
+            return replace(step, until=_sooner(waiting, step).until)
         if step.do is not Do.WAIT or rule in _FINAL:
             return step
         waiting = _sooner(waiting, step)

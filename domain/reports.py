@@ -289,4 +289,5 @@ def _allocated(fill: Fill, line: Line | None) -> TradeFill:
         timestamp_ms=fill.timestamp_ms,
         is_liquidation=fill.is_liquidation,
         is_guess=line is None and not labels.is_flattening(fill.label),
+        is_reduce_only=fill.reduce_only,
     )

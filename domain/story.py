@@ -127,7 +127,7 @@ def _as_fill(known: TradeFill, instrument_name: str) -> Fill:
         fee=known.fee,
         fee_currency="",
         is_maker=False,
-        reduce_only=False,
+        reduce_only=known.is_reduce_only,
         timestamp_ms=known.timestamp_ms,
         profit_loss=known.profit_loss,
         is_liquidation=known.is_liquidation,

@@ -183,6 +183,7 @@ class TradeFill:
     """One fill allocated to this trade; ``role`` is None when it was not an order of ours.
 
     ``is_guess``: a foreign hand's, shared out from what was known when it was heard of.
+    ``is_reduce_only``: the venue says of its order that it could open nothing.
     """
 
     trade_id: str
@@ -197,6 +198,7 @@ class TradeFill:
     timestamp_ms: int
     is_liquidation: bool = False
     is_guess: bool = False
+    is_reduce_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

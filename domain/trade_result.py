@@ -7,6 +7,7 @@ from domain.exact import exact
 from domain.instruments import Instrument
 from domain.labels import Role
 from domain.orders import ZERO
+from domain.overclosing import own_fills, taken_from_others
 from domain.pnl import Holding, apply_fill, average_price
 from domain.reports import find_line
 from domain.trade import NETTED_BY, ExitReason, LineStatus, Trade, TradeFill
@@ -17,7 +18,8 @@ class Result:
     """What a trade made, in the settlement currency; prices USD/USDC per coin.
 
     ``pnl_coin`` is before fees, as the venue books it; ``venue_pnl_coin`` is the venue's own
-    sum when it stated one on every closing fill. ``net_coin = pnl_coin - fees_coin``.
+    sum when it stated one on every closing fill, and all of it was ours. What our orders closed
+    for others is in none of these but the fees. ``net_coin = pnl_coin - fees_coin``.
     """
 
     pnl_coin: Decimal
@@ -32,19 +34,20 @@ class Result:
 @exact
 def result_of(trade: Trade, instrument: Instrument) -> Result:
     """Books the fills in the venue's order: harmonic average for inverse, exact throughout."""
-    holding, pnl, fees = Holding(), ZERO, ZERO
+    holding, pnl = Holding(), ZERO
+    fees = sum((x.fee for x in trade.fills), ZERO)
     entry, exits = Holding(), Holding()
     stated: list[Decimal | None] = []
-    for fill in trade.fills:
+    for fill in own_fills(trade):
         holding, realised = apply_fill(instrument, holding, fill.side, fill.contracts, fill.price)
         pnl += realised
-        fees += fill.fee
         if fill.side is trade.plan.side:
             entry, _ = apply_fill(instrument, entry, fill.side, fill.contracts, fill.price)
         else:
             exits, _ = apply_fill(instrument, exits, fill.side, fill.contracts, fill.price)
             stated.append(fill.profit_loss)
-    venue = None if None in stated or not stated else sum((x for x in stated if x), ZERO)
+    is_stated = bool(stated) and None not in stated and not taken_from_others(trade)
+    venue = sum((x for x in stated if x), ZERO) if is_stated else None
     return Result(
         pnl_coin=pnl,
         fees_coin=fees,
@@ -58,7 +61,8 @@ def result_of(trade: Trade, instrument: Instrument) -> Result:
 
 def exit_reason_of(trade: Trade) -> ExitReason:
     """Why the trade ended, by what closed the last of it."""
-    last = next((x for x in reversed(trade.fills) if x.side is not trade.plan.side), None)
+    fills = reversed(own_fills(trade))
+    last = next((x for x in fills if x.side is not trade.plan.side), None)
     role = _role_of(trade, last) if last is not None else None
     if role is Role.STOP:
         return ExitReason.STOP_LOSS

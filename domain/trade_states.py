@@ -1,6 +1,7 @@
 """The states of a trade as a table: where a record stands, and every move it may make."""
 
 from domain.labels import Role
+from domain.overclosing import taken_from_others
 from domain.trade import EMERGENCIES, LineStatus, Trade, TradeState
 
 _HELD = frozenset(
@@ -32,7 +33,7 @@ def state_of(trade: Trade) -> TradeState:
     if trade.is_finished:
         return TradeState.CLOSED
     position = trade.position
-    if position < 0:
+    if position < 0 and not taken_from_others(trade):
         return TradeState.QUARANTINED
     if position > 0:
         return _state_with_position(trade, position)

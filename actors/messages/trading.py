@@ -502,6 +502,20 @@ class TradeNetted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TradeTookOthers(Event):
+    """Orders of this trade, all reduce-only, closed more than it held: somebody else's contracts.
+
+    They can have opened nothing, so nothing of it is left, and it ends.
+    """
+
+    level: ClassVar[str] = "warning"
+    money: ClassVar[bool] = True
+    trade_id: str
+    instrument: str
+    contracts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TradeQuarantined(Event):
     """More was closed than opened: nothing is done by itself, a person must look."""
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from domain.bracket import SYNCS_FOR_PROOF
 from domain.labels import Role
 from domain.orders import Side
 from domain.trade import EMERGENCIES, ExitReason, Line, LineStatus, Trade
@@ -40,9 +41,10 @@ def guessed(trade: Trade, contracts: int) -> Trade:
     return filled(trade, told(1, Side.SELL, contracts), foreign=True)
 
 
-def closed_twice(*lines: Line, own: int) -> Trade:
+def closed_twice(*lines: Line, own: int, **stop_fill: Any) -> Trade:
     """Ten went in; four were closed by a hand, for certain, and so many by the stop."""
-    stopped = booked(Role.STOP, Side.SELL, own, 99_000, number=-10_000, order_id="sl-1")
+    usual: dict[str, Any] = {"number": -10_000, "order_id": "sl-1"}
+    stopped = booked(Role.STOP, Side.SELL, own, 99_000, **usual, **stop_fill)
     trade = guessed(record(entry(), *lines, fills=(IN, stopped)), 4)
     return replace(
         trade, fills=tuple(replace(x, is_guess=False) for x in trade.fills), needs_sync=False
@@ -327,8 +329,27 @@ CASES: dict[str, tuple[Trade, tuple[Any, ...]]] = {
     ),
     # doubt
     "a doubt is settled first": (record(entry(), needs_sync=True), ("sync", "", 0, 0)),
-    "closed twice is a person's to look at": (
+    "closed twice, and not every fill is known": (
         record(entry(4), stop(), close(FILLED, reported_filled=10)),
+        ("sync", "", 0, 0),
+    ),
+    "closed twice, and the fills do not come": (
+        record(
+            entry(4),
+            stop(),
+            close(FILLED, reported_filled=10, heard_at=START),
+            syncs_in_vain=SYNCS_FOR_PROOF,
+        ),
+        ("quarantine", "", 0, 0),
+    ),
+    "closed twice, and what could open nothing has opened nothing": (
+        closed_twice(
+            stop(FILLED, reported_filled=10), target(CANCELLED), own=10, is_reduce_only=True
+        ),
+        ("finish", "", 0, 0),
+    ),
+    "closed twice by what could open nothing, a part of it by a hand's": (
+        closed_twice(stop(reported_filled=7), target(), own=7, is_reduce_only=True),
         ("quarantine", "", 0, 0),
     ),
     "closed twice, and all of it by our own orders, nothing of it rests": (

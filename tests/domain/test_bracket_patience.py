@@ -189,8 +189,12 @@ def test_of_two_waits_the_sooner_counts() -> None:
 
 def test_a_quarantined_trade_still_wakes_for_what_it_waits_for() -> None:
     """A late word on its entry may clear it."""
-    lost = entry(4, UNKNOWN, look_at=after(0.4))
-    step = step_of(record(lost, close(FILLED, reported_filled=10)))
+    lost = entry(4, UNKNOWN, look_at=after(0.4), order_ids=("entry-1",))
+    fills = (
+        booked(Role.ENTRY, Side.BUY, 4, 100_000, number=1),
+        booked(None, Side.SELL, 10, 100_000, number=2),
+    )
+    step = step_of(record(lost, stop(), fills=fills))
     assert step is not None
     assert (step.do, step.until) == (Do.QUARANTINE, after(0.4))
 

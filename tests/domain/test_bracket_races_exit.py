@@ -330,15 +330,18 @@ def test_the_stop_that_cannot_be_had_ends_in_a_closed_position_within_the_deadli
         }
 
 
-def test_closed_twice_waits_for_a_person_and_then_ends() -> None:
-    """Somebody added to the position, and our stop closed that, too."""
+def test_closed_twice_without_proof_waits_for_a_person_and_then_ends() -> None:
+    """Somebody added to the position, and our stop closed that, too: so its order says, but the
+    fills that would prove it do not come."""
     owner, venue = begun(wanted=plan(target_price=None))
     (waiting,) = venue.stops()
     over = replace(venue.stated(waiting), state=OrderState.FILLED, filled_contracts=13)
     owner.hear(Notice(replace(over, contracts=13, updated_ms=venue.now_ms + 1)))
     assert state_of(owner.trade) is TradeState.QUARANTINED
     owner.pass_time(10_000)
-    assert owner.taken[-1] == "quarantine"
+    assert owner.taken[-1] == "sync"
+    owner.pass_time(60_000)
+    assert "quarantine" in owner.taken
     venue.cancel(waiting.order_id)
     lost = next(iter(venue.fills))
     more = replace(lost, trade_id="x", order_id=waiting.order_id, label=waiting.label)
