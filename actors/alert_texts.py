@@ -173,8 +173,9 @@ ALERTS: Mapping[type[Event], Kind] = {
     trading.TradeTookOthers: Kind(
         lambda e: (
             f"{e.instrument}: orders of trade {e.trade_id} closed {e.contracts} contracts "
-            "that were somebody else's\n"
-            "The trade is over, nothing of it is left. What you had opened there may be gone: look."
+            "beyond its own\n"
+            "They can open nothing, so those were yours, or another trade's. This trade is over.\n"
+            "Look whether what you hold there is what you want."
         )
     ),
     trading.TradeQuarantined: Kind(

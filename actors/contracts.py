@@ -3,22 +3,35 @@
 from collections.abc import Mapping
 from typing import Any
 
-from actors.ports import NotSent, OutcomeUnknown, Rejected, Venue
+from actors.ports import Clock, NotSent, OutcomeUnknown, Rejected, Venue
 from domain.instruments import Instrument
 
-NEWS_EVERY = 40
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
+"""Seconds between two tries. Over HTTP the venue grants fifty at once and one a second; over a
+websocket five, and one in ten seconds."""
+NEWS_EVERY = 12
 """A venue that is away is asked again and again; it is said at first and after so many failures."""
 
 
 class ContractData:
     """All perpetuals of the venue by name; empty until they were read once."""
 
-    def __init__(self, venue: Venue, traded: frozenset[str], log: Any) -> None:
+    def __init__(self, venue: Venue, traded: frozenset[str], clock: Clock, log: Any) -> None:
         self.by_name: Mapping[str, Instrument] = {}
         self._venue = venue
         self._traded = traded
+        self._clock = clock
         self._log = log
         self._failures = 0
+        self._again_at = float("-inf")
+
+    def is_due(self) -> bool:
+        """Whether to ask by now: ever more rarely while it fails, as the venue counts it dearly."""
+        return self._clock.monotonic() >= self._again_at
+
+    def hurry(self) -> None:
+        """The venue is there: there is no reason to wait any longer."""
+        self._again_at = float("-inf")
 
     @property
     def traded(self) -> tuple[Instrument, ...]:
@@ -30,6 +43,8 @@ class ContractData:
         try:
             self.by_name = self._venue.instruments()
         except (Rejected, NotSent, OutcomeUnknown) as error:
+            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(self._failures, 10))
+            self._again_at = self._clock.monotonic() + pause
             self._failures += 1
             if self._failures % NEWS_EVERY == 1:
                 self._log.warning("catalogue_unreadable", error=str(error), failures=self._failures)

@@ -58,7 +58,7 @@ class Execution(Actor):
         super().__init__(context)
         self._venue = venue
         self._reconcile_limit = reconcile_limit
-        self._contracts = ContractData(venue, traded, self.log)
+        self._contracts = ContractData(venue, traded, self.clock, self.log)
         self._house = TradeHouse(address=self.to, supervisor=context.supervisor, clock=self.clock)
         self._home = ReportRouter(self.log)
         self._door = FrontDoor(
@@ -118,7 +118,7 @@ class Execution(Actor):
         if self._has_session is None:
             self._ask_for_session()
         now = self.clock.monotonic()
-        if self._contracts.by_name or self._read_contracts():
+        if self._contracts.by_name or (self._contracts.is_due() and self._read_contracts()):
             for trade_id in self._reconciliation.to_ask(now):
                 self._take_over(self._house.records[trade_id])
             if not self._reconciliation.pending:
@@ -221,6 +221,7 @@ class Execution(Actor):
     def on_session_opened(self, _: SessionOpened) -> None:
         """News may have been missed: every trade reads afresh."""
         self._has_session = True
+        self._contracts.hurry()
         self._verify_all("session opened")
 
     def on_session_lost(self, _: SessionLost) -> None:

@@ -30,6 +30,8 @@ PORTFOLIO = "user.portfolio.any"
 PLATFORM = "platform_state"
 TICKER = "ticker."
 """What the channels of prices begin with."""
+MAINTENANCE_SECONDS = 900.0
+"""How long an announced maintenance keeps entries out that nobody calls off."""
 
 
 def account_channels() -> tuple[str, ...]:
@@ -68,6 +70,7 @@ class Channels:
         self._instrument_names = instrument_names
         self._locked: set[str] = set()
         self._platform_is = (False, False)
+        self._closes_until = 0.0
         self.unreadable = Tally("venue_notification_unreadable", clock)
         self._handlers: tuple[tuple[str, Callable[[Any], Report | None]], ...] = (
             ("user.changes.", self._changes),
@@ -87,6 +90,7 @@ class Channels:
 
     def on_lost(self, reason: str) -> None:
         """Takes the end of a connection."""
+        self._closes_until = 0.0
         self._publish(ConnectionLost(at=self._clock.now(), reason=reason))
 
     def _handle(self, kind: str, handler: Callable[[Any], Report | None], data: Any) -> None:
@@ -146,8 +150,9 @@ class Channels:
     def _platform(self, data: Any) -> Report | None:
         """Only changes: the venue repeats the state of every index several times a second.
 
-        A lock without an index is a lock of everything. After maintenance the ordinary frames
-        come back without saying that it is over.
+        A lock without an index is a lock of everything. Maintenance is announced in one frame, and
+        the ordinary ones go on beside it: it holds until the venue says that it is over, the line
+        breaks (the next one speaks for itself), or too long has passed.
         """
         state = wire.as_object(data)
         index = state.get("price_index") or ""
@@ -157,7 +162,11 @@ class Channels:
             self._locked.discard(index)
         elif self._is_ours(index):
             self._locked.add(index)
-        now = (bool(self._locked), state.get("maintenance") is True)
+        maintenance = state.get("maintenance")
+        if maintenance is not None:
+            is_on = maintenance is True
+            self._closes_until = self._clock.monotonic() + MAINTENANCE_SECONDS if is_on else 0.0
+        now = (bool(self._locked), self._clock.monotonic() < self._closes_until)
         if now == self._platform_is:
             return None
         self._platform_is = now

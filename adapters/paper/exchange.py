@@ -18,7 +18,7 @@ from adapters.paper.engine import Engine
 from adapters.paper.errors import refusal
 from adapters.paper.fees import STANDARD, Fees
 from adapters.paper.hub import Hub, Notification
-from adapters.paper.limits import RateLimits
+from adapters.paper.limits import BY_STREAM, RateLimits
 from adapters.paper.market import INDEX_EVERY_MS, BookShape
 from adapters.paper.methods import METHODS
 from adapters.paper.methods.call import Call, Method
@@ -196,7 +196,10 @@ class Exchange:
             if not allows(grant, method.needs):
                 raise refusal(13021)
         is_known = bool(method.needs) or self._sessions.knows(call.session, call.now_ms)
-        self._limits.spend(method.bucket, call.now_ms, is_known=is_known)
+        bucket = method.bucket
+        if call.session.is_websocket:
+            bucket = BY_STREAM.get(bucket, bucket)
+        self._limits.spend(bucket, call.now_ms, is_known=is_known)
 
     @exact
     def advance(self, now_ms: int, prices: Mapping[str, Decimal]) -> None:

@@ -5,6 +5,7 @@ much a pool holds is the class's own. Exhaustion ends the session. Who has not l
 from pools apart, so that strangers do not use up the account's.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -32,6 +33,7 @@ class Bucket(StrEnum):
     MATCHING = "matching"
     CANCEL_ALL = "cancel_all"
     INSTRUMENTS = "instruments"
+    INSTRUMENTS_BY_STREAM = "instruments_by_stream"
     SUBSCRIBE = "subscribe"
     TRANSACTION_LOG = "transaction_log"
 
@@ -41,9 +43,13 @@ RATES = {
     Bucket.MATCHING: Rate(2_000, 40_000),
     Bucket.CANCEL_ALL: Rate(2_000, 40_000),
     Bucket.INSTRUMENTS: Rate(10_000, 500_000),
+    Bucket.INSTRUMENTS_BY_STREAM: Rate(100_000, 500_000),
     Bucket.SUBSCRIBE: Rate(3_000, 30_000),
     Bucket.TRANSACTION_LOG: Rate(10_000, 80_000),
 }
+
+BY_STREAM: Mapping[Bucket, Bucket] = {Bucket.INSTRUMENTS: Bucket.INSTRUMENTS_BY_STREAM}
+"""Classes that have another pool for websockets (changelog of the JSON-RPC API, 10.06.2025)."""
 
 
 @dataclass(slots=True)

@@ -553,3 +553,18 @@ def test_a_log_in_whose_reply_is_lost_is_asked_for_again_at_once(
     scene.boot()
     scene.until(lambda: scene.cover(BTC) >= abs(scene.position()) > 0, limit=limit)
     assert not scene.events(EmergencyBegan)
+
+
+def test_a_venue_that_has_no_catalogue_is_asked_ever_more_rarely(stage: Stage) -> None:
+    """The venue grants few such reads; a session that opens is a reason to ask at once."""
+    scene = stage()
+    scene.boot()
+    away = Once(Refusal(11051), "public/get_instruments", times=1000)
+    scene.fault(away)
+    scene.run(61)
+    asked = 1000 - away.left
+    assert 10 <= asked <= 20
+    scene.kind()
+    scene.market.hang_up()
+    scene.wait(Ready, limit=10)
+    scene.bracket()

@@ -27,7 +27,8 @@ from tests.adapters.deribit.fakes import ManualClock
 class Bench:
     def __init__(self, names: Collection[str] = ()) -> None:
         self.reports: list[Report] = []
-        self.channels = Channels(Catalogue([wires.BTC]), ManualClock(), self.reports.append, names)
+        self.clock = ManualClock()
+        self.channels = Channels(Catalogue([wires.BTC]), self.clock, self.reports.append, names)
 
     def take(self, channel: str, data: Any) -> list[Report]:
         self.reports.clear()
@@ -137,9 +138,30 @@ def test_the_platform_is_reported_when_it_changes() -> None:
     assert state(price_index="btc_usd", locked="false") == [(False, False)]
     assert state(locked="partial") == [(True, False)]
     assert state(locked=False) == [(False, False)]
-    assert state(maintenance=True) == [(False, True)]
-    assert state(price_index="btc_usd", locked=False) == [(False, False)]
     assert state(price_index=[7]) == []
+
+
+@pytest.mark.parametrize("end", ["said", "lost", "time"])
+def test_maintenance_holds_while_ordinary_frames_go_on(end: str) -> None:
+    """It is announced once, before the sockets close; the states of indexes say nothing of it."""
+    bench = Bench(["BTC-PERPETUAL"])
+    ordinary = {"price_index": "btc_usd", "locked": False}
+    (begun,) = bench.take("platform_state", {"maintenance": True})
+    assert isinstance(begun, PlatformReport)
+    assert begun.maintenance
+    for _ in range(5):
+        bench.clock.seconds += 170
+        assert bench.take("platform_state", ordinary) == []
+    over = ordinary
+    if end == "said":
+        over = {"maintenance": False}
+    elif end == "lost":
+        bench.channels.on_lost("closed by the venue with code 1001")
+    else:
+        bench.clock.seconds += 60
+    (report,) = bench.take("platform_state", over)
+    assert isinstance(report, PlatformReport)
+    assert not report.maintenance
 
 
 def test_without_a_choice_every_index_counts() -> None:

@@ -190,6 +190,23 @@ def test_the_lowest_tier_allows_twenty_orders_at_once_and_five_a_second() -> Non
     assert codes == [10004] * 5 + [10028]
 
 
+def test_the_catalogue_is_dear_over_a_websocket_and_cheaper_over_http() -> None:
+    """Five at once and one in ten seconds; fifty and one a second. Each from a pool of its own."""
+    bench = Bench(rate_limits=True)
+    asks = "public/get_instruments"
+    for _ in range(5):
+        assert bench.call(asks, currency="any")
+    assert bench.refused(asks, currency="any").code == 10028
+    bench.now_ms += 9_999
+    assert bench.refused(asks, currency="any").code == 10028
+    bench.now_ms += 1
+    assert bench.call(asks, currency="any")
+    bench.session = bench.exchange.open_session(is_websocket=False)
+    for _ in range(50):
+        assert bench.call(asks, currency="any")
+    assert bench.refused(asks, currency="any").code == 10028
+
+
 def test_websocket_methods_over_http_are_refused() -> None:
     """Heartbeats, greetings and subscriptions need a websocket: 10030."""
     bench = Bench()
