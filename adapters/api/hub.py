@@ -31,6 +31,8 @@ class EventHub:
     def __init__(self, start_ms: int, kept: int = KEPT) -> None:
         self.has_begun = threading.Event()
         """Set once the daemon is ready, or knows that it cannot be."""
+        self.has_ended = False
+        """Streams end of themselves then; otherwise the server would have to break them off."""
         self._start_ms = start_ms
         self._numbers = itertools.count(1)
         self._memory: deque[Numbered] = deque(maxlen=kept)
@@ -44,16 +46,26 @@ class EventHub:
         with self._lock:
             self._last = next(self._numbers)
             self._memory.append(Numbered(self._last, event))
-            bells = list(self._bells)
             for follower in self._followers:
                 follower(event)
+        self._ring()
+        if isinstance(event, Ready | ProtectOnlyBegan):
+            self.has_begun.set()
+
+    def end(self) -> None:
+        """Nothing more will be heard: whoever listens is sent what there is, and no more."""
+        self.has_ended = True
+        self.has_begun.set()
+        self._ring()
+
+    def _ring(self) -> None:
+        with self._lock:
+            bells = list(self._bells)
         for loop, bell in bells:
             try:
                 loop.call_soon_threadsafe(bell.set)
             except RuntimeError:
                 self._bells.discard((loop, bell))  # its loop has ended
-        if isinstance(event, Ready | ProtectOnlyBegan):
-            self.has_begun.set()
 
     def follow(self, follower: Callable[[Event], None]) -> None:
         """Every event from the first one in memory on, each once. Quick, and never raises."""

@@ -56,7 +56,7 @@ class ApiServer:
     def close(self) -> None:
         """Lets running requests end, for a while."""
         self._is_closing.set()
-        self._hub.has_begun.set()
+        self._hub.end()
         if self._stop is not None:
             self._stop()
         if self._thread.is_alive():

@@ -23,11 +23,14 @@ async def events(
             yield _missed(hub, number)
         while True:
             bell.clear()
+            is_last = hub.has_ended
             for numbered in hub.after(number):
                 if numbered.number != number + 1 and not has_missed:  # a reader that stood still
                     yield _missed(hub, number)
                 number, has_missed = numbered.number, False
                 yield _sent(hub, numbered, redact)
+            if is_last:
+                return
             await bell.wait()
     finally:
         hub.hand_back(bell)

@@ -350,6 +350,22 @@ def test_events_are_resumed_where_they_were_left(api: Running) -> None:
     restarted.close()
 
 
+def test_a_stream_ends_in_order_when_the_daemon_does(
+    api: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was heard until then is sent, and nobody has to be cut off: that was a traceback in the
+    log of every stop beside a command that waited for its end."""
+    api.hub.hear(FlatVerified(at=NOON, seconds=1.0))
+    listening = Listening(api, "1-0")
+    assert listening.next()["event"] == "flat_verified"
+    api.hub.hear(FlatVerified(at=NOON, seconds=2.0))
+    api.close()
+    assert json.loads(listening.next()["data"])["seconds"] == 2.0
+    with pytest.raises(AssertionError, match="the stream ended"):
+        listening.next()
+    assert [x.getMessage() for x in caplog.records if x.levelname == "ERROR"] == []
+
+
 def silent(api: Running, count: int) -> list[socket.socket]:
     """Connections that send nothing."""
     host, port = api.address.removeprefix("http://").split(":")
