@@ -5,6 +5,8 @@ order found says of itself is true whatever else could be read; that something i
 concluded from whole answers alone.
 """
 
+from datetime import datetime
+
 from actors.ports import Venue
 from domain.instruments import Instrument
 from domain.orders import Fill, Order, OrderState
@@ -66,13 +68,21 @@ def orders_under(
 
 def _may_be_forgotten(venue: Venue, line: Line) -> bool:
     """Whether the order may have left the live store, which keeps what ended for half an hour."""
-    age_ms = venue.server_now_ms() - round(line.sent_at.timestamp() * 1000)
-    return age_ms > FORGOTTEN_AFTER_MS
+    sent_ms = min(_ms(line.sent_at), line.valid_until_ms or _ms(line.sent_at))
+    return venue.server_now_ms() - sent_ms > FORGOTTEN_AFTER_MS
 
 
 def since_ms(trade: Trade) -> int:
-    """From when on fills may belong to the trade, in the venue's milliseconds."""
-    return round(trade.plan.created_at.timestamp() * 1000) - FILLS_MARGIN_MS
+    """From when on fills may belong to the trade, in the venue's milliseconds.
+
+    Our clock may have been ahead when the trade began; until when its entry was valid is the
+    venue's time.
+    """
+    return min(_ms(trade.plan.created_at), trade.plan.valid_until_ms) - FILLS_MARGIN_MS
+
+
+def _ms(instant: datetime) -> int:
+    return round(instant.timestamp() * 1000)
 
 
 def _is_mine(trade: Trade, order: Order) -> bool:

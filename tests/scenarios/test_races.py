@@ -232,6 +232,26 @@ def test_race_45_the_venues_clock_is_wrong_in_the_middle_of_a_bracket(
     scene.settled()
 
 
+@pytest.mark.parametrize("ahead_ms", [90_000, 600_000])
+def test_a_trade_that_began_by_a_clock_far_ahead_finds_its_fills(
+    stage: Stage, ahead_ms: int
+) -> None:
+    """They are older than its own beginning: by our clock, which it was written down by."""
+    scene = stage()
+    weather(scene, ClockSkew(by=-ahead_ms, at=(0,), lasts=10_000_000, most=1))
+    scene.market.advance()
+    scene.rest(ahead_ms / 1000 + 70)
+    trade_id = scene.ready().bracket()
+    scene.crash()
+    scene.market.move(btc_usd=98_000)
+    scene.run(5)
+    assert scene.position() == 0
+    scene.boot()
+    scene.wait(TradeClosed)
+    scene.run(1)
+    assert scene.is_over(trade_id)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_race_46_contract_data_that_changed_is_read_again(stage: Stage, seed: int) -> None:
     """A stop refused as off the grid makes the catalogue be read, and the next try stands."""
