@@ -30,6 +30,7 @@ PORTFOLIO = "user.portfolio.any"
 PLATFORM = "platform_state"
 TICKER = "ticker."
 """What the channels of prices begin with."""
+REPEAT_SECONDS = 1.0
 MAINTENANCE_SECONDS = 900.0
 """How long an announced maintenance keeps entries out that nobody calls off."""
 
@@ -69,8 +70,8 @@ class Channels:
         self._publish = publish
         self._instrument_names = instrument_names
         self._locked: set[str] = set()
-        self._platform_is = (False, False)
-        self._closes_until = 0.0
+        self._platform_is: tuple[bool, bool] = (False, False)
+        self._closes_until = self._told_at = 0.0
         self.unreadable = Tally("venue_notification_unreadable", clock)
         self._handlers: tuple[tuple[str, Callable[[Any], Report | None]], ...] = (
             ("user.changes.", self._changes),
@@ -90,7 +91,9 @@ class Channels:
 
     def on_lost(self, reason: str) -> None:
         """Takes the end of a connection."""
+        # The next line repeats what holds; that it ended meanwhile nobody would tell.
         self._closes_until = 0.0
+        self._locked.clear()
         self._publish(ConnectionLost(at=self._clock.now(), reason=reason))
 
     def _handle(self, kind: str, handler: Callable[[Any], Report | None], data: Any) -> None:
@@ -148,7 +151,8 @@ class Channels:
         return MarketTradesReport(at=self._clock.now(), trades=trades) if trades else None
 
     def _platform(self, data: Any) -> Report | None:
-        """Only changes: the venue repeats the state of every index several times a second.
+        """Changes, for the venue repeats the state of every index several times a second; and,
+        once a second, that it is not open: whoever has just begun to listen does not know.
 
         A lock without an index is a lock of everything. Maintenance is announced in one frame, and
         the ordinary ones go on beside it: it holds until the venue says that it is over, the line
@@ -158,18 +162,21 @@ class Channels:
         index = state.get("price_index") or ""
         if not isinstance(index, str):
             raise Unreadable("platform state: the index is no text")
-        if state.get("locked", False) in (False, "false"):
+        locked = state.get("locked")
+        if locked in (False, "false"):
             self._locked.discard(index)
-        elif self._is_ours(index):
+        elif locked is not None and self._is_ours(index):
             self._locked.add(index)
         maintenance = state.get("maintenance")
         if maintenance is not None:
             is_on = maintenance is True
             self._closes_until = self._clock.monotonic() + MAINTENANCE_SECONDS if is_on else 0.0
         now = (bool(self._locked), self._clock.monotonic() < self._closes_until)
-        if now == self._platform_is:
+        at = self._clock.monotonic()
+        is_repeated = any(now) and at - self._told_at >= REPEAT_SECONDS
+        if now == self._platform_is and not is_repeated:
             return None
-        self._platform_is = now
+        self._platform_is, self._told_at = now, at
         return PlatformReport(at=self._clock.now(), locked=now[0], maintenance=now[1])
 
     def _is_ours(self, index: str) -> bool:

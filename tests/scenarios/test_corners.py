@@ -81,6 +81,17 @@ def test_a_locked_platform_denies(
     scene.bracket()
 
 
+def test_a_risk_that_was_restarted_hears_of_announced_maintenance(stage: Stage) -> None:
+    """What was announced once is repeated to whoever has just begun to listen."""
+    scene = stage().ready(derive=poisonable)
+    scene.market.channels.on_notification("platform_state", {"maintenance": True})
+    scene.poison("risk")
+    scene.run(2)
+    answer = scene.open()
+    assert isinstance(answer, Denied)
+    assert answer.reasons == (Reason.VENUE_NOT_OPEN.value,)
+
+
 def test_an_instrument_whose_book_is_shut_is_denied(stage: Stage) -> None:
     """Its ticker says so, while the platform is well; the others go on."""
     scene = stage().ready()

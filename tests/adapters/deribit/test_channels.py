@@ -141,6 +141,18 @@ def test_the_platform_is_reported_when_it_changes() -> None:
     assert state(price_index=[7]) == []
 
 
+def test_a_lock_of_everything_ends_with_its_line_and_by_no_other_word() -> None:
+    """Its end may have been told while nobody listened; the next line repeats what holds."""
+    bench = Bench(["BTC-PERPETUAL"])
+    assert bench.take("platform_state", {"locked": True})
+    assert bench.take("platform_state", {"maintenance": False}) == []
+    assert bench.take("platform_state", {"price_index": "btc_usd", "locked": False}) == []
+    bench.channels.on_lost("closed by the venue with code 1001")
+    (report,) = bench.take("platform_state", {"price_index": "btc_usd", "locked": False})
+    assert isinstance(report, PlatformReport)
+    assert not report.locked
+
+
 @pytest.mark.parametrize("end", ["said", "lost", "time"])
 def test_maintenance_holds_while_ordinary_frames_go_on(end: str) -> None:
     """It is announced once, before the sockets close; the states of indexes say nothing of it."""
@@ -151,6 +163,9 @@ def test_maintenance_holds_while_ordinary_frames_go_on(end: str) -> None:
     assert begun.maintenance
     for _ in range(5):
         bench.clock.seconds += 170
+        (still,) = bench.take("platform_state", ordinary)
+        assert isinstance(still, PlatformReport)
+        assert still.maintenance
         assert bench.take("platform_state", ordinary) == []
     over = ordinary
     if end == "said":
