@@ -181,7 +181,7 @@ ALERTS: Mapping[type[Event], Kind] = {
     trading.TradeQuarantined: Kind(
         lambda e: (
             f"PLEASE LOOK: trade {e.trade_id} on {e.instrument} closed more than it held\n"
-            f"{e.position:+d} contracts are left of it. Nothing is done by itself."
+            f"{e.position:+d} contracts are left of it, and it is not certain whose they are."
         ),
         is_critical=True,
     ),

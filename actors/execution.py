@@ -33,6 +33,7 @@ from actors.reconciling import Reconciliation
 from actors.routing import ReportRouter
 from actors.settling import DriftSettler, Storyteller
 from actors.trade_house import TradeHouse
+from domain.overclosing import taken_from_others
 from domain.trade import Trade, may_still_enter
 from domain.watch import Drift
 
@@ -298,6 +299,8 @@ class Execution(Actor):
         if message.trade.is_finished:
             self._reconciliation.gone(message.trade.id)
             self._home.forget(message.trade)
+            if taken_from_others(message.trade):  # perhaps from a trade that has not heard of it
+                self._stories.read_again(message.trade.plan.instrument_name)
 
     def on_child_restarted(self, event: ChildRestarted) -> None:
         """What a trade's actor died of may have been its share of a story: it is told again."""

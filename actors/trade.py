@@ -29,6 +29,7 @@ from actors.messages.trading import (
 from actors.ports import Venue
 from actors.trade_around import Surroundings
 from actors.trade_log import Announcer
+from actors.trade_quarantine import Quarantine
 from actors.trade_record import RecordKeeper
 from actors.trade_steps import StepTaker
 from domain import bracket, outcomes
@@ -43,8 +44,6 @@ STEP_LIMIT = 60
 STEP_SECONDS = 5.0
 """Steps taken for one message, and seconds spent on it, before others get their turn."""
 SOON = 0.05
-FILLS_SECONDS = 1.0
-"""How long fills an order tells of may be on their way before they are fetched."""
 
 
 class TradeActor(Actor):
@@ -89,6 +88,7 @@ class TradeActor(Actor):
             execution=self.to("execution"),
             wake_by=self._wake_by,
         )
+        self._quarantine = Quarantine(self._keeper.announce, self.clock, wake_by=self._wake_by)
         self._steps = StepTaker(
             self._keeper, self._around, auth=self.to("auth"), is_new=self._is_new
         )
@@ -165,7 +165,7 @@ class TradeActor(Actor):
 
     def on_step_due(self, _: StepDue) -> None:
         has_heard = self._hears_first
-        if self._trade.lacks_fills and not has_heard:
+        if self._trade.lacks_fills and self._fills_wait <= 0 and not has_heard:
             self._keeper.change(replace(self._trade, needs_sync=True))
         self._advance(has_heard=has_heard)
 
@@ -182,7 +182,7 @@ class TradeActor(Actor):
         self.disarm(StepDue)
         self._next_look = None
         self._hears_first = False
-        began = self.clock.monotonic()
+        began, step = self.clock.monotonic(), None
         for _ in range(STEP_LIMIT):
             step = bracket.next_step(self._trade, self._policy, self.clock.now())
             self._hears_first = step is not None and step.after_news and not has_heard
@@ -202,16 +202,21 @@ class TradeActor(Actor):
             self.disarm(StepDue)
             self.retire()
         else:
+            self._quarantine.look(self._trade, step)
             self._arm_next_look()
 
     def _arm_next_look(self) -> None:
         """Makes sure of a next look: for fills still missing, and when the deadline strikes."""
         if self._trade.lacks_fills:
-            self._wake_by(FILLS_SECONDS)
+            self._wake_by(max(SOON, self._fills_wait))
         since = self._trade.exposed_since
         if since is not None and self._trade.exit_reason is None:
             deadline = since + timedelta(seconds=self._policy.protection_deadline)
             self._wake_by(max(SOON, (deadline - self.clock.now()).total_seconds()))
+
+    @property
+    def _fills_wait(self) -> float:
+        return bracket.fills_wait(self._trade, self._policy, self.clock.now())
 
     def _wake_by(self, seconds: float) -> None:
         when = self.clock.monotonic() + seconds

@@ -18,7 +18,7 @@ from domain.exposure import lost_before
 from domain.instruments import Instrument
 from domain.labels import Role
 from domain.orders import ZERO, Order, OrderRequest
-from domain.overclosing import taken_from_others
+from domain.overclosing import left_after_all, taken_from_others
 from domain.pnl import to_usd
 from domain.trade import EMERGENCIES, NETTED_BY, Line, LineStatus, Trade, TradeState
 from domain.trade_result import exit_reason_of, result_of
@@ -82,12 +82,13 @@ class Announcer:
         return after
 
     def quarantined(self, trade: Trade) -> None:
-        """Nothing is done any more; a person has to look."""
+        """A person has to look."""
+        left = left_after_all(trade) * trade.plan.side.sign
         self._emit(
             say.TradeQuarantined,
             trade_id=trade.id,
             instrument=trade.plan.instrument_name,
-            position=trade.signed_position,
+            position=left or trade.signed_position,
         )
 
     def _netted(self, before: Trade, after: Trade) -> None:

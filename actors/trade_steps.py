@@ -54,7 +54,6 @@ class StepTaker:
         self._listens_until = float("-inf")
         self._logged_in_at: float | None = None
         self._reads_in_vain = 0
-        self._quarantined_at: int | None = None
         self._knows_its_orders = is_new
         edits = Edits(
             keeper,
@@ -72,7 +71,7 @@ class StepTaker:
             Do.MOVE: edits.move,
             Do.CANCEL: self._cancel,
             Do.GIVE_UP_STOP: self._give_up_stop,
-            Do.QUARANTINE: self._quarantine,
+            Do.QUARANTINE: self._wait,
             Do.WAIT: self._wait,
             Do.FINISH: self._finish,
         }
@@ -84,14 +83,6 @@ class StepTaker:
     def take(self, step: Step) -> bool:
         """Does it; returns whether to go on with the next at once."""
         return self._steps[step.do](step)
-
-    def _quarantine(self, step: Step) -> bool:
-        """Says so once, and again when it is about another size."""
-        position = self._keeper.trade.position
-        if position != self._quarantined_at:
-            self._quarantined_at = position
-            self._keeper.announce.quarantined(self._keeper.trade)
-        return self._wait(step)
 
     def _wait(self, step: Step) -> bool:
         if step.until is not None:
@@ -360,6 +351,6 @@ class StepTaker:
         trade = apply_history(self._keeper.trade, fills, now)
         # What was placed since the orders were read could not be among them.
         seen.update(x for line in trade.lines if line.key not in known for x in line.order_ids)
-        self._keeper.change(outcomes.synced(outcomes.vanished(trade, seen)))
+        self._keeper.change(outcomes.synced(outcomes.vanished(trade, seen), now))
         self._knows_its_orders = True
         return True

@@ -16,11 +16,11 @@ The fifty races it has to stand are listed in docs/proof.md.
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from domain import targets, venue_codes
 from domain.labels import Role
-from domain.overclosing import taken_from_others
+from domain.overclosing import left_after_all, taken_from_others
 from domain.steps import BracketPolicy, Do, Step, View, view_of
 from domain.trade import CLOSERS, EMERGENCIES, ExitReason, Line, LineStatus, Trade
 
@@ -91,9 +91,16 @@ def _stop_firing(view: View) -> Step | None:
     line = view.first(Role.STOP, LineStatus.TRIGGERED)
     if line is None or view.position <= 0 or view.is_closing:
         return None
-    patience = view.wait(line.triggered_at, view.policy.chase_after)
+    patience = _until_chased(view, line)
     give_up = Step(do=Do.GIVE_UP_STOP, reason=ExitReason.STOP_STALLED)
     return patience or _look_once(line) or give_up
+
+
+def _until_chased(view: View, stop: Line) -> Step | None:
+    """A stop that fired has its time, unless some of the position has been under none too long."""
+    if view.is_past_deadline:
+        return None
+    return view.wait(stop.triggered_at, view.policy.chase_after)
 
 
 def _look_once(line: Line) -> Step | None:
@@ -193,11 +200,12 @@ def _close(view: View) -> Step | None:
         return next((x for x in steps if x.do is not Do.WAIT), steps[0])
     firing = view.first(Role.STOP, LineStatus.TRIGGERED)
     if firing is not None:
-        step = view.wait(firing.triggered_at, view.policy.chase_after) or _look_once(firing)
+        step = _until_chased(view, firing) or _look_once(firing)
         if step is not None:
             return step
-        if firing.is_working:
-            # Its market order hangs at the band; two closers would only clip each other.
+        if firing.is_working and not (view.trade.needs_sync and view.is_past_deadline):
+            # Its market order hangs at the band; two closers would only clip each other. What a
+            # cancel in vain has left in doubt is not asked before the position is closed.
             return view.cancel(firing)
     is_emergency = view.trade.exit_reason in EMERGENCIES
     return view.place(Role.EMERGENCY if is_emergency else Role.CLOSE)
@@ -324,40 +332,36 @@ def _wind_up(view: View) -> Step | None:
 
     Not while it is a guess that some hand closed it: he may have closed what was his, and the stop
     is all there is. What was closed twice is a person's to look at, when nothing rests any more
-    that is of no use for certain, unless it is proven to have been another's; when told to end
-    it, it ends the same way.
+    that is of no use for certain, unless it is proven to have been another's; so is what may be
+    open although as much was closed. When told to end it, it ends the same way.
     """
     trade = view.trade
     if view.position > 0:
         return None
     if trade.rests_on_guesses:
         return Step(do=Do.WAIT)
-    was_closed_twice = view.position < 0 and not view.is_closing
-    if was_closed_twice and trade.lacks_fills:
-        return _proof_to_come(view)
-    if was_closed_twice and not trade.was_closed_by_its_own_orders:
-        return Step(do=Do.QUARANTINE)
-    if not all(x.status.is_over for x in trade.of(Role.ENTRY)):
-        return None
+    doubt = None if view.is_closing else _doubtful_end(view)
+    if doubt is not None or not all(x.status.is_over for x in trade.of(Role.ENTRY)):
+        return doubt
     for role in (Role.TARGET, Role.CLOSE, Role.EMERGENCY, Role.STOP):
         for line in trade.of(role):
             if not line.status.is_over:
                 return _remove(view, line)
-    if was_closed_twice and not taken_from_others(trade):
+    if view.position < 0 and not view.is_closing and not taken_from_others(trade):
         return Step(do=Do.QUARANTINE)
     return _unseen_child(view) or _latecomer(view) or _missing_fills(view) or Step(do=Do.FINISH)
 
 
-def _proof_to_come(view: View) -> Step | None:
-    """Fills say whose it was that was closed; for those a person waits who never come."""
-    step = _missing_fills(view)
-    if step is None or step.do is not Do.WAIT or view.trade.syncs_in_vain < SYNCS_FOR_PROOF:
-        return step
-    return replace(step, do=Do.QUARANTINE)
-
-
-SYNCS_FOR_PROOF = 6
-"""Looks in vain, half a minute of them, before a person is asked; they go on."""
+def _doubtful_end(view: View) -> Step | None:
+    """What keeps even that from being removed which rests: it may be needed yet."""
+    trade = view.trade
+    if left_after_all(trade):
+        return Step(do=Do.QUARANTINE)
+    if view.position == 0:
+        return None
+    if trade.lacks_fills:
+        return _missing_fills(view)
+    return None if trade.was_closed_by_its_own_orders else Step(do=Do.QUARANTINE)
 
 
 def _unseen_child(view: View) -> Step | None:
@@ -390,16 +394,38 @@ def _latecomer(view: View) -> Step | None:
 def _missing_fills(view: View) -> Step | None:
     """Figures are only true with every fill: those that are not pushed soon are fetched.
 
-    After half a second, a second, two, four: what the venue shows late is not asked for all
-    the time.
+    A trade that was told to end waits for them some minutes.
     """
     trade = view.trade
     if not trade.lacks_fills:
         return None
-    heard = [x.heard_at for x in trade.lines if x.heard_at is not None]
-    pause = view.policy.retry_interval * 2 ** min(trade.syncs_in_vain, 20)
-    early = view.wait(max(heard, default=None), pause)
-    return early or Step(do=Do.SYNC)
+    since, read = trade.lacks_since, trade.synced_at
+    if view.is_closing and since and read and read - since > FILLS_BEFORE_THE_END:
+        return None
+    seconds = fills_wait(trade, view.policy, view.now)
+    until = view.now + timedelta(seconds=seconds)
+    return Step(do=Do.WAIT, until=until) if seconds > 0 else Step(do=Do.SYNC)
+
+
+FILLS_BEFORE_THE_END = timedelta(minutes=5)
+"""How long a trade that is to end looks in vain for its fills."""
+LONGEST_FILLS_PAUSE = timedelta(seconds=30)
+
+
+def fills_wait(trade: Trade, policy: BracketPolicy, now: datetime) -> float:
+    """Seconds until fills that are missing are to be fetched; 0 or less: now.
+
+    Half a second after the news of their order, and then whenever twice as much time has passed:
+    what the venue shows late is not asked for all the time. What lies ahead is of a clock that
+    was set back since, and says nothing.
+    """
+    pause = timedelta(seconds=policy.retry_interval)
+    since, read = trade.lacks_since, trade.synced_at
+    if since is not None and read is not None and read <= now:
+        pause = min(max(pause, read - since), LONGEST_FILLS_PAUSE)
+        return (read + pause - now).total_seconds()
+    heard = max((x.heard_at for x in trade.lines if x.heard_at and x.heard_at <= now), default=None)
+    return (heard + pause - now).total_seconds() if heard else 0.0
 
 
 RULES: tuple[Callable[[View], Step | None], ...] = (

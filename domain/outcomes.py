@@ -245,10 +245,17 @@ def moved(trade: Trade, line: Line) -> Trade:
     return replace(trade, move_failures=0)
 
 
-def synced(trade: Trade) -> Trade:
+def synced(trade: Trade, now: datetime) -> Trade:
     """The venue's truth is in the record, or as much of it as the venue shows yet."""
-    vain = trade.syncs_in_vain + 1 if trade.lacks_fills else 0
-    return replace(trade, needs_sync=False, is_compared=True, sync_after=None, syncs_in_vain=vain)
+    since = min(trade.lacks_since or now, now) if trade.lacks_fills else None
+    return replace(
+        trade,
+        needs_sync=False,
+        is_compared=True,
+        sync_after=None,
+        synced_at=now,
+        lacks_since=since,
+    )
 
 
 def ending(trade: Trade, reason: ExitReason) -> Trade:

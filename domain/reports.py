@@ -222,7 +222,8 @@ def apply_history(trade: Trade, fills: Sequence[Fill], now: datetime) -> Trade:
 
     Ours are added. A foreign hand's that may have closed some of ours, and of which nobody has
     told, is no share of ours yet: but until the whole story is told, the position is a guess. He
-    may have opened as much of his own since, and the venue's position be the same.
+    may have opened as much of his own since, and the venue's position be the same. An exit of
+    another trade counts as one: it may have closed more than was its own.
     """
     trade = apply_fills(trade, fills, now)
     booked = {x.trade_id for x in trade.fills}
@@ -234,12 +235,21 @@ def apply_history(trade: Trade, fills: Sequence[Fill], now: datetime) -> Trade:
         if x.trade_seq > since
         and x.side is trade.plan.side.opposite
         and x.trade_id not in booked
-        and labels.parse(x.label) is None
+        and _is_foreign(trade, x.label)
     )
     newest = max(foreign, default=0)
     if not trade.entered or newest <= trade.foreign_seq:
         return trade
     return replace(trade, foreign_seq=newest)
+
+
+def _is_foreign(trade: Trade, label: str) -> bool:
+    """Whether an order that is not this trade's may have closed what is."""
+    parsed = labels.parse(label)
+    if parsed is None:
+        return True
+    is_anothers = parsed.trade_id != trade.id and parsed.role is not Role.ENTRY
+    return is_anothers and not labels.is_flattening(label) and not labels.is_guard(label)
 
 
 def retold(

@@ -64,6 +64,7 @@ def shared_out_again(
     held = {trade.id: 0 for trade in trades}
     sides = {trade.id: trade.plan.side for trade in trades}
     before = external = position - sum(fill.contracts * fill.side.sign for fill in fills)
+    """What is left of what nobody tells of, and all that is no trade's."""
     shares: list[Share] = []
     foreign: set[str] = set()
     for fill in fills:
@@ -72,7 +73,8 @@ def shared_out_again(
             foreign.add(fill.trade_id)
         for part in parts_of(fill, orders, {}, trades, held, external):
             if part.trade_id not in held:
-                external += part.contracts * fill.side.sign
+                signed = part.contracts * fill.side.sign
+                before, external = _taken_back(before, signed), external + signed
                 continue
             adds = fill.side is sides[part.trade_id]
             held[part.trade_id] += part.contracts if adds else -part.contracts
@@ -84,6 +86,13 @@ def shared_out_again(
         shares += [x for trade in trades for x in _netted(fills, trade, held[trade.id], orders)]
     newest = max((x.trade_seq for x in fills), default=0)
     return Story(tuple(shares), frozenset(x.trade_id for x in fills), frozenset(foreign), newest)
+
+
+def _taken_back(before: int, signed: int) -> int:
+    """What is left of a position after a fill that may close it, and opens nothing of its kind."""
+    if before * signed >= 0:
+        return before
+    return before + signed if abs(signed) < abs(before) else 0
 
 
 def is_untold(fills: Sequence[Fill], trades: Sequence[Trade]) -> bool:

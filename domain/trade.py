@@ -206,7 +206,8 @@ class Trade:
     """The whole record of one trade. Instants are ours (UTC); ``*_ms`` are the venue's.
 
     ``not_before`` is the pause after a refused order, ``sync_after`` the one after a refused
-    change or a failed look. ``syncs_in_vain`` counts looks that did not bring every fill.
+    change or a failed look. ``synced_at`` is when all that the venue knows of it was last read;
+    ``lacks_since``: since when that has not brought every fill.
     ``is_compared``: since the last word of a stop the venue's whole truth has been read.
     ``foreign_seq`` is the newest fill of a foreign hand against this trade that the venue's history
     has shown, ``told_seq`` the newest fill the whole story has told of (both: ``trade_seq``).
@@ -229,7 +230,8 @@ class Trade:
     target_failures: int = 0
     target_hand_cancels: int = 0
     close_failures: int = 0
-    syncs_in_vain: int = 0
+    synced_at: datetime | None = None
+    lacks_since: datetime | None = None
     not_before: datetime | None = None
     sync_after: datetime | None = None
     target_after: datetime | None = None

@@ -19,7 +19,7 @@ class Result:
 
     ``pnl_coin`` is before fees, as the venue books it; ``venue_pnl_coin`` is the venue's own
     sum when it stated one on every closing fill, and all of it was ours. What our orders closed
-    for others is in none of these but the fees. ``net_coin = pnl_coin - fees_coin``.
+    for others is in none of these. ``net_coin = pnl_coin - fees_coin``.
     """
 
     pnl_coin: Decimal
@@ -34,11 +34,12 @@ class Result:
 @exact
 def result_of(trade: Trade, instrument: Instrument) -> Result:
     """Books the fills in the venue's order: harmonic average for inverse, exact throughout."""
+    own = own_fills(trade)
     holding, pnl = Holding(), ZERO
-    fees = sum((x.fee for x in trade.fills), ZERO)
+    fees = sum((x.fee for x in own), ZERO)
     entry, exits = Holding(), Holding()
     stated: list[Decimal | None] = []
-    for fill in own_fills(trade):
+    for fill in own:
         holding, realised = apply_fill(instrument, holding, fill.side, fill.contracts, fill.price)
         pnl += realised
         if fill.side is trade.plan.side:

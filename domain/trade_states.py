@@ -1,7 +1,7 @@
 """The states of a trade as a table: where a record stands, and every move it may make."""
 
 from domain.labels import Role
-from domain.overclosing import taken_from_others
+from domain.overclosing import left_after_all, taken_from_others
 from domain.trade import EMERGENCIES, LineStatus, Trade, TradeState
 
 _HELD = frozenset(
@@ -34,6 +34,8 @@ def state_of(trade: Trade) -> TradeState:
         return TradeState.CLOSED
     position = trade.position
     if position < 0 and not taken_from_others(trade):
+        return TradeState.QUARANTINED
+    if trade.exit_reason is None and left_after_all(trade):
         return TradeState.QUARANTINED
     if position > 0:
         return _state_with_position(trade, position)

@@ -517,7 +517,9 @@ class TradeTookOthers(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradeQuarantined(Event):
-    """More was closed than opened: nothing is done by itself, a person must look."""
+    """More was closed than opened, or the order of its fills leaves something open, and it is not
+    proven whose that was: a person must look. ``position``: signed contracts.
+    """
 
     level: ClassVar[str] = "critical"
     trade_id: str

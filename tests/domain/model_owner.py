@@ -331,7 +331,7 @@ class Owner:
             trade = apply_order(trade, order, self.now)
         trade = apply_history(trade, self.venue.history(), self.now)
         trade = outcomes.vanished(trade, {x.order_id for x in (*mine, *looked)})
-        self._change(outcomes.synced(trade))
+        self._change(outcomes.synced(trade, self.now))
         return True
 
     def _of_label(self, line: Line) -> list[Order]:

@@ -75,7 +75,7 @@ def test_a_fill_of_an_order_the_book_does_not_know_counts_by_its_label() -> None
 
 def test_the_order_behind_such_a_fill_is_looked_up_not_sent_again() -> None:
     """Its label is taken: the next step asks what became of it."""
-    step = next_step(synced(taken_over()), BracketPolicy(), NOW)
+    step = next_step(synced(taken_over(), NOW), BracketPolicy(), NOW)
     assert step is not None
     assert step.do is Do.LOOK_UP
     assert step.line is not None

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from domain.bracket import SYNCS_FOR_PROOF
 from domain.labels import Role
 from domain.orders import Side
 from domain.trade import EMERGENCIES, ExitReason, Line, LineStatus, Trade
@@ -329,6 +328,31 @@ CASES: dict[str, tuple[Trade, tuple[Any, ...]]] = {
     ),
     # doubt
     "a doubt is settled first": (record(entry(), needs_sync=True), ("sync", "", 0, 0)),
+    "a stop that fired gets no time while more is bare past the deadline": (
+        record(
+            entry(),
+            stop(TRIGGERED, contracts=4, is_working=True, triggered_at=START),
+            exposed_since=after(-4),
+        ),
+        ("give_up_stop", "", 0, 0),
+    ),
+    "its order, which hangs, is cancelled then": (
+        closing(
+            entry(),
+            stop(TRIGGERED, contracts=4, is_working=True, triggered_at=START),
+            exposed_since=after(-4),
+        ),
+        ("cancel", "sl", 1, 0),
+    ),
+    "once: what a cancel in vain leaves in doubt holds up no close": (
+        closing(
+            entry(),
+            stop(TRIGGERED, contracts=4, is_working=True, triggered_at=START),
+            exposed_since=after(-4),
+            needs_sync=True,
+        ),
+        ("place", "close", 0, 10),
+    ),
     "closed twice, and not every fill is known": (
         record(entry(4), stop(), close(FILLED, reported_filled=10)),
         ("sync", "", 0, 0),
@@ -338,9 +362,10 @@ CASES: dict[str, tuple[Trade, tuple[Any, ...]]] = {
             entry(4),
             stop(),
             close(FILLED, reported_filled=10, heard_at=START),
-            syncs_in_vain=SYNCS_FOR_PROOF,
+            synced_at=START,
+            lacks_since=START,
         ),
-        ("quarantine", "", 0, 0),
+        ("wait", "", 0, 0),
     ),
     "closed twice, and what could open nothing has opened nothing": (
         closed_twice(

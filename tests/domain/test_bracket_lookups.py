@@ -177,17 +177,8 @@ def test_orders_that_are_over_cannot_vanish() -> None:
 
 def test_a_comparison_settles_the_doubt_but_not_the_pause() -> None:
     """What was refused is still refused; only now it is known why."""
-    doubtful = record(
-        entry(), needs_sync=True, not_before=after(0.5), sync_after=after(0.5), syncs_in_vain=2
-    )
-    trade = outcomes.synced(replace(doubtful, lines=()))
+    doubtful = record(entry(), needs_sync=True, not_before=after(0.5), sync_after=after(0.5))
+    trade = outcomes.synced(replace(doubtful, lines=()), START)
     assert not trade.needs_sync
     assert (trade.not_before, trade.sync_after) == (after(0.5), None)
-    assert trade.syncs_in_vain == 0
-
-
-def test_comparisons_that_bring_no_fills_are_counted() -> None:
-    """The next one comes later."""
-    trade = record(entry())
-    assert trade.lacks_fills
-    assert outcomes.synced(outcomes.synced(trade)).syncs_in_vain == 2
+    assert trade.synced_at == START

@@ -294,7 +294,7 @@ def test_a_trade_taken_over_reads_the_truth_first() -> None:
 
 def test_an_intent_taken_over_counts_as_sent() -> None:
     """It may have been on the wire: it is looked up, and never sent again."""
-    trade = outcomes.synced(outcomes.resumed(record()))
+    trade = outcomes.synced(outcomes.resumed(record()), START)
     sent = trade.line(Role.ENTRY, 1)
     assert sent is not None
     assert (sent.status, sent.contracts) == (UNKNOWN, 10)

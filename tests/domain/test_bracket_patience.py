@@ -226,12 +226,26 @@ def test_closes_under_both_roles_are_spaced_together() -> None:
 
 
 def test_missing_fills_are_fetched_after_ever_longer_pauses() -> None:
-    """They are pushed as a rule; what is not is asked for after half a second, one, two..."""
+    """They are pushed as a rule; what is not is asked for after half a second, one, two..., however
+    often somebody else has the trade compare itself meanwhile."""
     flat = (entry(heard_at=START), stop(CANCELLED), CLOSED_BY_TARGET)
-    for vain, seconds in ((0, 0.5), (1, 1), (2, 2), (3, 4), (6, 32)):
-        trade = record(*flat, syncs_in_vain=vain)
+    first = record(*flat)
+    assert until_of(step_of(first, 0.49)) == after(0.5)
+    assert says(step_of(first, 0.5)) == ("sync", "", 0, 0)
+    for read, seconds in ((1, 1.5), (1.1, 1.6), (2, 3), (3, 5), (41, 71)):
+        trade = record(*flat, lacks_since=after(1), synced_at=after(read))
         assert until_of(step_of(trade, seconds - 0.01)) == after(seconds)
         assert says(step_of(trade, seconds)) == ("sync", "", 0, 0)
+
+
+def test_a_trade_that_is_to_end_waits_for_its_fills_some_minutes() -> None:
+    """Its figures will lack them; a trade that nobody can end would hold up more than that."""
+    flat = (entry(heard_at=START), stop(CANCELLED), CLOSED_BY_TARGET)
+    told = closing(*flat, lacks_since=START, synced_at=after(299))
+    assert says(step_of(told, 329)) == ("sync", "", 0, 0)
+    assert says(step_of(replace(told, synced_at=after(301)), 301)) == ("finish", "", 0, 0)
+    untold = record(*flat, lacks_since=START, synced_at=after(301))
+    assert says(step_of(untold, 331)) == ("sync", "", 0, 0)
 
 
 def test_the_pause_counts_from_the_last_report() -> None:
@@ -269,7 +283,13 @@ def test_with_every_fill_in_hand_it_is_over() -> None:
         record(entry(), stop(TRIGGERED, triggered_at=after(3_600))),
         closing(entry(), stop(), close(LIVE, sent_at=after(3_600))),
         record(entry(), stop(CANCELLED, sent_at=after(3_600)), stop(CANCELLED, attempt=2)),
-        record(entry(heard_at=after(3_600)), stop(CANCELLED), CLOSED_BY_TARGET, syncs_in_vain=3),
+        record(
+            entry(heard_at=after(3_600)),
+            stop(CANCELLED),
+            CLOSED_BY_TARGET,
+            synced_at=after(3_601),
+            lacks_since=after(3_600),
+        ),
     ],
     ids=lambda trade: str(trade.lines[-1].role),
 )

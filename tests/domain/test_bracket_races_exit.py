@@ -339,9 +339,7 @@ def test_closed_twice_without_proof_waits_for_a_person_and_then_ends() -> None:
     owner.hear(Notice(replace(over, contracts=13, updated_ms=venue.now_ms + 1)))
     assert state_of(owner.trade) is TradeState.QUARANTINED
     owner.pass_time(10_000)
-    assert owner.taken[-1] == "sync"
-    owner.pass_time(60_000)
-    assert "quarantine" in owner.taken
+    assert 3 <= owner.taken.count("sync") <= 6
     venue.cancel(waiting.order_id)
     lost = next(iter(venue.fills))
     more = replace(lost, trade_id="x", order_id=waiting.order_id, label=waiting.label)

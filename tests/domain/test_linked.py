@@ -14,6 +14,7 @@ from domain.steps import Do
 from domain.trade import ExitReason, Line, LineStatus, Trade, with_line
 from tests.domain.builders import (
     POLICY,
+    START,
     after,
     fill,
     label_of,
@@ -133,7 +134,7 @@ def test_a_stop_other_than_asked_is_replaced_before_it_goes(changes: dict[str, A
     assert step is not None
     assert (step.do, step.role) == (Do.PLACE, Role.STOP)
     own = report(Role.STOP, OrderState.UNTRIGGERED, order_id="own", label=label_of(Role.STOP, 2))
-    step = step_of(outcomes.synced(heard(trade, own)))
+    step = step_of(outcomes.synced(heard(trade, own), START))
     assert step is not None
     assert (step.do, step.line and step.line.order_ids) == (Do.CANCEL, ("made-sl",))
 
@@ -149,7 +150,7 @@ def test_a_stop_other_than_asked_may_be_the_first_word_of_a_fill() -> None:
     step = step_of(trade)
     assert step is not None
     assert step.do is Do.SYNC
-    step = step_of(outcomes.synced(heard(trade, ENTERED)))
+    step = step_of(outcomes.synced(heard(trade, ENTERED), START))
     assert step is not None
     assert step.do is Do.LOOK_UP  # there may be a right one yet
 
@@ -159,7 +160,7 @@ def test_what_is_heard_of_an_unknown_stop_may_be_older_than_its_end() -> None:
     that one does not go for a word that waited in the mailbox. (Seed 560088 said I1.)
     """
     own = report(Role.STOP, OrderState.UNTRIGGERED, order_id="own", label=label_of(Role.STOP, 2))
-    trade = outcomes.synced(heard(sent(), ENTERED, own))
+    trade = outcomes.synced(heard(sent(), ENTERED, own), START)
     step = step_of(heard(trade, made(Role.STOP, updated_ms=own.updated_ms - 1)))
     assert step is not None
     assert step.do is Do.SYNC

@@ -246,15 +246,23 @@ def test_what_a_hand_did_unheard_makes_the_position_a_guess_until_it_is_told() -
 
 
 def test_what_can_have_closed_nothing_of_ours_is_no_reason_to_doubt() -> None:
-    """Before our entry, on our side, by an order of ours or of another trade of ours, or by a kill
-    (which opens nothing in place of it)."""
+    """Before our entry, on our side, by an order of ours, by another trade's entry, or by a kill or
+    a guard (which open nothing in place of it)."""
     entered = apply_fills(a_trade(), [told(5, Side.BUY, 10, ENTRY)], START)
     for fill in (
         told(4, Side.SELL, 10),
         told(6, Side.BUY, 10),
         told(6, Side.SELL, 4, label_of(Role.STOP)),
-        told(6, Side.SELL, 4, label_of(Role.STOP, trade_id="other")),
+        told(6, Side.SELL, 4, label_of(Role.ENTRY, trade_id="other")),
+        told(6, Side.SELL, 4, label_of(Role.STOP, trade_id="ext-btc")),
         told(6, Side.SELL, 4, label_of(Role.CLOSE, trade_id="flat-x")),
     ):
         assert not apply_history(entered, [fill], START).rests_on_guesses, fill
     assert not apply_history(a_trade(), [told(6, Side.SELL, 4)], START).rests_on_guesses
+
+
+def test_an_exit_of_another_trade_may_have_closed_ours() -> None:
+    """It closes what there is: after its own contracts those of the next one."""
+    entered = apply_fills(a_trade(), [told(5, Side.BUY, 10, ENTRY)], START)
+    others = told(6, Side.SELL, 4, label_of(Role.STOP, trade_id="other"))
+    assert apply_history(entered, [others], START).rests_on_guesses

@@ -18,7 +18,6 @@ from actors.messages.trading import (
     TradeClosed,
     TradeNetted,
     TradeQuarantined,
-    TradeTookOthers,
 )
 from actors.messages.watch import PositionAgreed, PositionDrifted, ProtectionMissing
 from domain.labels import Role
@@ -137,44 +136,6 @@ def test_what_a_person_opened_in_place_of_ours_unheard_is_never_closed_for_ours(
     assert not scene.events(TradeQuarantined)
     closed = scene.events(TradeClosed)[-1]
     assert (closed.exit_reason, closed.contracts) == ("manual", ours)
-
-
-@pytest.mark.parametrize("how", ["deaf", "broken", "crashed"])
-@pytest.mark.parametrize("again", [0, 1000, 3000])
-def test_what_our_stop_took_of_a_persons_after_the_target_is_over(
-    stage: Stage, again: int, how: str
-) -> None:
-    """The target closes ours, he opens the same way, our stop fires and closes that, and he may
-    open as much the other way: a reduce-only order has opened nothing, so nothing of it is ours.
-    (Found by the simulation, seed 1506850: a quarantine that only a person could end.)"""
-    scene = stage().ready()
-    trade_id = scene.bracket(target="100200")
-    scene.run(1)
-    ours = scene.position()
-
-    def happens() -> None:
-        scene.market.move(btc_usd=100_500)
-        buy(scene, 1000)
-        scene.market.move(btc_usd=93_000)
-        scene.run(0.9)
-        scene.market.advance()
-        assert scene.position() == 0
-        if again:
-            sell(scene, again)
-
-    unheard(scene, how, happens)
-    closed = scene.wait(TradeClosed)
-    scene.run(15)
-    assert scene.is_over(trade_id)
-    assert scene.position() == -(again // 10)
-    assert not scene.live(trade_id)
-    assert not scene.events(TradeQuarantined)
-    (told,) = scene.events(TradeTookOthers)
-    assert (told.trade_id, told.contracts) == (trade_id, 100)
-    assert (closed.exit_reason, closed.contracts) == ("take_profit", ours)
-    assert closed.pnl_coin > 0
-    assert not scene.events(PnlDiffers)
-    scene.wait(Ready)
 
 
 def unheard(scene: Scene, how: str, act: Callable[[], None]) -> None:
