@@ -19,6 +19,7 @@ from domain.intake import Accepted, Wish, accept
 from domain.orders import TriggerBy
 from domain.risk import Candidate, Reason
 from domain.trade import Trade, TradePlan
+from domain.trade_check import flaws
 
 ASK_SECONDS = 2.0
 ENTRY_VALID = timedelta(seconds=5)
@@ -144,6 +145,8 @@ class FrontDoor:
         return Trade(plan=plan)
 
     def _record(self, trade: Trade) -> tuple[str, ...]:
+        if flaws(trade):  # on disk, it would make the next start call the whole book unreadable
+            return (Reason.NO_INTENT,)
         try:
             recorded: Recorded = self._registry.ask(
                 RecordIntent(at=self._clock.now(), trade=trade), timeout=ASK_SECONDS

@@ -88,7 +88,7 @@ def accept(
     if wrong:
         return wrong
     contracts = contracts_for(instrument, _quantity(wish), meets)
-    if contracts < instrument.min_contracts:
+    if contracts < max(1, instrument.min_contracts):
         return (Reason.BELOW_MINIMUM,)
     return Accepted(
         instrument=instrument,
@@ -110,6 +110,7 @@ def _move_refusals(
     """What is wrong with how the stop is to be moved. ``meets`` is the price of the entry."""
     at, trail = wish.break_even_at, wish.trail
     checks = (
+        (at is not None and at <= 0, Reason.BAD_PRICE),
         (at is not None and (at - meets) * side.sign <= 0, Reason.BREAK_EVEN_WRONG_SIDE),
         (trail is not None and not instrument.tick_size <= trail < meets, Reason.BAD_TRAIL),
     )

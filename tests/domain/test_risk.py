@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.instruments import Instrument
 from domain.intake import Accepted, Wish, accept
 from domain.orders import OrderType, Side
 from domain.risk import (
@@ -348,3 +349,50 @@ def test_a_wish_is_judged_at_the_market_of_now() -> None:
     assert accept(wish, listed, traded, D(97_500)) == (Reason.STOP_WRONG_SIDE,)
     for market in (D(100_000), None):
         assert isinstance(accept(wish, listed, traded, market), Accepted)
+
+
+SOLD = Wish(
+    instrument=BTC.name,
+    side="sell",
+    quantity=D(10),
+    unit="contracts",
+    entry_type="limit",
+    price=D(100_000),
+    stop_loss=D(101_000),
+    take_profit=D(98_000),
+    break_even_at=D(99_000),
+    trail=D(500),
+)
+
+
+def taken(wish: Wish, instrument: Instrument = BTC) -> Accepted | tuple[Reason, ...]:
+    """What becomes of a wish at a market of 100 000."""
+    return accept(wish, {instrument.name: instrument}, frozenset({instrument.name}), D(100_000))
+
+
+@pytest.mark.parametrize("price", [D(0), D("-0.5")])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("price", Reason.BAD_PRICE),
+        ("stop_loss", Reason.BAD_PRICE),
+        ("take_profit", Reason.BAD_PRICE),
+        ("break_even_at", Reason.BAD_PRICE),
+        ("trail", Reason.BAD_TRAIL),
+    ],
+)
+@pytest.mark.parametrize("side", ["buy", "sell"])
+def test_a_price_of_nothing_is_refused_on_either_side(
+    side: str, name: str, reason: Reason, price: Decimal
+) -> None:
+    """Below a short's entry it is on the right side, but a record of it counts as unreadable."""
+    assert isinstance(taken(SOLD), Accepted)
+    refusal = taken(replace(SOLD, side=side, **{name: price}))
+    assert not isinstance(refusal, Accepted)
+    assert reason in refusal
+
+
+def test_no_contract_is_no_trade_whatever_the_smallest_order_is() -> None:
+    """A catalogue that names none must not let in an order of nothing."""
+    little = replace(SOLD, quantity=D("0.000001"), unit="coin")
+    assert taken(little, replace(BTC, min_amount=D(0))) == (Reason.BELOW_MINIMUM,)

@@ -183,6 +183,16 @@ def test_a_full_disk_denies(stage: Stage) -> None:
     scene.settled()
 
 
+def test_a_plan_that_cannot_be_true_is_not_recorded(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever let it through: with it on disk the next start calls the whole book unreadable."""
+    scene = stage().ready()
+    monkeypatch.setattr(scene.world, "new_id", lambda: "No Trade's Id")
+    refused(scene, Reason.NO_INTENT)
+    assert scene.booked == []
+
+
 def test_a_command_that_is_too_old_is_not_carried_out(stage: Stage) -> None:
     """A wish with a date is refused when it arrives late."""
     scene = stage().ready()
