@@ -40,6 +40,7 @@ from actors.messages.desk import CommandHandled
 from actors.messages.lifecycle import ChildRestarted
 from actors.messages.trading import DIRECT
 from actors.ports import Journal, Notice, Notifier
+from domain import plain
 from domain.commands import Door
 
 ASK_SECONDS = 2.0
@@ -184,7 +185,7 @@ class Alerter(Actor):
         alert = OutboxAlert(
             number=self._next_number,
             kind=event_name(type(event)),
-            text=text,
+            text=plain.text(text),  # an error's own words may be what no file takes
             is_critical=kind.is_critical,
             raised_at=event.at,
         )

@@ -6,6 +6,7 @@ before anything new is opened (`actors.reconciling`). On kill it flattens by its
 stuck trade can hold that up (`actors.flattening`).
 """
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import ClassVar
 
@@ -34,12 +35,15 @@ from actors.routing import ReportRouter
 from actors.settling import DriftSettler, Storyteller
 from actors.trade_house import TradeHouse
 from domain.overclosing import taken_from_others
+from domain import plain
 from domain.trade import Trade, may_still_enter
 from domain.watch import Drift
 
 ASK_SECONDS = 2.0
 RECONCILE_EVERY = 0.5
 CATALOGUE_SECONDS = 24 * 3600.0
+NOTE_LENGTH = 64
+"""Characters that are kept of a caller's own label."""
 
 
 class Execution(Actor):
@@ -249,6 +253,8 @@ class Execution(Actor):
     # -- opening ------------------------------------------------------------
 
     def on_open_trade(self, message: say.OpenTrade) -> say.TradeAccepted | Denied:
+        # It is the caller's own text, and what no file takes must not reach the book.
+        message = replace(message, note=plain.text(message.note)[:NOTE_LENGTH])
         mark = self._marks.get(message.instrument)
         opened = self._door.open(message, self._contracts.by_name, mark, self._standing())
         if isinstance(opened, tuple):

@@ -22,19 +22,20 @@ def plain(value: object, depth: int = 0) -> object:
     if isinstance(value, int):
         return int(value) if -_LARGEST <= value < _LARGEST else str(value)
     if isinstance(value, str):
-        return _text(value)
+        return text(value)
     if isinstance(value, date):
         return value.isoformat()
     if depth < _DEEPEST:
         if isinstance(value, Mapping):
             pairs = cast("Mapping[object, object]", value).items()
-            return {_text(key): plain(inner, depth + 1) for key, inner in pairs}
+            return {text(key): plain(inner, depth + 1) for key, inner in pairs}
         if isinstance(value, list | tuple | set | frozenset):
             return [plain(inner, depth + 1) for inner in cast("list[object]", value)]
-    return _text(value)
+    return text(value)
 
 
-def _text(value: object) -> str:
+def text(value: object) -> str:
+    """``value`` as text that UTF-8 can write, with a ``?`` for what is broken. Never raises."""
     try:
         return str(value).encode("utf-8", "replace").decode()
     except Exception:  # noqa: BLE001 - a value whose own __str__ fails is still worth a name

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, time, timedelta
 from typing import Any
 
+import orjson
 import pytest
 
 from actors import alert_outbox
@@ -586,6 +587,21 @@ def test_a_kill_without_the_daemon_is_told_by_the_next_as_what_it_was(stage: Sta
     assert "Ordered while no daemon ran." in told
     assert "closing everything" not in told
     assert "Perhaps a repeat" not in told
+
+
+def test_an_alert_is_kept_as_text_that_can_be_written(stage: Stage) -> None:
+    """Half a character, from an error's text: a Registry died of each try to keep such an alert."""
+    scene = stage().ready()
+    scene.phone.is_off = True
+    failed = ChildFailed(
+        at=scene.world.now(), name="risk", incarnation=1, phase=Phase.RUNNING, error="caf\ud800e"
+    )
+    scene.daemon.system.publish("test", failed)
+    scene.run(5)
+    orjson.dumps(scene.disk.tables)
+    scene.phone.is_off = False
+    scene.run(120)
+    assert any("caf?e" in text for text in scene.phone.heard)
 
 
 def test_the_all_clear_is_the_last_word(stage: Stage) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import orjson
 import pytest
 
 from actors.messages.lifecycle import ChildFailed, ChildRestarted
@@ -294,6 +295,25 @@ def test_whatever_the_door_is_given_is_a_refusal_and_never_a_failure(
     assert not scene.events(ChildFailed)
     assert len(scene.events(EntryDenied)) == 1
     assert not scene.market.sent(*PLACE)
+
+
+@pytest.mark.parametrize(
+    ("label", "note"),
+    [("caf\ud800e", "caf?e"), ("x" * 10_000, "x" * 64), ("\udcff" * 100, "?" * 64), (7, "7")],
+    ids=["broken", "long", "both", "a number"],
+)
+def test_a_label_is_kept_as_text_that_can_be_written(stage: Stage, label: Any, note: str) -> None:
+    """Half a character in it killed the Registry with every signal: no file takes that."""
+    scene = stage().ready()
+    door: Any = TradeDoor(scene.daemon.system.address("execution"), scene.world)
+    wish = {"stop_loss": 99_000, "label": label}
+    ok, trade_id = door.execute_generic_trade(BTC, "buy", "0.05", **wish)
+    assert ok
+    assert not door.execute_generic_trade(BTC, "buy", "0.05", **wish)[0]
+    scene.run(2)
+    assert scene.trades()[trade_id].plan.note == note
+    assert [event.note for event in scene.events(EntryDenied)] == [note]
+    orjson.dumps(scene.disk.tables)
 
 
 def test_the_door_says_no_without_a_stop_and_when_nobody_answers(stage: Stage) -> None:
