@@ -104,23 +104,30 @@ COUNTED = {
 }
 """What a report counts, and in which words."""
 
+ONCE = {"trade_closed": "trade_id", "funding_booked": "log_id"}
+"""What is counted once however often it is told, and the field that says which it is.
+
+Who failed before it was certain that the words are on disk says them again, perhaps next month.
+"""
+
 
 def report(entries: Iterable[Entry], month: str, zone: tzinfo) -> Month:
     """The month ``YYYY-MM``, its days as ``zone`` has them."""
     found = Month(month)
     since_day_began: dict[str, Decimal] = {}
-    booked: set[str] = set()
+    told: set[tuple[str, str]] = set()
     for entry in entries:
-        if _month_of(entry, zone) != month:
+        when = _month_of(entry, zone)
+        is_repeat = bool(when) and _is_repeat(entry, told)
+        if when != month:
             continue
         found.entries += 1
         event = str(entry.get("event", ""))
         if event in COUNTED:
             found.events[event] += 1
-        if event == "trade_closed":
+        if event == "trade_closed" and not is_repeat:
             _add_trade(found, entry, since_day_began)
-        elif event == "funding_booked" and str(entry.get("log_id")) not in booked:
-            booked.add(str(entry.get("log_id")))
+        elif event == "funding_booked" and not is_repeat:
             _add_funding(found, entry, since_day_began)
         elif event == "day_began":
             _add_day(found, entry, since_day_began)
@@ -135,6 +142,17 @@ def _month_of(entry: Entry, zone: tzinfo) -> str:
         return datetime.fromisoformat(str(entry.get("ts"))).astimezone(zone).strftime("%Y-%m")
     except ValueError:
         return ""
+
+
+def _is_repeat(entry: Entry, told: set[tuple[str, str]]) -> bool:
+    """Whether this trade's end, or this booking, stands further up as well; adds it to ``told``."""
+    event = str(entry.get("event", ""))
+    if event not in ONCE:
+        return False
+    key = event, str(entry.get(ONCE[event]))
+    is_repeat = key in told
+    told.add(key)
+    return is_repeat
 
 
 def _add_trade(found: Month, entry: Entry, since_day_began: dict[str, Decimal]) -> None:

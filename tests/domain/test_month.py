@@ -33,12 +33,33 @@ def began(ts: str, equity: str) -> dict[str, Any]:
 def test_sums_are_exact_and_a_win_is_one_after_fees() -> None:
     """A trade that won less than its fees has lost; one that won nothing did neither."""
     nets = ("0.000000000001", "-0.5", "0")
-    found = report([closed("2026-03-02T10:00:00+00:00", net) for net in nets], "2026-03", UTC)
+    entries = [closed("2026-03-02T10:00:00+00:00", net, trade_id=f"of {net}") for net in nets]
+    found = report(entries, "2026-03", UTC)
     assert (found.trades, found.won, found.lost) == (3, 1, 1)
     assert found.by_currency["BTC"].net == Decimal("-0.499999999999")
     assert found.by_currency["BTC"].fees == Decimal(3)
     assert found.pnl_usd == Decimal(15)
     assert found.win_rate == 1 / 3
+
+
+def test_a_trade_that_is_told_twice_counts_once() -> None:
+    """Last words are said again after a failure; also where a day or a month began between."""
+    again = closed("2026-03-01T23:59:59+00:00", "2")
+    entries = [
+        began("2026-03-01T00:00:00+00:00", "10"),
+        again,
+        again,
+        began("2026-03-02T00:00:00+00:00", "12"),
+        {**again, "ts": "2026-03-02T00:00:01+00:00"},
+        began("2026-03-03T00:00:00+00:00", "12"),
+        {**again, "ts": "2026-04-01T00:00:01+00:00"},
+    ]
+    found = report(entries, "2026-03", UTC)
+    assert (found.trades, found.won, found.pnl_usd) == (1, 1, Decimal(5))
+    assert found.by_currency["BTC"].net == Decimal(2)
+    assert (found.by_instrument, found.by_exit) == ({"BTC-PERPETUAL": 1}, {"stop_loss": 1})
+    assert found.other("BTC") == Decimal(0)
+    assert report(entries, "2026-04", UTC).trades == 0
 
 
 def test_the_month_has_the_edges_of_the_time_zone() -> None:
