@@ -11,7 +11,6 @@ from typing import ClassVar
 from actors.kernel import Actor, Context, HandlerTable
 from actors.messages.base import event_name
 from actors.messages.funding import FundingBooked, FundingDue
-from actors.messages.lifecycle import ProcessStarted
 from actors.messages.session import SessionOpened
 from actors.ports import Journal, NotSent, OutcomeUnknown, Rejected, Venue
 from domain.moments import moment_of
@@ -24,7 +23,8 @@ OVERLAP = timedelta(minutes=2)
 LONGEST, SHORTEST = timedelta(days=1), timedelta(minutes=5)
 """How much of the log is asked for at once: half of that after a failure, lest it be too long."""
 LOOK_BACK_DAYS = 8
-BOOKED, BEGUN = event_name(FundingBooked), event_name(ProcessStarted)
+"""How many of the journal's files are looked through, and how far back at most without a line."""
+BOOKED = event_name(FundingBooked)
 
 
 class Cashier(Actor):
@@ -43,16 +43,26 @@ class Cashier(Actor):
         self._known: set[int] = set()
 
     def recover(self) -> None:
-        """Goes on after the last line in the journal, or from the first start it knows of."""
-        entries = self._journal.find(events=(BOOKED, BEGUN), days=LOOK_BACK_DAYS)
-        starts = [at for x in entries if x["event"] == BEGUN and (at := moment_of(x.get("ts")))]
+        """Goes on after the last line in the journal; without one, where what is read begins.
+
+        Its own start would be too late: while nobody was there the venue may have booked.
+        """
+        oldest = self._oldest()
+        earliest = max(oldest, self.clock.now() - timedelta(days=LOOK_BACK_DAYS))
+        # One file more: the overlap with what is asked for may reach into the day before.
+        entries = self._journal.find(events=(BOOKED,), days=LOOK_BACK_DAYS + 1)
         for currency in self._since:
             lines = [x for x in entries if x.get("currency") == currency]
-            ends = [at for x in lines if (at := moment_of(x.get("booked_at")))]
-            if ends or starts:
-                self._since[currency] = max(ends) if ends else starts[0]
+            ends = [at for x in lines if (at := moment_of(x.get("booked_at"))) and at >= oldest]
+            self._since[currency] = max(ends, default=earliest)
             self._known.update(x["log_id"] for x in lines if isinstance(x.get("log_id"), int))
         self.after(PERIOD_SECONDS, FundingDue)
+
+    def _oldest(self) -> datetime:
+        """The first moment in the journal's last days; now, should there be none before."""
+        now = self.clock.now()
+        moments = (moment_of(x.get("ts")) for x in self._journal.entries(days=LOOK_BACK_DAYS))
+        return next((x for x in moments if x is not None and x <= now), now)
 
     def on_session_opened(self, _: SessionOpened) -> None:
         self.after(FIRST_SECONDS, FundingDue)
