@@ -12,7 +12,7 @@ from typing import Any
 from actors.ports import Clock, NotSent, OutcomeUnknown, Rejected, Venue
 from domain import labels, venue_codes
 from domain.instruments import Instrument
-from domain.labels import Label, Role
+from domain.labels import MAX_ATTEMPT, Label, Role
 from domain.orders import Order, OrderRequest, OrderType, Position, Side
 from domain.watch import are_paired, protects
 
@@ -124,7 +124,7 @@ class Flattening:
         if instrument is None:
             return [f"{position.instrument_name} is not a perpetual we know"]
         closing = Side.SELL if position.contracts > 0 else Side.BUY
-        self._attempts += 1
+        self._attempts = min(self._attempts + 1, MAX_ATTEMPT)  # the grammar ends there
         request = OrderRequest(
             instrument=instrument,
             side=closing,

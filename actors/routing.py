@@ -1,7 +1,7 @@
 """The way home: which trade an order or a fill that the venue reports belongs to."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from actors.messages.trading import FillReport, OrderReport
 from actors.messages.venue import ChangesReport
@@ -12,7 +12,10 @@ from domain.story import Share, Story, label_of, part_of, parts_of
 from domain.trade import Trade
 from domain.watch import Drift
 
+T = TypeVar("T")
 SEEN_KEPT = 10_000
+ORDERS_KEPT = 50_000
+"""Orders of open trades are few; the rest are late news of orders that are over."""
 
 
 class ReportRouter:
@@ -56,11 +59,11 @@ class ReportRouter:
         """The trade that owns an order: by its label, or by the trigger it came from."""
         parent = order.trigger_order_id or order.primary_order_id
         if parent is not None:
-            self._parents[order.order_id] = parent
+            _keep_newest(self._parents, order.order_id, parent, ORDERS_KEPT)
         label = labels.parse(order.label) or self._inherited(order.order_id)
         if label is None or labels.is_guard(order.label):
             return ""
-        self._labels[order.order_id] = label
+        _keep_newest(self._labels, order.order_id, label, ORDERS_KEPT)
         return label.trade_id
 
     def _inherited(self, order_id: str) -> Label | None:
@@ -107,6 +110,12 @@ class ReportRouter:
             self._parents.pop(order_id, None)
 
     def _remember(self, trade_id: str) -> None:
-        self._seen[trade_id] = None
-        while len(self._seen) > SEEN_KEPT:
-            del self._seen[next(iter(self._seen))]
+        _keep_newest(self._seen, trade_id, None, SEEN_KEPT)
+
+
+def _keep_newest(kept: dict[str, T], key: str, value: T, most: int) -> None:
+    """Adds it, or makes it the newest; of more than ``most`` the oldest is forgotten."""
+    kept.pop(key, None)
+    kept[key] = value
+    while len(kept) > most:
+        del kept[next(iter(kept))]

@@ -7,6 +7,7 @@ import structlog
 
 from actors.flattening import NEWS_SECONDS, Flattening
 from actors.ports import Venue
+from domain.labels import MAX_ATTEMPT, parse
 from domain.orders import Order, OrderRequest, Position
 from simulation.runtime import VirtualWorld
 from tests.domain.builders import position
@@ -53,6 +54,16 @@ def test_every_position_is_closed_with_a_label_of_its_own() -> None:
     assert labels == [f"bw.flat-x.close.{number}" for number in range(1, 5)]
     assert [request.side.value for request in account.placed[:2]] == ["sell", "buy"]
     assert all(request.reduce_only for request in account.placed)
+
+
+def test_labels_are_ours_however_long_it_takes() -> None:
+    """The grammar ends at 9999; an order beyond would be nobody's, and stay after the kill."""
+    account, world = Account((position(10),)), VirtualWorld()
+    rounds = flattening(account, world)
+    for _ in range(MAX_ATTEMPT + 2):
+        rounds.round({BTC.name: BTC})
+    assert [str(parse(x.label)) for x in account.placed] == [x.label for x in account.placed]
+    assert len(account.placed) == MAX_ATTEMPT + 2
 
 
 def test_a_position_without_contract_data_is_named() -> None:

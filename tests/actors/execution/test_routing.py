@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
 import structlog
 
 from actors import routing
 from actors.messages.venue import ChangesReport
 from actors.routing import ReportRouter
-from domain.labels import Role
+from domain.labels import Label, Role
 from domain.orders import Fill, OrderState, Side
 from domain.story import Story
 from domain.watch import Drift
@@ -69,6 +70,22 @@ def test_what_is_remembered_of_strangers_is_bounded() -> None:
     for number in range(routing.SEEN_KEPT + 5):
         list(home.of_fill(told(number, Side.BUY, 1), {}))
     assert len(home._seen) == routing.SEEN_KEPT
+
+
+def test_what_is_remembered_of_orders_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """News of a trade that is over, of a kill's orders and of strangers' would grow for years; an
+    order that was reported a moment ago is not the oldest, however long it has been there."""
+    monkeypatch.setattr(routing, "ORDERS_KEPT", 20)
+    home, trades = router(), {TRADE_ID: a_trade()}
+    parent = report(Role.STOP, OrderState.TRIGGERED)
+    for number in range(100):
+        home.of_order(parent)
+        label = str(Label(f"flat-{number}", Role.CLOSE, 1)) if number % 2 else ""
+        late = replace(parent, order_id=f"o{number}", label=label, trigger_order_id=f"p{number}")
+        home.of_order(late)
+    assert (len(home._labels), len(home._parents)) == (20, 20)
+    child = replace(builders.child(OrderState.FILLED), label="", trigger_order_id=parent.order_id)
+    assert [x for x, _ in home.route(changes(orders=(child,)), trades)] == [TRADE_ID]
 
 
 def test_a_trade_that_is_over_is_forgotten_with_its_orders() -> None:
