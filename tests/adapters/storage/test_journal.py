@@ -418,3 +418,31 @@ def test_a_start_after_midnight_needs_no_yesterday(tmp_path: Path) -> None:
     journal.append({"event": "today"}, durable=True)
     assert [x["event"] for x in journal.entries(days=3)] == ["old", "today"]
     journal.close()
+
+
+def test_a_file_that_a_clock_ahead_has_made_may_get_a_day_of_its_own(tmp_path: Path) -> None:
+    """What `docs/operating.md` advises: no line says in which file it stands."""
+    clock = SetClock()
+    journal = DayJournal(tmp_path, clock)
+    journal.append({"event": "before"}, durable=True)
+    clock.wall += timedelta(days=400)
+    journal.append({"event": "ahead"}, durable=True)
+    for days in (0, 1, 2):
+        clock.wall = NOON + timedelta(days=days)
+        journal.append({"event": f"day {days}"}, durable=True)
+    journal.close()
+    ahead = tmp_path / "2027-12-25.jsonl"
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "2026-11-20.jsonl", ahead]
+    ahead.rename(tmp_path / "2026-11-21.jsonl")
+    journal = DayJournal(tmp_path, clock)
+    journal.append({"event": "after"}, durable=True)
+    journal.close()
+    assert [x["event"] for x in read(tmp_path, last=1)] == ["after"]
+    events = ["before", "ahead", "day 0", "day 1", "day 2", "after"]
+    assert [x["event"] for x in read(tmp_path)] == events
+    assert verify(tmp_path).ok
+    assert [x.stem for x in sorted(tmp_path.iterdir())] == [
+        "2026-11-20",
+        "2026-11-21",
+        "2026-11-22",
+    ]
