@@ -43,6 +43,8 @@ from domain.risk import Limits, OpenTradeView, Reason, Situation
 ASK_SECONDS = 2.0
 RESUME_LIFE = timedelta(seconds=5)
 MEASURE_SECONDS = 600.0
+LATE_ROUNDS = 10
+"""Looks at the day after which one that cannot begin is no matter of a start's first moments."""
 STABLE = {"USDC": Decimal(1), "USDT": Decimal(1), "USD": Decimal(1)}
 
 
@@ -71,13 +73,16 @@ class Risk(Actor):
         self._equity: dict[str, Decimal] = {}
         self._has_looked = False
         self._day: DayBaseline | None = None
+        self._is_day_late = False
+        self._late_rounds = 0
         self._pause: PauseState | None = None
         self._venue_is_open = True
         self._kill_requested_for = ""
         self._measure_at = 0.0
 
     def recover(self) -> None:
-        self._day = self._book().day
+        day = self._book().day
+        self._day = day if day is not None and self._is_recent(day) else None
         self.every(self._period, RiskDue)
 
     # -- the gate ------------------------------------------------------------
@@ -102,12 +107,20 @@ class Risk(Actor):
 
     def on_may_trade(self, _: MayTrade) -> Allowed | Denied:
         """Without the day's equity nothing can be let in: prices or the account are missing."""
-        if self._day is None or self._result() is None:
+        if self._entries_day() is None or self._result() is None:
             return Denied(at=self.clock.now(), reasons=(Reason.NO_BASELINE,))
         return Allowed(at=self.clock.now())
 
+    def _entries_day(self) -> DayBaseline | None:
+        """The day entries are judged by: none while the old one is over and the new cannot begin.
+
+        They could lose what yesterday has earned on top of a day's loss.
+        """
+        return None if self._is_day_late else self._day
+
     def _situation(self, message: MayOpen, book: BookSnapshot) -> Situation:
         now = self.clock.now()
+        day = self._entries_day()
         name = message.candidate.instrument_name
         seen_at = self._seen_at.get(name)
         ticker = self._tickers.get(name)
@@ -121,7 +134,7 @@ class Risk(Actor):
             is_reconciled=message.is_reconciled,
             has_session=message.has_session,
             day_result_usd=self._result(),
-            day_equity_usd=self._day.usd if self._day else None,
+            day_equity_usd=day.usd if day else None,
             trades=tuple(
                 OpenTradeView(
                     trade_id=trade.id,
@@ -187,9 +200,14 @@ class Risk(Actor):
     # -- the day ------------------------------------------------------------
 
     def on_risk_due(self, _: RiskDue) -> None:
-        if self._day is None or self._is_over(self._day):
-            self._begin_day(self._today())
-        else:
+        """A day that is over judges on until the next can begin: what is open may lose."""
+        is_over = self._day is None or self._is_over(self._day)
+        if is_over and self._begin_day(self._today()):
+            return
+        self._is_day_late = is_over
+        # After a start the account and the prices come one after another: that is no reason yet.
+        self._late_rounds = self._late_rounds + 1 if is_over and self._has_looked else 0
+        if self._day is not None and (not is_over or self._late_rounds > LATE_ROUNDS):
             self._judge_kill(self._day)
             self._judge_loss(self._day)
             self._measure(self._day)
@@ -219,6 +237,11 @@ class Risk(Actor):
         One beyond tomorrow was begun by a wrong clock.
         """
         return not self._today() <= day.day <= self._today(plus=timedelta(days=1))
+
+    def _is_recent(self, day: DayBaseline) -> bool:
+        """What has become less since an older day than yesterday may have been paid out."""
+        most = timedelta(days=1)
+        return self._today(plus=-most) <= day.day <= self._today(plus=most)
 
     def _judge_loss(self, day: DayBaseline) -> None:
         result = self._result()
@@ -268,19 +291,22 @@ class Risk(Actor):
             equity = _equities(held | new)
             self._record(replace(day, equity=equity, usd=day.usd + value))
 
-    def _begin_day(self, today: str) -> None:
+    def _begin_day(self, today: str) -> bool:
+        """False while a price or the account is missing, or the book takes nothing."""
         equity = {currency: self._equity[currency] for currency in sorted(self._equity)}
         value = risk.equity_usd(equity, self._index)
         if value is None or not self._has_looked:
-            return
+            return False
         if not self._record(DayBaseline(day=today, equity=_equities(equity), usd=value)):
-            return
+            return False
+        self._is_day_late = False
         self.emit(
             DayBegan,
             day=today,
             equity_usd=round(value, 2),
             equity=tuple(f"{currency}={amount}" for currency, amount in equity.items()),
         )
+        return True
 
     def _record(self, baseline: DayBaseline) -> bool:
         """Makes the day's baseline durable; True when it is, and is used from here on."""

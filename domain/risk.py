@@ -171,10 +171,14 @@ def day_result_usd(
 
 
 def equity_usd(equity: Mapping[str, Decimal], index: Mapping[str, Decimal]) -> Decimal | None:
-    """The whole equity in USD; None while a price is missing."""
-    if not equity or any(currency not in index for currency in equity):
+    """The whole equity in USD; None while a price is missing, which nothing held has no need of.
+
+    ``equity`` is per currency in that currency, ``index`` USD per unit.
+    """
+    held = {currency: amount for currency, amount in equity.items() if amount}
+    if not equity or any(currency not in index for currency in held):
         return None
-    return sum((amount * index[currency] for currency, amount in equity.items()), ZERO)
+    return sum((amount * index[currency] for currency, amount in held.items()), ZERO)
 
 
 def _same_instrument(s: Situation) -> list[OpenTradeView]:

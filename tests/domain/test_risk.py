@@ -232,10 +232,13 @@ def test_a_currency_that_is_new_counts_from_what_it_holds() -> None:
     assert day_result_usd({"BTC": D(1), "USDC": D(5)}, {"BTC": D(1)}, prices) == D(0)
 
 
-def test_the_whole_equity_needs_every_price() -> None:
-    """And an account nobody has seen is unknown, not empty."""
+def test_the_whole_equity_needs_the_price_of_all_that_is_held() -> None:
+    """Of nothing the price does not matter. An account nobody has seen is unknown, not empty."""
     assert equity_usd({"BTC": D(2), "USDC": D(5)}, {"BTC": D(100), "USDC": D(1)}) == D(205)
-    assert equity_usd({"BTC": D(2), "ETH": D(0)}, {"BTC": D(100)}) is None
+    assert equity_usd({"BTC": D(2), "ETH": D(1)}, {"BTC": D(100)}) is None
+    assert equity_usd({"BTC": D(2), "ETH": D(-1)}, {"BTC": D(100)}) is None
+    assert equity_usd({"BTC": D(2), "ETH": D(0)}, {"BTC": D(100)}) == D(200)
+    assert equity_usd({"BTC": D(0)}, {}) == D(0)
     assert equity_usd({}, {"BTC": D(100)}) is None
 
 

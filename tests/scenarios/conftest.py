@@ -1,6 +1,6 @@
 """Scenes that are judged and taken down when their test is over."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
@@ -46,11 +46,18 @@ def stage() -> Iterator[Stage]:
             scene.end()
 
 
-def losing(stage: Stage, *, start: datetime = EPOCH, timezone: tzinfo = UTC, **more: Any) -> Scene:
+def losing(
+    stage: Stage,
+    *,
+    start: datetime = EPOCH,
+    timezone: tzinfo = UTC,
+    balances: Mapping[str, Decimal] = SMALL,
+    **more: Any,
+) -> Scene:
     """A small account that may lose a fifth of a percent in a day."""
     limits = replace(DEFAULT_LIMITS, max_daily_loss_pct=Decimal("0.002"))
     plan = default_plan(limits=limits, timezone=timezone)
-    return stage(plan=plan, balances=SMALL, start=start).ready(**more)
+    return stage(plan=plan, balances=balances, start=start).ready(**more)
 
 
 def is_flat(scene: Scene) -> None:

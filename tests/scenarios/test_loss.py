@@ -13,14 +13,15 @@ from actors.messages.trading import (
     FlatVerified,
     KillSwitchActivated,
     KillSwitchReset,
+    ProtectOnlyBegan,
     Ready,
     Resume,
 )
 from domain.risk import Reason
 from simulation.daemon import default_plan
-from simulation.venue import Refusal
-from tests.scenarios.conftest import Stage, is_flat, losing
-from tests.scenarios.scene import BTC, ETH, PLACE, Once, Scene
+from simulation.venue import Fate, Refusal
+from tests.scenarios.conftest import SMALL, Stage, is_flat, losing
+from tests.scenarios.scene import BTC, ETH, LINEAR, PLACE, Once, Scene
 
 
 def test_the_days_loss_kills(stage: Stage) -> None:
@@ -296,6 +297,103 @@ def test_a_loss_of_the_new_day_counts_while_yesterdays_kill_is_not_flat(stage: S
     scene.run(5)
     assert len(scene.events(KillSwitchActivated)) == 2
     is_flat(scene)
+
+
+def boot_without_eth_prices(scene: Scene) -> None:
+    """A new process to which ETH's ticker never comes: a book that is not open, or delisted."""
+    usual = scene.plan
+    channels = tuple(x for x in usual.channels if not x.startswith("ticker.ETH-"))
+    scene.plan = replace(usual, channels=channels)
+    scene.boot()
+    scene.plan = usual
+
+
+def over_midnight_without_eth_prices(stage: Stage, eth: Decimal) -> Scene:
+    """Such a process, a minute after midnight, with a trade that is open since yesterday."""
+    evening = datetime(2026, 1, 5, 23, 59, tzinfo=UTC)
+    scene = losing(stage, start=evening, balances=SMALL | {"ETH": eth})
+    scene.crash()
+    boot_without_eth_prices(scene)
+    scene.wait(Ready)
+    scene.run(2)
+    scene.bracket(quantity="0.5", stop="90000")
+    scene.run(90)
+    return scene
+
+
+def test_a_currency_of_which_nothing_is_held_needs_no_price_at_midnight(stage: Stage) -> None:
+    """The new day never began, and meanwhile no loss was looked at."""
+    scene = over_midnight_without_eth_prices(stage, Decimal(0))
+    assert scene.wait(DayBegan).day == "2026-01-06"
+    scene.market.move(btc_usd=99_300)
+    assert scene.wait(KillRequested, limit=10).day == "2026-01-06"
+    scene.wait(FlatVerified)
+
+
+def test_a_day_that_cannot_begin_leaves_the_old_one_to_judge_losses(stage: Stage) -> None:
+    """What is open is watched by yesterday, nothing is let in, and the kill lasts until today."""
+    scene = over_midnight_without_eth_prices(stage, Decimal(10))
+    assert scene.events(DayBegan) == []
+    answer = scene.open(LINEAR)
+    assert isinstance(answer, Denied)
+    assert answer.reasons == (Reason.NO_BASELINE.value,)
+    scene.market.move(btc_usd=99_300)
+    assert scene.wait(KillRequested, limit=10).day == "2026-01-05"
+    scene.wait(FlatVerified)
+    scene.run(10)
+    assert len(scene.events(KillRequested)) == 1
+    assert scene.events(KillSwitchReset) == []
+    scene.crash()
+    scene.boot()
+    assert scene.wait(DayBegan).day == "2026-01-06"
+    scene.wait(KillSwitchReset)
+    scene.run(3)
+    scene.bracket(stop="98000")
+
+
+def test_a_start_whose_day_cannot_begin_is_not_ready(stage: Stage) -> None:
+    """Nothing would be let in: it says why, and guards what is open."""
+    scene = over_midnight_without_eth_prices(stage, Decimal(10))
+    scene.crash()
+    boot_without_eth_prices(scene)
+    assert "equity" in scene.wait(ProtectOnlyBegan).reason
+    assert scene.events(Ready) == []
+    assert scene.cover(BTC) == scene.position(BTC) == 5000
+
+
+def held_more(scene: Scene, day: str) -> None:
+    """The process was last up on that day, and then the account held a coin more."""
+    scene.crash()
+    baseline = scene.disk.tables["state"]["day"]
+    btc = next(x for x in baseline["equity"] if x["currency"] == "BTC")
+    btc["equity"] = str(Decimal(btc["equity"]) + 1)
+    baseline["day"] = day
+
+
+def test_a_day_long_ago_judges_nothing(stage: Stage) -> None:
+    """What was paid out while the process was away is no loss, though today cannot begin."""
+    scene = losing(stage)
+    scene.bracket(quantity="0.5", stop="90000")
+    held_more(scene, "2026-01-03")
+    boot_without_eth_prices(scene)
+    scene.wait(ProtectOnlyBegan)
+    scene.run(10)
+    assert scene.events(KillRequested) == []
+    assert scene.position(BTC) == 5000
+
+
+def test_yesterday_judges_nothing_where_today_begins_at_once(stage: Stage) -> None:
+    """A start after midnight: the account's first news come before it has been looked at."""
+    scene = losing(stage)
+    scene.bracket(quantity="0.5", stop="90000")
+    held_more(scene, "2026-01-04")
+    scene.boot()
+    scene.fault(Once(Fate.REQUEST_LOST, "private/get_account_summaries", times=4))
+    scene.wait(Ready)
+    scene.run(10)
+    assert scene.events(DayBegan)
+    assert scene.events(KillRequested) == []
+    assert scene.position(BTC) == 5000
 
 
 def killed_and_resumed(stage: Stage) -> Scene:
