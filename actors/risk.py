@@ -114,9 +114,11 @@ class Risk(Actor):
     def _entries_day(self) -> DayBaseline | None:
         """The day entries are judged by: none while the old one is over and the new cannot begin.
 
-        They could lose what yesterday has earned on top of a day's loss.
+        They could lose what yesterday has earned on top of a day's loss. None as well while its
+        value, of which the limit is a part, is that of more than what is traded.
         """
-        return None if self._is_day_late else self._day
+        day = self._day
+        return None if day is None or self._is_day_late or self._has_others(day) else day
 
     def _situation(self, message: MayOpen, book: BookSnapshot) -> Situation:
         now = self.clock.now()
@@ -207,6 +209,8 @@ class Risk(Actor):
         self._is_day_late = is_over
         # After a start the account and the prices come one after another: that is no reason yet.
         self._late_rounds = self._late_rounds + 1 if is_over and self._has_looked else 0
+        if self._day is not None and self._has_others(self._day):
+            self._leave_out_others(self._day)
         if self._day is not None and (not is_over or self._late_rounds > LATE_ROUNDS):
             self._judge_kill(self._day)
             self._judge_loss(self._day)
@@ -291,6 +295,20 @@ class Risk(Actor):
             equity = _equities(held | new)
             self._record(replace(day, equity=equity, usd=day.usd + value))
 
+    def _has_others(self, day: DayBaseline) -> bool:
+        return len(self._baseline(day)) < len(day.equity)
+
+    def _leave_out_others(self, day: DayBaseline) -> None:
+        """A currency that is traded no more since a restart is no part of the day, nor its value.
+
+        The prices of the day's beginning are gone, and one of that currency may never come: what
+        is left is worth what it is now. Until that is known the loss is judged by the old limit.
+        """
+        ours = self._baseline(day)
+        value = risk.equity_usd(ours, self._index) if ours else ZERO
+        if value is not None:
+            self._record(replace(day, equity=_equities(ours), usd=value))
+
     def _begin_day(self, today: str) -> bool:
         """False while a price or the account is missing, or the book takes nothing."""
         equity = {currency: self._equity[currency] for currency in sorted(self._equity)}
@@ -336,8 +354,12 @@ class Risk(Actor):
     def _result(self) -> Decimal | None:
         if self._day is None or not self._equity:
             return None
-        baseline = {entry.currency: entry.equity for entry in self._day.equity}
-        return risk.day_result_usd(self._equity, baseline, self._index)
+        return risk.day_result_usd(self._equity, self._baseline(self._day), self._index)
+
+    def _baseline(self, day: DayBaseline) -> dict[str, Decimal]:
+        """What the traded currencies held when the day began, each in itself."""
+        entries = (x for x in day.equity if x.currency in self._currencies)
+        return {entry.currency: entry.equity for entry in entries}
 
     def _book(self) -> BookSnapshot:
         book: BookSnapshot = self.to("registry").ask(

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from actors.messages.risk import DayBegan, Denied, KillRequested
+from actors.messages.risk import DayBegan, Denied, GetRisk, KillRequested
 from actors.messages.trading import (
     FlatVerified,
     KillSwitchActivated,
@@ -17,6 +17,7 @@ from actors.messages.trading import (
     Ready,
     Resume,
 )
+from adapters.deribit.channels import account_channels, market_channels
 from domain.risk import Reason
 from simulation.daemon import default_plan
 from simulation.venue import Fate, Refusal
@@ -297,6 +298,58 @@ def test_a_loss_of_the_new_day_counts_while_yesterdays_kill_is_not_flat(stage: S
     scene.run(5)
     assert len(scene.events(KillSwitchActivated)) == 2
     is_flat(scene)
+
+
+def without(scene: Scene, *names: str) -> None:
+    """The process starts again, and trades these no more: `INSTRUMENTS` was changed."""
+    scene.crash()
+    kept = tuple(x for x in scene.plan.instruments if x not in names)
+    channels = (*account_channels(), *(x for name in kept for x in market_channels(name)))
+    scene.plan = replace(scene.plan, instruments=kept, channels=channels)
+    scene.boot()
+
+
+def day_usd(scene: Scene) -> Decimal:
+    """The equity that the day's limit is a part of."""
+    snapshot = scene.daemon.ask("risk", GetRisk(at=scene.world.now()))
+    return round(snapshot.day.usd, -1)
+
+
+@pytest.mark.parametrize(
+    ("dropped", "left"),
+    [((ETH,), 110_000), ((LINEAR,), 132_000), ((ETH, LINEAR), 100_000)],
+)
+def test_a_currency_that_is_traded_no_more_is_no_part_of_the_day(
+    stage: Stage, dropped: tuple[str, ...], left: int
+) -> None:
+    """Nor is its value one of what the limit is a part of; another restart takes nothing more."""
+    scene = losing(stage)
+    scene.bracket(quantity="0.5", stop="90000")
+    without(scene, *dropped)
+    scene.wait(Ready, limit=10)
+    scene.run(2)
+    assert day_usd(scene) == left
+    scene.crash()
+    scene.boot()
+    scene.wait(Ready, limit=10)
+    assert day_usd(scene) == left
+    scene.market.move(btc_usd=99_300)
+    assert scene.wait(KillRequested, limit=10).limit_usd == pytest.approx(left * 0.002, rel=1e-3)
+    scene.wait(FlatVerified)
+    assert scene.events(DayBegan) == []
+
+
+def test_a_day_of_other_currencies_alone_goes_on_with_what_is_traded_now(stage: Stage) -> None:
+    """What is held in those counts as paid in: nothing of it was lost before."""
+    scene = stage(plan=replace(default_plan(), instruments=(BTC,)), balances=SMALL).ready()
+    assert day_usd(scene) == 100_000
+    scene.crash()
+    scene.plan = replace(scene.plan, instruments=(LINEAR,))
+    scene.boot()
+    scene.wait(Ready, limit=10)
+    scene.run(2)
+    assert day_usd(scene) == 10_000
+    scene.bracket(LINEAR)
 
 
 def boot_without_eth_prices(scene: Scene) -> None:
