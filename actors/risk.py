@@ -287,9 +287,12 @@ class Risk(Actor):
             self._record(replace(day, has_killed=True))
 
     def _adopt_newcomers(self, day: DayBaseline) -> None:
-        """A currency that held nothing cannot have earned what it holds now: it was paid in."""
+        """A currency that held nothing cannot have earned what it holds now: it was paid in.
+
+        What it owes was not: that is lost.
+        """
         held = {entry.currency: entry.equity for entry in day.equity if entry.equity}
-        new = {x: y for x, y in self._equity.items() if y and x not in held}
+        new = {x: y for x, y in self._equity.items() if y > 0 and x not in held}
         value = risk.equity_usd(new, self._index)
         if value is not None:
             equity = _equities(held | new)

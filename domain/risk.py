@@ -156,14 +156,15 @@ def day_result_usd(
 ) -> Decimal | None:
     """The day's trading result in USD, fees and funding included.
 
-    None if a price is missing, or a currency that held something when the day began.
+    None if a price is missing, or a currency that held something when the day began. One that is
+    new counts from what it holds, or from nothing where it owes: nobody pays in a debt.
     ``equity`` and ``baseline`` are per currency in that currency, ``index`` USD per unit.
     """
     if any(held and currency not in equity for currency, held in baseline.items()):
         return None
     total = ZERO
     for currency, amount in equity.items():
-        change = amount - baseline.get(currency, amount)
+        change = amount - baseline.get(currency, max(amount, ZERO))
         if change and currency not in index:
             return None
         total += change * index.get(currency, ZERO)

@@ -232,6 +232,13 @@ def test_a_currency_that_is_new_counts_from_what_it_holds() -> None:
     assert day_result_usd({"BTC": D(1), "USDC": D(5)}, {"BTC": D(1)}, prices) == D(0)
 
 
+def test_a_currency_that_is_new_and_owes_has_lost_it() -> None:
+    """Only what is there can have been paid in."""
+    prices = {"BTC": D(80_000), "USDC": D(1)}
+    assert day_result_usd({"BTC": D(1), "USDC": D(-5)}, {"BTC": D(1)}, prices) == D(-5)
+    assert day_result_usd({"BTC": D(-1)}, {}, {}) is None
+
+
 def test_the_whole_equity_needs_the_price_of_all_that_is_held() -> None:
     """Of nothing the price does not matter. An account nobody has seen is unknown, not empty."""
     assert equity_usd({"BTC": D(2), "USDC": D(5)}, {"BTC": D(100), "USDC": D(1)}) == D(205)

@@ -352,6 +352,18 @@ def test_a_day_of_other_currencies_alone_goes_on_with_what_is_traded_now(stage: 
     scene.bracket(LINEAR)
 
 
+def test_what_a_currency_owes_was_not_paid_in(stage: Stage) -> None:
+    """It held nothing in the morning: what is below nothing now was lost since."""
+    scene = losing(stage, balances=SMALL | {"USDC": Decimal(0)})
+    scene.engine.account.balances["USDC"] = Decimal(-3_000)
+    scene.engine.revision += 1
+    requested = scene.wait(KillRequested, limit=10)
+    assert requested.result_usd == -3_000
+    scene.run(5)
+    view = scene.daemon.ask("risk", GetRisk(at=scene.world.now()))
+    assert view.result_usd == -3_000
+
+
 def boot_without_eth_prices(scene: Scene) -> None:
     """A new process to which ETH's ticker never comes: a book that is not open, or delisted."""
     usual = scene.plan
