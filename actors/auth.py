@@ -36,6 +36,8 @@ ASK_SECONDS = 2.0
 REFUSED_RETRY = 5.0
 REFUSED_RETRY_LATER = 60.0
 REFUSED_LIMIT = 3
+TOLD_MOST = 10
+"""Tries between two refusals that a person hears of: ten minutes, once they are slow."""
 RENEWED_JUST_NOW = 1.0
 SUBSCRIBE_AGAIN = 15.0
 EXIT_REFUSED = 77
@@ -62,6 +64,7 @@ class Auth(Actor):
         self._credentials: Credentials | None = None
         self._failures = 0
         self._refusals = 0
+        self._tell_at = 0
         self._was_open = False
         self._lost_at: float | None = None
         self._tried_at = float("-inf")
@@ -199,7 +202,7 @@ class Auth(Actor):
     def _refused(self, reason: str) -> None:
         self._refusals += 1
         self._credentials = None
-        self.emit(SessionRefused, reason=reason, attempt=self._refusals)
+        self._tell_refusal(reason)
         if not self._was_open and self._refusals < REFUSED_LIMIT:
             self.after(REFUSED_RETRY, ConnectDue)
         elif self._was_open or self._may_hold_trades():
@@ -208,6 +211,15 @@ class Auth(Actor):
         else:
             stop = StopAll(at=self.clock.now(), reason=reason, exit_code=EXIT_REFUSED)
             self.to(self.context.supervisor).tell(stop)
+
+    def _tell_refusal(self, reason: str) -> None:
+        """Each of the first tries, which may end the process; then ever more rarely."""
+        attempt = self._refusals
+        if REFUSED_LIMIT < attempt < self._tell_at:
+            self.log.warning("log_in_refused", reason=reason, attempt=attempt)
+            return
+        self._tell_at = attempt + min(attempt, TOLD_MOST)
+        self.emit(SessionRefused, reason=reason, attempt=attempt)
 
     def _may_hold_trades(self) -> bool:
         """Whether a trade is open, for all we know."""

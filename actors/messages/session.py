@@ -33,7 +33,10 @@ class SessionRestored(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRefused(Event):
-    """The venue refuses these credentials, or they grant what they must not."""
+    """The venue refuses these credentials, or they grant what they must not.
+
+    ``attempt`` counts the tries since the last session; of many only some are said.
+    """
 
     level: ClassVar[str] = "critical"
     reason: str

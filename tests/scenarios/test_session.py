@@ -197,9 +197,9 @@ def test_credentials_refused_while_positions_are_open_keep_the_process(stage: St
     scene.run(1)
     scene.fault(Once(Refusal(13004), "public/auth", times=4))
     scene.market.hang_up()
-    scene.wait(SessionRefused, 4, limit=400)
+    scene.wait(SessionRefused, 3, limit=400)
     assert not scene.daemon.finished.is_set
-    scene.wait(SessionOpened, 2, limit=120)
+    scene.wait(SessionOpened, 2, limit=180)
     scene.run(3)
     assert len(scene.live(trade_id)) == 2
 
@@ -212,11 +212,30 @@ def test_credentials_refused_at_a_start_with_open_trades_keep_the_process(stage:
     scene.crash()
     scene.fault(Once(Refusal(13004), "public/auth", times=4))
     scene.boot()
-    scene.wait(SessionRefused, 4, limit=200)
+    scene.wait(SessionRefused, 3, limit=200)
+    scene.run(65)
     assert not scene.daemon.finished.is_set
     scene.wait(Ready, limit=120)
     scene.run(3)
     assert len(scene.live(trade_id)) == 2
+
+
+@pytest.mark.no_cover
+def test_credentials_refused_all_night_are_told_ever_more_rarely(stage: Stage) -> None:
+    """Tried once a minute, told at the first three tries, and at last every ten minutes."""
+    scene = stage().ready()
+    scene.bracket(stop="80000", target="120000")
+    scene.fault(Once(Refusal(13004), "public/auth", times=60))
+    scene.market.hang_up()
+    scene.rest(3580)
+    attempts = [event.attempt for event in scene.events(SessionRefused)]
+    assert attempts == [1, 2, 3, 6, 12, 22, 32, 42, 52]
+    assert sum("session is refused" in text for text in scene.phone.heard) == len(attempts)
+    scene.wait(SessionOpened, 2, limit=180)
+    scene.run(10)
+    scene.fault(Once(Refusal(13004), "public/auth"))
+    scene.market.hang_up()
+    assert scene.wait(SessionRefused, len(attempts) + 1).attempt == 1
 
 
 def test_the_clocks_are_compared_though_a_token_lives_for_a_year(
