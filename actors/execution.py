@@ -34,8 +34,8 @@ from actors.reconciling import Reconciliation
 from actors.routing import ReportRouter
 from actors.settling import DriftSettler, Storyteller
 from actors.trade_house import TradeHouse
-from domain.overclosing import taken_from_others
 from domain import plain
+from domain.overclosing import taken_from_others
 from domain.trade import Trade, may_still_enter
 from domain.watch import Drift
 
