@@ -27,7 +27,7 @@ from domain.labels import Role
 from domain.orders import Order, OrderRequest, Placement
 from domain.reports import apply_fills, apply_history, apply_order
 from domain.steps import Do, Step
-from domain.trade import ExitReason, Line, LineStatus, with_line
+from domain.trade import ExitReason, Line, LineStatus, Trade, with_line
 
 LISTEN_SECONDS = 0.05
 """How long news of an order with unknown outcome is given before the venue is asked."""
@@ -304,13 +304,18 @@ class StepTaker:
         reduces. A record that was taken over may lack orders, so there it does. Returns whether
         to go on at once.
         """
-        trade = self._keeper.trade
-        for order in orders:
-            trade = apply_order(trade, order, self._clock.now())
+        trade = self._with(orders)
         self._keeper.change(trade)
         step = next_step(replace(trade, needs_sync=False), self._policy, self._clock.now())
         is_stop = step is not None and step.do is Do.PLACE and step.role is Role.STOP
         return self._place(step) if step and is_stop and self._knows_its_orders else True
+
+    def _with(self, orders: Sequence[Order]) -> Trade:
+        """The record with what orders say of themselves."""
+        trade = self._keeper.trade
+        for order in orders:
+            trade = apply_order(trade, order, self._clock.now())
+        return trade
 
     def _read_failed(self, event: str, error: Exception, **fields: str) -> bool:
         """Whether it makes sense to read again at once.
@@ -334,12 +339,14 @@ class StepTaker:
         """Reads everything the venue knows of this trade: what rests, what was, what filled."""
         del step
         venue, trade = self._patience.for_reads(self._keeper.trade), self._keeper.trade
+        orders: tuple[Order, ...] = ()
         try:
             orders = trade_truth.orders_of(venue, trade, self._instrument)
-            if not self._found(orders):
+            if self._knows_its_orders and not self._found(orders):
                 return False
             fills = trade_truth.fills_of(venue, trade, self._instrument)
         except (Rejected, NotSent, OutcomeUnknown) as error:
+            self._keeper.change(self._with(orders))
             self._keeper.change(
                 outcomes.refused(self._keeper.trade, self._policy, self._clock.now())
             )
@@ -348,7 +355,9 @@ class StepTaker:
         self._reads_in_vain = 0
         now = self._clock.now()
         known, seen = {x.key for x in trade.lines}, {order.order_id for order in orders}
-        trade = apply_history(self._keeper.trade, fills, now)
+        # Of a record that was taken over nothing is said before the fills say what happened.
+        trade = self._keeper.trade if self._knows_its_orders else self._with(orders)
+        trade = apply_history(trade, fills, now)
         # What was placed since the orders were read could not be among them.
         seen.update(x for line in trade.lines if line.key not in known for x in line.order_ids)
         self._keeper.change(outcomes.synced(outcomes.vanished(trade, seen), now))

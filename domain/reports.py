@@ -14,6 +14,7 @@ from domain import labels, linked, targets
 from domain.exposure import measured
 from domain.labels import Role
 from domain.orders import STOP_TYPES, Fill, Order, OrderState
+from domain.story import part_of
 from domain.trade import (
     CLOSERS,
     NETTED_BY,
@@ -223,24 +224,37 @@ def apply_history(trade: Trade, fills: Sequence[Fill], now: datetime) -> Trade:
     Ours are added. A foreign hand's that may have closed some of ours, and of which nobody has
     told, is no share of ours yet: but until the whole story is told, the position is a guess. He
     may have opened as much of his own since, and the venue's position be the same. An exit of
-    another trade counts as one: it may have closed more than was its own.
+    another trade counts as one: it may have closed more than was its own. What a kill has closed
+    is ours by guess: it closes for every trade there is, and leaves nothing.
     """
     trade = apply_fills(trade, fills, now)
     booked = {x.trade_id for x in trade.fills}
     entries = (x.trade_seq for x in trade.fills if x.role is Role.ENTRY)
     since = max(min(entries, default=0), trade.told_seq)
-    foreign = (
-        x.trade_seq
+    against = [
+        x
         for x in fills
-        if x.trade_seq > since
-        and x.side is trade.plan.side.opposite
-        and x.trade_id not in booked
-        and _is_foreign(trade, x.label)
-    )
-    newest = max(foreign, default=0)
+        if x.trade_seq > since and x.side is trade.plan.side.opposite and x.trade_id not in booked
+    ]
+    trade = _flattened(trade, against, now)
+    newest = max((x.trade_seq for x in against if _is_foreign(trade, x.label)), default=0)
     if not trade.entered or newest <= trade.foreign_seq:
         return trade
     return replace(trade, foreign_seq=newest)
+
+
+def _flattened(trade: Trade, against: Iterable[Fill], now: datetime) -> Trade:
+    """The record with what a kill has closed, as far as there was anything of it."""
+    for fill in against:
+        part = min(fill.contracts, trade.position)
+        if not labels.is_flattening(fill.label) or part <= 0:
+            continue
+        trade = apply_fills(trade, (part_of(fill, part),), now, foreign=True)
+        guessed = (
+            replace(x, is_guess=True) if x.trade_id == fill.trade_id else x for x in trade.fills
+        )
+        trade = replace(trade, fills=tuple(guessed))
+    return trade
 
 
 def _is_foreign(trade: Trade, label: str) -> bool:

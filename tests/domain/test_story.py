@@ -246,8 +246,8 @@ def test_what_a_hand_did_unheard_makes_the_position_a_guess_until_it_is_told() -
 
 
 def test_what_can_have_closed_nothing_of_ours_is_no_reason_to_doubt() -> None:
-    """Before our entry, on our side, by an order of ours, by another trade's entry, or by a kill or
-    a guard (which open nothing in place of it)."""
+    """Before our entry, on our side, by an order of ours, by another trade's entry, or by a guard
+    (which opens nothing in place of it)."""
     entered = apply_fills(a_trade(), [told(5, Side.BUY, 10, ENTRY)], START)
     for fill in (
         told(4, Side.SELL, 10),
@@ -255,10 +255,19 @@ def test_what_can_have_closed_nothing_of_ours_is_no_reason_to_doubt() -> None:
         told(6, Side.SELL, 4, label_of(Role.STOP)),
         told(6, Side.SELL, 4, label_of(Role.ENTRY, trade_id="other")),
         told(6, Side.SELL, 4, label_of(Role.STOP, trade_id="ext-btc")),
-        told(6, Side.SELL, 4, label_of(Role.CLOSE, trade_id="flat-x")),
     ):
         assert not apply_history(entered, [fill], START).rests_on_guesses, fill
     assert not apply_history(a_trade(), [told(6, Side.SELL, 4)], START).rests_on_guesses
+
+
+def test_what_a_kill_has_closed_is_ours_by_guess_as_far_as_there_was_any() -> None:
+    """It closes for everybody; the story says how much of it was whose."""
+    entered = apply_fills(a_trade(), [told(5, Side.BUY, 10, ENTRY)], START)
+    flat = told(6, Side.SELL, 25, label_of(Role.CLOSE, trade_id="flat-x"))
+    trade = apply_history(entered, [flat, replace(flat, trade_id="f7", trade_seq=7)], START)
+    assert (trade.position, trade.rests_on_guesses) == (0, True)
+    assert [(x.contracts, x.fee) for x in trade.fills[1:]] == [(10, flat.fee * 10 / 25)]
+    assert apply_history(trade, [flat], START) == trade
 
 
 def test_an_exit_of_another_trade_may_have_closed_ours() -> None:

@@ -14,7 +14,10 @@ from actors.messages.trading import (
     GetExecution,
     KillSwitchReset,
     NotFlatYet,
+    ProtectionDeadlineMissed,
     Ready,
+    StopPlaced,
+    StopReplaced,
     TradeAbandoned,
     TradeAccepted,
     TradeClosed,
@@ -394,3 +397,30 @@ def test_a_kill_before_the_reconciliation_flattens_too(stage: Stage) -> None:
     is_flat(scene)
     scene.wait(Ready)
     assert len(scene.events(FlatVerified)) == 1
+
+
+def test_a_kill_without_the_daemon_is_no_gap_for_the_next_one(stage: Stage) -> None:
+    """It closes, and cancels the stop last: nothing was ever bare, and no stranger did it."""
+    scene = stage().ready()
+    trade_id = scene.bracket()
+    scene.run(1)
+    scene.crash()
+    scene.market.ask(
+        "private/sell",
+        instrument_name=BTC,
+        amount=scene.position() * 10,
+        type="market",
+        reduce_only=True,
+        label="bw.flat-x.close.1",
+    )
+    scene.market.ask("private/cancel_all")
+    scene.run(6)
+    scene.boot()
+    closed = scene.wait(TradeClosed)
+    scene.wait(Ready)
+    scene.run(5)
+    assert scene.is_over(trade_id)
+    assert not scene.events(ProtectionDeadlineMissed)
+    assert not scene.events(StopReplaced)
+    assert not scene.events(StopPlaced)
+    assert closed.unprotected_ms < 100
