@@ -185,6 +185,14 @@ ALERTS: Mapping[type[Event], Kind] = {
         ),
         is_critical=True,
     ),
+    trading.ContractSizeUnfit: Kind(
+        lambda e: (
+            f"PLEASE LOOK: the contract size of {e.instrument} is {e.contract_size} now\n"
+            f"Trade {e.trade_id} was made in others, and holds {e.position:+d} of {e.counted_in}. "
+            "What rests of it stays; nothing is sent or cancelled by itself."
+        ),
+        is_critical=True,
+    ),
     trading.PnlDiffers: Kind(
         lambda e: (
             f"PnL of trade {e.trade_id} differs\nours {e.ours:.10f}, the venue's {e.venue:.10f}"

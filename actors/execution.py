@@ -212,7 +212,7 @@ class Execution(Actor):
         if not self._contracts.read():
             return False
         self._tell_catalogue()
-        self._house.tell_ticks(self._contracts.by_name)
+        self._house.tell_instruments(self._contracts.by_name)
         return True
 
     def on_repeat_catalogue(self, _: say.RepeatCatalogue) -> None:

@@ -141,6 +141,7 @@ class FrontDoor:
             stop_trigger=self._manner.stop_trigger,
             break_even_at=order.break_even_at,
             trail=order.trail,
+            contract_size=order.instrument.contract_size,
         )
         return Trade(plan=plan)
 

@@ -122,6 +122,7 @@ def _intent(entry: Mapping[str, Any]) -> Trade | None:
             stop_trigger=TriggerBy(entry.get("stop_trigger", TriggerBy.MARK_PRICE)),
             break_even_at=price("break_even_at"),
             trail=price("trail"),
+            contract_size=price("contract_size"),
         )
     except (KeyError, TypeError, ValueError, ArithmeticError):
         return None

@@ -176,6 +176,7 @@ class Registry(Actor):
             stop_trigger=plan.stop_trigger.value,
             break_even_at=plan.break_even_at,
             trail=plan.trail,
+            contract_size=plan.contract_size,
             note=plan.note,
         )
 

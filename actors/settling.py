@@ -7,6 +7,7 @@ into again until a fill explains it.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from actors.messages.trading import StoryReport
@@ -14,6 +15,7 @@ from actors.ports import Clock, NotSent, OutcomeUnknown, Rejected, Venue
 from actors.routing import ReportRouter
 from actors.trade_house import TradeHouse
 from actors.trade_truth import since_ms
+from domain.contract_sizes import alike
 from domain.story import Story, is_untold, shared_out_again
 from domain.trade import Trade
 from domain.watch import Drift
@@ -92,10 +94,12 @@ class DriftSettler:
             self._log.warning("drift_unreadable", instrument=instrument, error=str(error))
             return None
         self._unreadable = 0
+        contracts, size = after
+        trades, fills, times = alike(trades, fills, size)
         if before != after or is_untold(fills, trades):
             return None
-        is_whole = self._is_denied_for_long(instrument, after, trades)
-        story = shared_out_again(fills, trades, after, is_whole=is_whole)
+        is_whole = self._is_denied_for_long(instrument, contracts, trades)
+        story = shared_out_again(fills, trades, contracts * times, is_whole=is_whole)
         known = {x.trade_id for trade in trades for x in trade.fills}
         if is_whole or any(x.fill.trade_id not in known for x in story.shares):
             self._denied_since.pop(instrument, None)
@@ -114,9 +118,10 @@ class DriftSettler:
         return now_ms - self._denied_since.setdefault(instrument, now_ms) > FILLS_SHOWN_MS
 
 
-def _position(venue: Venue, instrument: str) -> int:
-    held = (x.contracts for x in venue.positions() if x.instrument_name == instrument)
-    return next(held, 0)
+def _position(venue: Venue, instrument: str) -> tuple[int, Decimal | None]:
+    """Signed contracts, and the size of one; none at all when it is flat."""
+    held = (x for x in venue.positions() if x.instrument_name == instrument)
+    return next(((x.contracts, x.contract_size) for x in held), (0, None))
 
 
 class Storyteller:

@@ -10,6 +10,7 @@ actor exists).
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import ClassVar
 
 from actors.kernel import Actor, AskFailed, Context, HandlerTable
@@ -18,11 +19,11 @@ from actors.messages.trading import (
     BeginTrade,
     CloseTrade,
     FillReport,
+    InstrumentRead,
     OrderReport,
     PriceReport,
     StepDue,
     StoryReport,
-    TickRead,
     TradeRecovered,
     VerifyTrade,
 )
@@ -33,6 +34,7 @@ from actors.trade_quarantine import Quarantine
 from actors.trade_record import RecordKeeper
 from actors.trade_steps import StepTaker
 from domain import bracket, outcomes
+from domain.contract_sizes import rescaled
 from domain.exposure import measured_anew
 from domain.reports import apply_fills, apply_order, retold
 from domain.steps import BracketPolicy
@@ -65,6 +67,7 @@ class TradeActor(Actor):
         self._policy = policy
         self._next_look: float | None = None
         self._hears_first = False
+        self._asked_for: Decimal | None = None
         self._keeper = RecordKeeper(
             argument.trade,
             announce=Announcer(
@@ -106,6 +109,8 @@ class TradeActor(Actor):
                 return
             taken = measured_anew(outcomes.resumed(record), self.clock.now())
             self._keeper.take_over(record, taken)
+            if self.context.incarnation == 1:
+                self._count_anew()  # a successor has what its trade was born with
         self._advance()
 
     def _last_record(self) -> Trade | None:
@@ -145,10 +150,35 @@ class TradeActor(Actor):
         self._keeper.change(followed(self._trade, message.price, self._around.instrument))
         self._advance()
 
-    def on_tick_read(self, message: TickRead) -> None:
-        """What is sent from now on lies on it; what rests off it is left where it is."""
-        instrument = self._around.instrument
-        self._around.instrument = replace(instrument, tick_size=message.tick_size)
+    def on_instrument_read(self, message: InstrumentRead) -> None:
+        """What is sent from now on lies on its tick; what rests off it is left where it is."""
+        self._around.instrument = message.instrument
+        was_unfit = self._around.is_unfit
+        self._count_anew()
+        self._keeper.save()
+        if was_unfit and not self._around.is_unfit:
+            self._advance()
+
+    def _count_anew(self) -> None:
+        """Counts in the venue's contracts as they were read; says so when that cannot be."""
+        around = self._around
+        size = around.instrument.contract_size
+        counted = rescaled(self._trade, size)
+        if counted is not self._trade:
+            self._keeper.change(counted)
+        was_unfit, around.is_unfit = around.is_unfit, self._trade.plan.contract_size != size
+        if around.is_unfit and not was_unfit:
+            self._keeper.announce.unfit(self._trade, around.instrument)
+
+    def _compare_sizes(self) -> None:
+        """Has the contract data read when a report counts otherwise than what was read last.
+
+        Once for each size: who reads them is told as soon as they can be read.
+        """
+        size = self._trade.plan.contract_size
+        if size not in {self._around.instrument.contract_size, self._asked_for}:
+            self._asked_for = size
+            self._around.read_contracts("contract size changed")
 
     def on_close_trade(self, message: CloseTrade) -> None:
         self._keeper.change(outcomes.ending(self._trade, ExitReason(message.reason)))
@@ -179,6 +209,7 @@ class TradeActor(Actor):
         """
         if self._trade.is_finished:
             return
+        self._compare_sizes()
         self.disarm(StepDue)
         self._next_look = None
         self._hears_first = False
@@ -230,7 +261,7 @@ TradeActor.handlers = {
     FillReport: TradeActor.on_fill_report,
     StoryReport: TradeActor.on_story_report,
     PriceReport: TradeActor.on_price_report,
-    TickRead: TradeActor.on_tick_read,
+    InstrumentRead: TradeActor.on_instrument_read,
     CloseTrade: TradeActor.on_close_trade,
     VerifyTrade: TradeActor.on_verify_trade,
     StepDue: TradeActor.on_step_due,

@@ -19,7 +19,8 @@ VALID_MS = 1_500
 class Surroundings:
     """What a trade's steps need around them. ``wake_by`` arms a look after so many seconds.
 
-    Of the instrument the tick may change while the trade lives; what a contract is does not.
+    The instrument may change while the trade lives. ``is_unfit``: its contracts are no fraction of
+    those the trade counts in, so that nothing may be sent.
     """
 
     venue: Venue
@@ -30,6 +31,7 @@ class Surroundings:
     emit: Callable[..., Any]
     execution: Address
     wake_by: Callable[[float], None]
+    is_unfit: bool = False
 
     def valid_until_ms(self) -> int:
         """Until when (server time) the venue may begin on what is sent now, entries excepted.
@@ -41,8 +43,11 @@ class Surroundings:
     def refused(self, code: int) -> None:
         """Has the contract data read again if they may be what was refused."""
         if code in venue_codes.STALE_CONTRACT_DATA:
-            due = CatalogueDue(at=self.clock.now(), cause="contract data refused")
-            self.execution.tell(due)
+            self.read_contracts("contract data refused")
+
+    def read_contracts(self, cause: str) -> None:
+        """Has the contract data read again; what is found comes as `InstrumentRead`."""
+        self.execution.tell(CatalogueDue(at=self.clock.now(), cause=cause))
 
 
 def needs_login(error: Exception) -> bool:

@@ -13,6 +13,7 @@ from actors.trade_orders import on_grid
 from actors.trade_patience import Patience
 from actors.trade_record import RecordKeeper
 from domain import outcomes, targets, venue_codes
+from domain.contract_sizes import own
 from domain.instruments import Instrument
 from domain.labels import Role
 from domain.orders import Order, Placement
@@ -79,7 +80,7 @@ class Edits:
         line = trade.now_of(line)
         return self._patience.for_orders(trade).edit(
             line.order_ids[0],
-            self._instrument,
+            own(trade, self._instrument),
             label=trade.label(line),
             contracts=step.contracts,
             valid_until_ms=self._around.valid_until_ms(),

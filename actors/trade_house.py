@@ -8,8 +8,8 @@ from actors.messages.lifecycle import StartChild
 from actors.messages.trading import (
     BeginTrade,
     CloseTrade,
+    InstrumentRead,
     PriceReport,
-    TickRead,
     VerifyTrade,
 )
 from actors.ports import Clock
@@ -97,8 +97,8 @@ class TradeHouse:
             if followed(trade, price, instrument) is not trade:
                 self.tell(trade.id, PriceReport(at=self._clock.now(), price=price))
 
-    def tell_ticks(self, catalogue: Mapping[str, Instrument]) -> None:
-        """Tells every trade the tick its prices have to lie on.
+    def tell_instruments(self, catalogue: Mapping[str, Instrument]) -> None:
+        """Tells every trade the tick its prices have to lie on, and what a contract is.
 
         Each time the contract data were read, changed or not: an actor that was restarted has
         what its trade was born with.
@@ -106,7 +106,8 @@ class TradeHouse:
         for trade in self.records.values():
             instrument = catalogue.get(trade.plan.instrument_name)
             if instrument is not None and self.is_running(trade):
-                self.tell(trade.id, TickRead(at=self._clock.now(), tick_size=instrument.tick_size))
+                read = InstrumentRead(at=self._clock.now(), instrument=instrument)
+                self.tell(trade.id, read)
 
     def update(self, trade: Trade) -> None:
         """Adopts a newer record; a finished trade moves out."""

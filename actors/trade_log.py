@@ -14,6 +14,7 @@ from actors.messages import trading as say
 from actors.messages.base import Event
 from actors.ports import Rejected
 from domain import targets
+from domain.contract_sizes import own
 from domain.exposure import lost_before
 from domain.instruments import Instrument
 from domain.labels import Role
@@ -89,6 +90,30 @@ class Announcer:
             trade_id=trade.id,
             instrument=trade.plan.instrument_name,
             position=left or trade.signed_position,
+        )
+
+    def rescaled(self, before: Trade, after: Trade) -> None:
+        """The same record in other contracts; the first size a record learns is no news."""
+        size = after.plan.contract_size
+        if size is not None and after.plan.contracts != before.plan.contracts:
+            self._emit(
+                say.TradeRescaled,
+                trade_id=after.id,
+                instrument=after.plan.instrument_name,
+                contracts=after.plan.contracts,
+                contracts_before=before.plan.contracts,
+                contract_size=size,
+            )
+
+    def unfit(self, trade: Trade, instrument: Instrument) -> None:
+        """The venue's contracts are larger than what the trade counts in: a person has to look."""
+        self._emit(
+            say.ContractSizeUnfit,
+            trade_id=trade.id,
+            instrument=instrument.name,
+            position=trade.signed_position,
+            counted_in=own(trade, instrument).contract_size,
+            contract_size=instrument.contract_size,
         )
 
     def _netted(self, before: Trade, after: Trade) -> None:

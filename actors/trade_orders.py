@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from domain.contract_sizes import own
 from domain.instruments import Instrument
 from domain.labels import Role
 from domain.orders import Order, OrderRequest, OrderType
@@ -37,7 +38,7 @@ def on_grid(trade: Trade, instrument: Instrument) -> Trade:
 
 def request_of(trade: Trade, line: Line, instrument: Instrument) -> OrderRequest:
     """The order behind a line of the record. Everything but an entry is reduce-only."""
-    trade = on_grid(trade, instrument)
+    trade, instrument = on_grid(trade, instrument), own(trade, instrument)
     plan = trade.plan
     is_entry = line.role is Role.ENTRY
     types = {

@@ -12,6 +12,7 @@ from actors.messages.book import KeepLastWords, RecordTrade
 from actors.messages.trading import TradeUpdated
 from actors.ports import Clock
 from actors.trade_log import Announcer
+from domain.contract_sizes import rescaled
 from domain.exposure import heard_late, measured
 from domain.trade import Trade
 
@@ -46,7 +47,11 @@ class RecordKeeper:
         """Adopts a new record and announces what changed. A finished one changes no more."""
         if self.trade.is_finished:
             return
-        before = self.trade
+        before, size = self.trade, trade.plan.contract_size
+        if size is not None and size != before.plan.contract_size:
+            # What changed is said in the contracts of now.
+            before = rescaled(before, size)
+            self.announce.rescaled(self.trade, before)
         after = measured(trade, self._clock.now())
         self.trade = heard_late(before, after, self._server_now_ms())
         self.trade = self.announce.changed(before, self.trade)

@@ -33,6 +33,8 @@ LISTEN_SECONDS = 0.05
 """How long news of an order with unknown outcome is given before the venue is asked."""
 LOG_IN_SECONDS = 3.0
 LOG_IN_AGAIN_SECONDS = 5.0
+ACTS = frozenset({Do.PLACE, Do.RESIZE, Do.MOVE, Do.CANCEL, Do.GIVE_UP_STOP})
+"""Steps that change something at the venue, or lead to it; the others read, wait and book."""
 
 
 class StepTaker:
@@ -81,7 +83,12 @@ class StepTaker:
         return self._around.instrument
 
     def take(self, step: Step) -> bool:
-        """Does it; returns whether to go on with the next at once."""
+        """Does it; returns whether to go on with the next at once.
+
+        In contracts that do not fit the trade goes on reading, and ends when all is gone.
+        """
+        if self._around.is_unfit and step.do in ACTS:
+            return False
         return self._steps[step.do](step)
 
     def _wait(self, step: Step) -> bool:
@@ -308,7 +315,8 @@ class StepTaker:
         self._keeper.change(trade)
         step = next_step(replace(trade, needs_sync=False), self._policy, self._clock.now())
         is_stop = step is not None and step.do is Do.PLACE and step.role is Role.STOP
-        return self._place(step) if step and is_stop and self._knows_its_orders else True
+        may_place = self._knows_its_orders and not self._around.is_unfit
+        return self._place(step) if step and is_stop and may_place else True
 
     def _with(self, orders: Sequence[Order]) -> Trade:
         """The record with what orders say of themselves."""

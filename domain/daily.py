@@ -38,6 +38,7 @@ EVENTS = (
     "protection_missing",
     "protection_restored",
     "trade_quarantined",
+    "contract_size_unfit",
     "protect_only_began",
     "guard_failed",
     "orphan_cancelled",
@@ -337,6 +338,7 @@ def _troubles(
     rows: list[_Row] = [
         ("bare", "WITHOUT A STOP NOW", ", ".join(gaps.open_on) or 0),
         ("quarantined", "trades in quarantine", counts["trade_quarantined"]),
+        ("unfit", "trades in contracts that do not fit", counts["contract_size_unfit"]),
         ("guards", "stops of other positions refused", counts["guard_failed"]),
         ("restarts", "starts of the daemon", _starts(counts)),
         ("parts", "parts restarted", counts["child_restarted"]),

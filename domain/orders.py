@@ -1,7 +1,8 @@
 """Orders, fills, positions and accounts as values: what we ask for and what the venue reports.
 
 Quantities are whole contracts, prices USD/USDC per coin, money is in the settlement currency,
-times are the venue's milliseconds since the epoch.
+times are the venue's milliseconds since the epoch. ``contract_size`` is coin (linear) or USD of
+one contract, as the venue had it when this was read; None: as the reader counts.
 
 Sources: Deribit ``private/buy`` (order types and flags), the order, user-trade, position and
 account-summary objects of the API reference.
@@ -149,6 +150,7 @@ class Order:
     cancel_reason: str | None = None
     human: bool = False
     is_edited: bool = False
+    contract_size: Decimal | None = None
     created_ms: int
     updated_ms: int
 
@@ -180,6 +182,7 @@ class Fill:
     timestamp_ms: int
     profit_loss: Decimal | None = None
     is_liquidation: bool = False
+    contract_size: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +213,7 @@ class Position:
     initial_margin: Decimal
     maintenance_margin: Decimal
     estimated_liquidation_price: Decimal | None
+    contract_size: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

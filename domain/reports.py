@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from domain import labels, linked, targets
+from domain.contract_sizes import in_step
 from domain.exposure import measured
 from domain.labels import Role
 from domain.orders import STOP_TYPES, Fill, Order, OrderState
@@ -63,6 +64,7 @@ def _adopted(trade: Trade, label: str, contracts: int, now: datetime) -> Line | 
 
 def apply_order(trade: Trade, order: Order, now: datetime) -> Trade:
     """What the venue says of one of our orders. An order unknown to us is adopted by label."""
+    trade, (order,) = in_step(trade, (order,))
     if linked.is_waiting(order):
         return measured(linked.apply_waiting(trade, order, now), now)
     before = trade
@@ -196,6 +198,7 @@ def apply_fills(
     by nothing but its fill is adopted by label. One that was taken for a hand's and shared out is
     ours whole when it turns out to be.
     """
+    trade, fills = in_step(trade, fills)
     changed, booked = trade, {x.trade_id: x for x in trade.fills}
     for fill in fills:
         had = booked.get(fill.trade_id)

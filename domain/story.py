@@ -15,7 +15,7 @@ from domain import labels
 from domain.attribution import Allocation, OpenTrade, attribute, is_netted_away
 from domain.labels import Label, Role
 from domain.orders import ZERO, Fill
-from domain.trade import NETTED_BY, Trade, TradeFill
+from domain.trade import NETTED_BY, Trade, TradeFill, TradePlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def _with_those_known(fills: Sequence[Fill], trades: Iterable[Trade]) -> list[Fi
     """The story with what the venue does not show yet, though our trades have heard of it."""
     shown = {fill.trade_id for fill in fills}
     late = [
-        _as_fill(known, trade.plan.instrument_name)
+        _as_fill(known, trade.plan)
         for trade in trades
         for known in trade.fills
         if known.trade_id not in shown and known.order_id != NETTED_BY
@@ -122,14 +122,14 @@ def _with_those_known(fills: Sequence[Fill], trades: Iterable[Trade]) -> list[Fi
     return sorted((*fills, *late), key=lambda x: (x.timestamp_ms, x.trade_seq))
 
 
-def _as_fill(known: TradeFill, instrument_name: str) -> Fill:
+def _as_fill(known: TradeFill, plan: TradePlan) -> Fill:
     """As the venue tells of it; whose it is, its order says."""
     return Fill(
         trade_id=known.trade_id,
         trade_seq=known.trade_seq,
         order_id=known.order_id,
         label="",
-        instrument_name=instrument_name,
+        instrument_name=plan.instrument_name,
         side=known.side,
         contracts=known.contracts,
         price=known.price,
@@ -140,6 +140,7 @@ def _as_fill(known: TradeFill, instrument_name: str) -> Fill:
         timestamp_ms=known.timestamp_ms,
         profit_loss=known.profit_loss,
         is_liquidation=known.is_liquidation,
+        contract_size=plan.contract_size,
     )
 
 

@@ -92,6 +92,8 @@ EMERGENCIES = frozenset(
 class TradePlan:
     """The intent, durable before anything is sent. ``note`` is the caller's own label.
 
+    ``contract_size`` is what all numbers of contracts in the trade's record are counted in: coin
+    (linear) or USD (inverse) of one; None in records of before, which count as the venue does.
     ``is_linked``: the entry is sent with its stop and target as one linked order.
     ``stop_trigger`` is the price stops watch. ``break_even_at`` is the price at which the stop is
     moved to where nothing is lost, ``trail`` the distance at which it follows the price; both in
@@ -114,6 +116,7 @@ class TradePlan:
     stop_trigger: TriggerBy = TriggerBy.MARK_PRICE
     break_even_at: Decimal | None = None
     trail: Decimal | None = None
+    contract_size: Decimal | None = None
 
     @property
     def moves_stop(self) -> bool:

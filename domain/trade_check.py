@@ -36,6 +36,7 @@ def _of_plan(plan: TradePlan) -> Iterator[str]:
         "target": plan.target_price,
         "break-even": plan.break_even_at,
         "trail": plan.trail,
+        "contracts": plan.contract_size,
     }
     for name, price in prices.items():
         if price is not None and price <= 0:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from domain.contract_sizes import sized
 from domain.exact import exact
 from domain.instruments import Instrument
 from domain.labels import Role
@@ -34,7 +35,7 @@ class Result:
 @exact
 def result_of(trade: Trade, instrument: Instrument) -> Result:
     """Books the fills in the venue's order: harmonic average for inverse, exact throughout."""
-    own = own_fills(trade)
+    instrument, own = sized(instrument, trade.plan.contract_size), own_fills(trade)
     holding, pnl = Holding(), ZERO
     fees = sum((x.fee for x in own), ZERO)
     entry, exits = Holding(), Holding()

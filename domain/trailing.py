@@ -9,6 +9,7 @@ lies further off than that.
 from dataclasses import replace
 from decimal import Decimal
 
+from domain.contract_sizes import own
 from domain.exact import exact
 from domain.instruments import Instrument
 from domain.orders import ZERO, Side, Ticker, TriggerBy
@@ -71,7 +72,7 @@ def break_even(trade: Trade, instrument: Instrument) -> Decimal | None:
     Solves ``pnl(x) = fees of the entry + taker fee at x``, for inverse in coin:
     ``side * amount * (1/entry - 1/x) - fees - rate * amount / x = 0``.
     """
-    side = trade.plan.side
+    instrument, side = own(trade, instrument), trade.plan.side
     entries = [x for x in trade.fills if x.side is side]
     if trade.lacks_fills or not entries:
         return None

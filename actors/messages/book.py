@@ -69,7 +69,10 @@ class Recorded(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntentRecorded(Event):
-    """A trade is about to begin; from here on it cannot be forgotten."""
+    """A trade is about to begin; from here on it cannot be forgotten.
+
+    ``contracts`` are of ``contract_size`` each (coin, or USD of inverse ones).
+    """
 
     money: ClassVar[bool] = True
     trade_id: str
@@ -86,6 +89,7 @@ class IntentRecorded(Event):
     stop_trigger: str = "mark_price"
     break_even_at: Decimal | None = None
     trail: Decimal | None = None
+    contract_size: Decimal | None = None
     note: str = ""
 
 

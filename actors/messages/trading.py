@@ -155,10 +155,10 @@ class RepeatCatalogue(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TickRead(Message):
-    """The tick of a trade's instrument as the venue has it now, in USD/USDC per coin."""
+class InstrumentRead(Message):
+    """A trade's instrument as the venue has it now: read afresh, changed or not."""
 
-    tick_size: Decimal
+    instrument: Instrument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -525,6 +525,37 @@ class TradeQuarantined(Event):
     trade_id: str
     instrument: str
     position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeRescaled(Event):
+    """The venue's contracts are others: the trade counts in them, and is what it was in coin.
+
+    ``contracts`` is the size it was planned with, ``contract_size`` coin or USD of one by now.
+    """
+
+    money: ClassVar[bool] = True
+    trade_id: str
+    instrument: str
+    contracts: int
+    contracts_before: int
+    contract_size: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractSizeUnfit(Event):
+    """The venue's contracts are no fraction of those the trade was made in: a person must look.
+
+    What is held may be no whole number of them. Nothing is sent or cancelled any more. Sizes are
+    coin, or USD of inverse ones.
+    """
+
+    level: ClassVar[str] = "critical"
+    trade_id: str
+    instrument: str
+    position: int
+    counted_in: Decimal
+    contract_size: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

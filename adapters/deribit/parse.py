@@ -91,6 +91,7 @@ def order(wire: Wire, instrument: Instrument, *, otherwise: OrderState | None = 
         is_edited=get("replaced") is True,
         created_ms=integer(updated if created is None else created),
         updated_ms=integer(created if updated is None else updated),
+        contract_size=instrument.contract_size,
         **extras,
     )
 
@@ -155,6 +156,7 @@ def fill(wire: Wire, instrument: Instrument) -> Fill:
         timestamp_ms=integer(wire["timestamp"]),
         profit_loss=optional(get("profit_loss")),
         is_liquidation=bool(liquidity) and liquidity in str(get("liquidation") or ""),
+        contract_size=instrument.contract_size,
     )
 
 
@@ -193,6 +195,7 @@ def position(wire: Wire, instrument: Instrument) -> Position | None:
         initial_margin=or_zero(wire.get("initial_margin")),
         maintenance_margin=or_zero(wire.get("maintenance_margin")),
         estimated_liquidation_price=optional(wire.get("estimated_liquidation_price")),
+        contract_size=instrument.contract_size,
     )
 
 

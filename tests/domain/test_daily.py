@@ -154,6 +154,7 @@ def test_it_says_what_went_wrong_and_leaves_out_what_did_not() -> None:
 
 GRAVE = {
     "trade_quarantined": "quarantined",
+    "contract_size_unfit": "unfit",
     "protect_only_began": "protect_only",
     "guard_failed": "guards",
     "session_refused": "sessions_refused",

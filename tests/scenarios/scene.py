@@ -453,7 +453,7 @@ class Flips:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._counted = 0
-        self._held: Counter[str] = Counter()
+        self.held: Counter[str] = Counter()
         self._foreign: Counter[str] = Counter()
         self.seen: list[str] = []
         scene.market.onlookers.append(self._look)
@@ -461,9 +461,9 @@ class Flips:
     def _look(self) -> None:
         trades = list(self._scene.engine.ledger.trades)
         for trade in trades[self._counted :]:
-            before = self._held[trade.instrument_name]
+            before = self.held[trade.instrument_name]
             after = before + trade.side.sign * trade.contracts
-            self._held[trade.instrument_name] = after
+            self.held[trade.instrument_name] = after
             is_ours = trade.label.startswith("bw.") and trade.label not in self._scene.spoilt
             self._foreign[trade.instrument_name] += 0 if is_ours else after - before
             # What a person opened beside a resting entry is his: such an entry may turn the sum.
