@@ -15,6 +15,10 @@ from enum import StrEnum
 NOISE = Decimal("1e-6")
 
 
+class NoMultiple(ValueError):
+    """An amount that is no whole number of contracts: perhaps a contract is another one by now."""
+
+
 class Kind(StrEnum):
     """How a perpetual is margined: in its base coin (inverse) or in USDC (linear)."""
 
@@ -63,13 +67,13 @@ class Instrument:
         a millionth of a contract is nothing.
 
         Raises:
-            ValueError: the amount is not a multiple of the contract size, which a figure
-                that came from the venue always is.
+            NoMultiple: the amount is not a multiple of the contract size, which a figure
+                that came from the venue always is, unless it has changed the size.
         """
         number = amount / self.contract_size
         whole = number.to_integral_value()
         if abs(number - whole) > NOISE:
-            raise ValueError(f"{amount} is no multiple of {self.contract_size} ({self.name})")
+            raise NoMultiple(f"{amount} is no multiple of {self.contract_size} ({self.name})")
         return int(whole)
 
     def floor_contracts(self, amount: Decimal) -> int:

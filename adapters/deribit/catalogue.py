@@ -8,11 +8,13 @@ from domain.instruments import Instrument
 class Catalogue:
     """Grows and refreshes, never forgets: an order on a delisted perpetual stays readable.
 
-    Readers see a whole version at a time, because a merge replaces the mapping.
+    Readers see a whole version at a time, because a merge replaces the mapping. ``read_at`` is when
+    the venue was last asked (monotonic seconds), by whoever it was.
     """
 
     def __init__(self, instruments: Iterable[Instrument] = ()) -> None:
         self._by_name: Mapping[str, Instrument] = {}
+        self.read_at: float | None = None
         self.merge(instruments)
 
     @property

@@ -14,7 +14,7 @@ from adapters.deribit.router import Router
 from adapters.deribit.server_clock import ServerClock
 from adapters.deribit.tally import Tally
 from domain import labels
-from domain.instruments import Instrument
+from domain.instruments import Instrument, NoMultiple
 from domain.orders import (
     Account,
     Fill,
@@ -53,7 +53,6 @@ class VenueReads:
         self._clock = clock
         self._server_clock = server_clock
         self._limiter = limiter
-        self._refreshed_at: float | None = None
         self.skipped = Tally("venue_object_skipped", clock)
         self.odd_words = Tally("venue_word_unknown", clock)
 
@@ -82,7 +81,7 @@ class VenueReads:
             raise Unreadable("public/get_instruments: no perpetual in the catalogue")
         self._catalogue.merge(found)
         # Not sooner: to another thread a name would be unknown to a catalogue that counts as new.
-        self._refreshed_at = self._clock.monotonic()
+        self._catalogue.read_at = self._clock.monotonic()
         return self._catalogue.active()
 
     def ticker(self, instrument_name: str) -> Ticker:
@@ -280,13 +279,23 @@ class VenueReads:
 
     def _refreshed(self) -> Catalogue:
         """The catalogue, read again when that was not done within the last minute."""
-        now = self._clock.monotonic()
-        if self._refreshed_at is None or now - self._refreshed_at >= REFRESH_SECONDS:
+        read_at = self._catalogue.read_at
+        if read_at is None or self._clock.monotonic() - read_at >= REFRESH_SECONDS:
             self.instruments()
         return self._catalogue
 
     def _one_order(self, row: Any) -> Order:
-        return parse.order(row, self._instrument(_name(row)))
+        return self._fitting(lambda: parse.order(row, self._instrument(_name(row))))
+
+    def _fitting(self, parsed: Callable[[], _T]) -> _T:
+        """What was parsed; once more, from its beginning, if the contract size may be old."""
+        try:
+            return parsed()
+        except Unreadable as exc:
+            if not isinstance(exc.__cause__, NoMultiple):
+                raise
+        self._refreshed()
+        return parsed()
 
     def _known(
         self, rows: Iterable[Any], parser: Callable[[Any, Instrument], _T]
@@ -296,6 +305,10 @@ class VenueReads:
         Dated futures and combos a person trades on the same account are counted and left out:
         they are none of ours, and must not make the whole account unreadable.
         """
+        kept = tuple(rows)
+        return self._fitting(lambda: self._each(kept, parser))
+
+    def _each(self, rows: Iterable[Any], parser: Callable[[Any, Instrument], _T]) -> tuple[_T, ...]:
         values: list[_T] = []
         for row in rows:
             name = _name(row)

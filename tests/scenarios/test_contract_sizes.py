@@ -239,6 +239,28 @@ def test_a_trade_that_is_opened_in_old_contracts_goes_on_in_the_new(stage: Stage
     closes_whole(scene, trade_id)
 
 
+@pytest.mark.parametrize("is_kill", [True, False])
+def test_an_amount_that_is_no_number_of_old_contracts_is_read(
+    stage: Stage, *, is_kill: bool
+) -> None:
+    """The account was unreadable until the next reading of the catalogue, a day at most: no look,
+    no kill that could see it flat."""
+    scene, trade_id = opened(stage)
+    scene.rest(60)
+    resize(scene, SMALLER)
+    sold = Decimal("0.00003")
+    scene.market.ask("private/sell", instrument_name=LINEAR, amount=sold, type="market")
+    if is_kill:
+        assert scene.kill()
+        scene.run(30)
+        is_flat(scene)
+        return
+    scene.run(120)
+    trade = scene.trades()[trade_id]
+    assert trade.position == scene.position(LINEAR) == scene.cover(LINEAR) == 4997
+    closes_whole(scene, trade_id)
+
+
 def test_a_kill_closes_all_of_it(stage: Stage) -> None:
     """Before the trade has counted anew, too."""
     scene, _ = opened(stage)

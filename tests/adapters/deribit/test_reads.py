@@ -139,6 +139,28 @@ def test_a_perpetual_listed_today_is_looked_up(bench: Bench) -> None:
     assert bench.venue.open_orders()[0].contracts == 3
 
 
+def test_what_does_not_fit_the_contract_size_is_read_with_that_of_now(bench: Bench) -> None:
+    """The venue has made it smaller since; all of an answer counts in the same contracts."""
+    row = wires.instrument("BTC-PERPETUAL", contract_size=1)
+    rows = [wires.order(amount=20), wires.order(amount=7)]
+    bench.stream.answer("public/get_instruments", [row])
+    bench.stream.answer("private/get_open_orders", rows)
+    found = bench.venue.open_orders()
+    assert [(x.contracts, x.contract_size) for x in found] == [(20, 1), (7, 1)]
+
+
+@pytest.mark.parametrize("change", [{"amount": -7}, {"direction": "up"}])
+def test_what_is_odd_otherwise_does_not_cost_a_catalogue(
+    bench: Bench, change: dict[str, object]
+) -> None:
+    """It is asked for dearly."""
+    bench.both("private/get_user_trades_by_instrument_and_time", [])
+    bench.stream.answer("private/get_order_state", wires.order(**change))
+    with pytest.raises(OutcomeUnknown):
+        bench.venue.order("1")
+    assert "public/get_instruments" not in [method for method, _ in bench.stream.calls]
+
+
 class MidMerge(Catalogue):
     """A catalogue during whose filling another thread reads the account."""
 
