@@ -11,6 +11,7 @@ from typing import Any
 
 from actors.ports import Clock, NotSent, OutcomeUnknown, Rejected, Venue
 from domain import labels, venue_codes
+from domain.contract_sizes import sized
 from domain.instruments import Instrument
 from domain.labels import MAX_ATTEMPT, Label, Role
 from domain.orders import Order, OrderRequest, OrderType, Position, Side
@@ -126,7 +127,7 @@ class Flattening:
         closing = Side.SELL if position.contracts > 0 else Side.BUY
         self._attempts = min(self._attempts + 1, MAX_ATTEMPT)  # the grammar ends there
         request = OrderRequest(
-            instrument=instrument,
+            instrument=sized(instrument, position.contract_size),
             side=closing,
             contracts=abs(position.contracts),
             order_type=OrderType.MARKET,

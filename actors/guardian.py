@@ -13,6 +13,7 @@ from actors.kernel import Actor, Context, HandlerTable
 from actors.messages.watch import GuardFailed, GuardPlaced, GuardRemoved, PortfolioObserved
 from actors.ports import NotSent, OutcomeUnknown, Rejected, Venue
 from domain import labels, trailing, venue_codes, watch
+from domain.contract_sizes import sized
 from domain.instruments import Instrument
 from domain.labels import Label, Role
 from domain.orders import ZERO, Order, OrderRequest, OrderType, Position, Side, TriggerBy
@@ -80,6 +81,7 @@ class Guardian(Actor):
         instrument = self._instrument(name)
         if instrument is None or position is None:
             return
+        instrument = sized(instrument, position.contract_size)
         if step.order is None:
             order = self._venue.place(self._request(instrument, position, step.contracts)).order
         else:

@@ -104,7 +104,11 @@ def alike(
 
 def own(trade: Trade, instrument: Instrument) -> Instrument:
     """The instrument as this trade counts it: its numbers times this size are amounts."""
-    size = trade.plan.contract_size
+    return sized(instrument, trade.plan.contract_size)
+
+
+def sized(instrument: Instrument, size: Decimal | None) -> Instrument:
+    """The instrument in contracts of this size, in which something was read; None: in its own."""
     if size is None or size == instrument.contract_size:
         return instrument
     return replace(instrument, contract_size=size)

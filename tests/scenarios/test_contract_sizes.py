@@ -20,13 +20,13 @@ from actors.messages.trading import (
     TradeQuarantined,
     TradeRescaled,
 )
-from actors.messages.watch import ProtectionMissing
+from actors.messages.watch import GuardPlaced, ProtectionMissing
 from adapters.paper import catalogue
 from domain.labels import Role
 from domain.pnl import Holding
 from simulation.daemon import default_plan
 from tests.scenarios.conftest import Stage, is_flat
-from tests.scenarios.scene import LINEAR, Scene, poisonable
+from tests.scenarios.scene import LINEAR, PLACE, Scene, poisonable
 
 
 @pytest.fixture(autouse=True)
@@ -237,6 +237,38 @@ def test_a_trade_that_is_opened_in_old_contracts_goes_on_in_the_new(stage: Stage
     assert len(scene.orders(trade_id, Role.STOP)) == 1
     is_protected(scene, trade_id, 5000)
     closes_whole(scene, trade_id)
+
+
+def test_a_kill_closes_as_much_as_it_reads(stage: Stage) -> None:
+    """Not ten times as much, by contract data that are older than what it read."""
+    scene = stage().ready()
+    amount = Decimal("0.05")
+    scene.market.ask("private/buy", instrument_name=LINEAR, amount=amount, type="market")
+    scene.run(5)
+    resize(scene, SMALLER)
+    read_by_others(scene)
+    assert scene.kill()
+    scene.run(60)
+    is_flat(scene)
+    (close,) = scene.market.sent(*PLACE)
+    assert close["amount"] == amount
+
+
+def test_a_guard_is_as_large_as_what_it_guards(stage: Stage) -> None:
+    """The Guardian's contract data may be older than what it looks at."""
+    plan = default_plan(foreign_positions="protect", foreign_stop_pct=Decimal("0.02"))
+    scene = stage(plan=plan).ready()
+    amount = Decimal("0.02")
+    scene.market.ask("private/buy", instrument_name=LINEAR, amount=amount, type="market")
+    scene.wait(GuardPlaced)
+    scene.run(5)
+    resize(scene, SMALLER)
+    read_again(scene)
+    scene.run(5)
+    scene.market.ask("private/buy", instrument_name=LINEAR, amount=amount, type="market")
+    scene.run(20)
+    (guard,) = scene.live()
+    assert guard.contracts == scene.cover(LINEAR) == scene.position(LINEAR) == 4000
 
 
 @pytest.mark.parametrize("is_kill", [True, False])
