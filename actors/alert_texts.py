@@ -189,7 +189,7 @@ ALERTS: Mapping[type[Event], Kind] = {
         lambda e: (
             f"PLEASE LOOK: the contract size of {e.instrument} is {e.contract_size} now\n"
             f"Trade {e.trade_id} was made in others, and holds {e.position:+d} of {e.counted_in}. "
-            "What rests of it stays; nothing is sent or cancelled by itself."
+            "What rests of it stays; nothing is closed or cancelled by itself."
         ),
         is_critical=True,
     ),

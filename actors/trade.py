@@ -241,7 +241,8 @@ class TradeActor(Actor):
         if self._trade.lacks_fills:
             self._wake_by(max(SOON, self._fills_wait))
         since = self._trade.exposed_since
-        if since is not None and self._trade.exit_reason is None:
+        may_act = self._trade.exit_reason is None and not self._around.is_unfit
+        if since is not None and may_act:
             deadline = since + timedelta(seconds=self._policy.protection_deadline)
             self._wake_by(max(SOON, (deadline - self.clock.now()).total_seconds()))
 

@@ -20,7 +20,7 @@ class Surroundings:
     """What a trade's steps need around them. ``wake_by`` arms a look after so many seconds.
 
     The instrument may change while the trade lives. ``is_unfit``: its contracts are no fraction of
-    those the trade counts in, so that nothing may be sent.
+    those the trade counts in, so that nothing is sent but a stop that is missing.
     """
 
     venue: Venue

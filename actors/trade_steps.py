@@ -85,9 +85,11 @@ class StepTaker:
     def take(self, step: Step) -> bool:
         """Does it; returns whether to go on with the next at once.
 
-        In contracts that do not fit the trade goes on reading, and ends when all is gone.
+        In contracts that do not fit the trade goes on reading, and ends when all is gone. Of what
+        acts only a missing stop is placed: it can but reduce.
         """
-        if self._around.is_unfit and step.do in ACTS:
+        is_new_stop = step.do is Do.PLACE and step.role is Role.STOP
+        if self._around.is_unfit and step.do in ACTS and not is_new_stop:
             return False
         return self._steps[step.do](step)
 
@@ -315,8 +317,7 @@ class StepTaker:
         self._keeper.change(trade)
         step = next_step(replace(trade, needs_sync=False), self._policy, self._clock.now())
         is_stop = step is not None and step.do is Do.PLACE and step.role is Role.STOP
-        may_place = self._knows_its_orders and not self._around.is_unfit
-        return self._place(step) if step and is_stop and may_place else True
+        return self._place(step) if step and is_stop and self._knows_its_orders else True
 
     def _with(self, orders: Sequence[Order]) -> Trade:
         """The record with what orders say of themselves."""

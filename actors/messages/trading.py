@@ -546,7 +546,7 @@ class TradeRescaled(Event):
 class ContractSizeUnfit(Event):
     """The venue's contracts are no fraction of those the trade was made in: a person must look.
 
-    What is held may be no whole number of them. Nothing is sent or cancelled any more. Sizes are
+    What is held may be no whole number of them. Nothing is closed or cancelled any more. Sizes are
     coin, or USD of inverse ones.
     """
 

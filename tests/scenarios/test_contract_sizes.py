@@ -25,8 +25,9 @@ from adapters.paper import catalogue
 from domain.labels import Role
 from domain.pnl import Holding
 from simulation.daemon import default_plan
+from simulation.venue import Refusal
 from tests.scenarios.conftest import Stage, is_flat
-from tests.scenarios.scene import LINEAR, PLACE, Scene, poisonable
+from tests.scenarios.scene import LINEAR, PLACE, Once, Scene, poisonable
 
 
 @pytest.fixture(autouse=True)
@@ -312,7 +313,7 @@ UNFIT = [Fraction(1, 10), Fraction(5, 2)]
 def test_contracts_that_do_not_fit_are_for_a_person_to_look_at(
     stage: Stage, ratio: Fraction, *, is_new_process: bool
 ) -> None:
-    """What is held may be no whole number of them: nothing is sent, closed or cancelled."""
+    """What is held may be no whole number of them: nothing is closed or cancelled."""
     scene, trade_id = opened(stage)
     if is_new_process:
         scene.crash()
@@ -332,6 +333,38 @@ def test_contracts_that_do_not_fit_are_for_a_person_to_look_at(
     assert scene.position(LINEAR) == scene.cover(LINEAR) == 500 * ratio
     assert not scene.events(EmergencyBegan)
     assert not scene.events(TradeQuarantined)
+
+
+@pytest.mark.parametrize("ratio", UNFIT)
+def test_a_stop_that_is_missing_is_placed_all_the_same(stage: Stage, ratio: Fraction) -> None:
+    """It can only reduce, and what is bare is worse."""
+    scene, trade_id = opened(stage)
+    resize(scene, ratio)
+    read_again(scene)
+    scene.run(5)
+    (stop,) = scene.stops(trade_id)
+    scene.market.ask("private/cancel", order_id=stop.order_id)
+    scene.run(20)
+    assert scene.cover(LINEAR) == scene.position(LINEAR) == 500 * ratio
+
+
+def test_one_that_cannot_be_had_is_not_tried_without_end(stage: Stage) -> None:
+    """Nor is anything closed for it: the watcher tells of what is bare."""
+    scene, trade_id = opened(stage)
+    resize(scene, UNFIT[0])
+    read_again(scene)
+    scene.run(5)
+    (stop,) = scene.stops(trade_id)
+    scene.fault(refused := Once(Refusal(-32602), "private/sell", times=1000))
+    scene.market.ask("private/cancel", order_id=stop.order_id)
+    scene.run(5)
+    before, steps = refused.left, scene.world.steps
+    scene.run(60)
+    assert 990 < refused.left == before < 1000
+    assert scene.world.steps - steps < 1800
+    assert scene.position(LINEAR) == 50
+    assert scene.events(ProtectionMissing)
+    assert not scene.events(EmergencyBegan)
 
 
 @pytest.mark.parametrize("by", ["hand", "stop", "kill", "hand, and a new process"])
