@@ -230,6 +230,7 @@ def apply_history(trade: Trade, fills: Sequence[Fill], now: datetime) -> Trade:
     another trade counts as one: it may have closed more than was its own. What a kill has closed
     is ours by guess: it closes for every trade there is, and leaves nothing.
     """
+    trade, fills = in_step(trade, fills)
     trade = apply_fills(trade, fills, now)
     booked = {x.trade_id for x in trade.fills}
     entries = (x.trade_seq for x in trade.fills if x.role is Role.ENTRY)
