@@ -198,3 +198,34 @@ def test_two_trades_share_what_a_hand_closed_as_it_was(stage: Stage, seed: int, 
     scene.close_trade(younger)
     scene.run(3)
     scene.settled()
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("news", ["heard", "lost", "crashed"])
+def test_what_a_person_closed_of_two_trades_is_booked_once(
+    stage: Stage, seed: int, news: str
+) -> None:
+    """His order fills in parts, at several prices, and each part is one trade's alone."""
+    limits = replace(DEFAULT_LIMITS, max_trades_per_instrument=2, max_notional_usd=Decimal(10**6))
+    scene = stage(seed, plan=default_plan(limits=limits)).ready()
+    before = scene.wealth("BTC")
+    wide = {"stop": "90000", "target": "110000", "unit": "contracts"}
+    first = scene.bracket(quantity="19830", **wide)
+    second = scene.bracket(quantity="19820", **wide)
+    scene.run(1)
+    scene.market.lost_notifications = news == "lost"
+    if news == "crashed":
+        scene.crash()
+    scene.market.ask("private/close_position", instrument_name=BTC, type="market")
+    scene.run(0.05)
+    scene.market.lost_notifications = False
+    if news == "crashed":
+        scene.boot()
+        scene.fault(Once(Fate.REQUEST_LOST, "private/cancel", times=seed % 3))
+    scene.run(30)
+    assert scene.is_over(first)
+    assert scene.is_over(second)
+    fills = [x for x in scene.engine.ledger.trades if not x.label]
+    assert len(fills) > 1
+    booked = sum(x.net_coin for x in scene.events(TradeClosed))
+    assert abs(booked - (scene.wealth("BTC") - before)) <= Decimal("1e-9")
