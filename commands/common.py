@@ -4,6 +4,8 @@ import io
 import os
 import shutil
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import NoReturn, TextIO
@@ -24,9 +26,15 @@ PIPED_WIDTH = 220
 
 def fail(text: str, code: int) -> NoReturn:
     """One clear error on the terminal, whatever it can encode, and the exit code."""
-    encoding = sys.stderr.encoding or "ascii"
-    sys.stderr.write(f"{text}\n".encode(encoding, "backslashreplace").decode(encoding))
+    aside(text)
     raise typer.Exit(int(code))
+
+
+def aside(text: str) -> None:
+    """A line beside a command's own output, if anybody takes it."""
+    encoding = sys.stderr.encoding or "ascii"
+    line = f"{text}\n".encode(encoding, "backslashreplace").decode(encoding)
+    _put(sys.stderr, lambda: sys.stderr.write(line))
 
 
 def width() -> int:
@@ -35,10 +43,19 @@ def width() -> int:
 
 
 def out(what: RenderableType) -> None:
-    """A command's own output: text or a table, whatever the terminal can encode.
+    """The output of a command that reads. One that cannot be written ends it: it is all there is.
+
+    A reader that went away (``| head``) does not: the exit code is the command's own.
+    """
+    if not tell(what):
+        raise typer.Exit(int(ExitCode.FAILED))
+
+
+def tell(what: RenderableType) -> bool:
+    """The words of a command that acts, which nothing here ends: text or a table, whatever the
+    terminal can encode. False where it could not be written, which is said beside it once.
 
     Piped, a table is as wide as it needs to be: a program or a pager reads it, not a narrow screen.
-    A reader that went away (``| head``) ends the command quietly.
     """
     is_terminal = sys.stdout.isatty()
     rendered = io.BytesIO()
@@ -46,11 +63,30 @@ def out(what: RenderableType) -> None:
     sink = io.TextIOWrapper(rendered, encoding, "backslashreplace", write_through=True)
     console = Console(file=sink, force_terminal=is_terminal, width=width(), emoji=False)
     console.print(what, markup=False, highlight=False, soft_wrap=isinstance(what, str))
+    text = rendered.getvalue().decode(encoding)
+    return _is_well(_put(sys.stdout, lambda: sys.stdout.write(text)))
+
+
+def _is_well(error: OSError | None) -> bool:
+    """Whether nothing is lost that somebody wants to have."""
+    if error is None or isinstance(error, BrokenPipeError):
+        return True
+    aside(f"The output cannot be written: {words(error)}.")
+    return False
+
+
+def _put(stream: TextIO, write: Callable[[], object]) -> OSError | None:
+    """Why it could not be. From then on nothing is: the end of the interpreter, which writes what
+    is left, must neither complain nor have an exit code of its own.
+    """
     try:
-        sys.stdout.write(rendered.getvalue().decode(encoding))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        leave_pipe()
+        write()
+        stream.flush()
+    except OSError as error:
+        with suppress(OSError), Path(os.devnull).open("wb") as nowhere:  # where it has a number
+            os.dup2(nowhere.fileno(), stream.fileno())
+        return error
+    return None
 
 
 def leave_pipe() -> NoReturn:

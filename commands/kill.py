@@ -30,9 +30,9 @@ from adapters.storage.journal import DayJournal
 from adapters.storage.lock import AlreadyRunning, InstanceLock
 from commands.bot import login_of
 from commands.client import Client
-from commands.common import ENV_FILE, out, read_settings, words
+from commands.common import ENV_FILE, read_settings, tell, words
 from commands.operate import WAIT_SECONDS, give
-from config.logs import register_secret, without_secrets
+from config.logs import register_secret, silence, without_secrets
 from config.settings import Settings
 from domain.commands import BY_NAME
 from domain.instruments import Instrument
@@ -64,29 +64,30 @@ def kill(
         return
     for secret in settings.secrets():
         register_secret(secret)
+    silence()  # a line that cannot be printed would be an error in the midst of the closing
     told: list[str] = []
 
-    def tell(line: str) -> None:
+    def say(line: str) -> None:
         told.append(line)
         if not as_json:
-            out(line)
+            tell(line)
 
     with ExitStack() as stack:
-        tell(_account(settings))
+        say(_account(settings))
         record = _Record(settings, SystemClock(), stack)
-        tell(first := record.line(DISK_SECONDS))
-        is_flat = _directly(settings, wait, tell)
+        say(first := record.line(DISK_SECONDS))
+        is_flat = _directly(settings, wait, say)
         if first == NO_ANSWER:  # nothing else is urgent now, and our end would be its end too
-            tell(record.line(LATE_SECONDS))
+            say(record.line(LATE_SECONDS))
         if as_json:
-            out(orjson.dumps({"is_flat": is_flat, "lines": told}).decode())
+            tell(orjson.dumps({"is_flat": is_flat, "lines": told}).decode())
         if record.is_open:
             stack.pop_all()  # to let go of the lock would wait for the same disk; our end does it
     if not is_flat:
         raise typer.Exit(int(ExitCode.FAILED))
 
 
-def _directly(settings: Settings, wait: float, tell: Callable[[str], None]) -> bool:
+def _directly(settings: Settings, wait: float, say: Callable[[str], None]) -> bool:
     """Whether the account was verified flat; a person hears at once what there is to know."""
     clock = SystemClock()
     with ExitStack() as stack:
@@ -94,14 +95,14 @@ def _directly(settings: Settings, wait: float, tell: Callable[[str], None]) -> b
         stack.callback(session.close)
         try:
             for line in _opened(session):
-                tell(line)
+                say(line)
             catalogue = venue.instruments()
         except (NotSent, Rejected, OutcomeUnknown, OSError) as error:
-            tell(f"NOTHING IS CLOSED: no session with the venue: {without_secrets(str(error))}")
+            say(f"NOTHING IS CLOSED: no session with the venue: {without_secrets(str(error))}")
             return False
         work = Flattening(venue, SystemEntropy().new_id(), clock, _Silent())
         is_flat, line = _flattened(work, catalogue, clock, wait)
-        tell(line)
+        say(line)
         return is_flat
 
 

@@ -11,7 +11,7 @@ import threading
 import traceback
 from collections.abc import MutableMapping
 from pathlib import Path
-from typing import Any, Self, TextIO, cast
+from typing import Any, NoReturn, Self, TextIO, cast
 
 import orjson
 import structlog
@@ -69,6 +69,15 @@ def configure(
     )
     log.listen(max(number, logging.WARNING))
     return log
+
+
+def silence() -> None:
+    """No log, for a command whose output is a person's: unless told otherwise structlog prints."""
+    structlog.configure(processors=[_dropped])
+
+
+def _dropped(*_: object) -> NoReturn:
+    raise structlog.DropEvent
 
 
 class Log:

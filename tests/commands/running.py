@@ -1,8 +1,10 @@
 """Commands run as a person runs them, in this process: the command line, a folder, the output."""
 
 import os
-from collections.abc import Mapping
-from contextlib import chdir
+import subprocess
+import sys
+from collections.abc import Generator, Mapping
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from typer.testing import CliRunner
 from adapters.clock import SystemClock
 from adapters.storage.journal import DayJournal
 from run import app
+
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,38 @@ def run(folder: Path, *arguments: str, settings: Mapping[str, object] | None = N
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Ran(result.exit_code, result.stdout, result.stderr)
+
+
+@contextmanager
+def gone() -> Generator[int]:
+    """An output whose reader went away, as ``| true`` does."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    yield writing
+    os.close(writing)
+
+
+@contextmanager
+def full() -> Generator[int]:
+    """An output that takes nothing: a file on a full disk."""
+    with Path("/dev/full").open("wb") as file:
+        yield file.fileno()
+
+
+def run_into(
+    output: int, folder: Path, *arguments: str, settings: Mapping[str, object], with_errors: bool
+) -> Ran:
+    """The command as a process of its own that writes to ``output``, its errors too where told."""
+    ran = subprocess.run(
+        [sys.executable, str(ROOT / "run.py"), *arguments],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], **{name: str(x) for name, x in settings.items()}},
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output if with_errors else subprocess.PIPE,
+        check=False,
+    )
+    return Ran(ran.returncode, "", (ran.stderr or b"").decode())
 
 
 def data_of_a_bot(folder: Path) -> Path:
