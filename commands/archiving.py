@@ -8,7 +8,6 @@ from typing import Any
 
 import duckdb
 import orjson
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -28,7 +27,7 @@ from adapters.binance.rest import BinanceRest, Malformed, Refused, Unavailable, 
 from adapters.binance.source import addresses, stream_setting
 from adapters.clock import SystemClock
 from adapters.storage.lock import AlreadyRunning
-from commands.common import fail, read_settings, words
+from commands.common import aside, fail, out, read_settings, tell, words
 from domain.compaction import DAY_MS
 from domain.moments import Stretch
 
@@ -94,14 +93,14 @@ def status(*, as_json: bool) -> int:
     collector = _collector(root)
     if as_json:
         told = {"symbols": rows, "positioning_rows": positioning[0], "collector": collector}
-        typer.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
+        out(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
         return int(ExitCode.OK)
-    typer.echo(f"archive in {root}")
+    out(f"archive in {root}")
     for row in rows:
-        typer.echo(_status_words(row))
+        out(_status_words(row))
     last = f", the last {_when(positioning[1])}" if positioning[1] else ""
-    typer.echo(f"\n{positioning[0]} positioning rows{last}")
-    typer.echo(_collector_words(collector))
+    out(f"\n{positioning[0]} positioning rows{last}")
+    out(_collector_words(collector))
     return int(ExitCode.OK)
 
 
@@ -193,15 +192,15 @@ def _verified(engine: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> Findi
 def _tell_findings(found: Findings, *, repair: bool, as_json: bool) -> None:
     if as_json:
         told = {"segments": found.segments, "rows": found.rows, "damaged": found.damaged}
-        typer.echo(orjson.dumps(told).decode())
+        out(orjson.dumps(told).decode())
         return
-    typer.echo(f"{found.segments} files, {found.rows} ticks, {found.size / 1e6:.1f} MB are whole.")
+    out(f"{found.segments} files, {found.rows} ticks, {found.size / 1e6:.1f} MB are whole.")
     for name, wrong in found.damaged.items():
-        typer.echo(f"DAMAGED {name}: {wrong}")
+        out(f"DAMAGED {name}: {wrong}")
     if found.damaged and repair:
-        typer.echo("Set aside in quarantine/; the collector, or archive fetch, fills what is gone.")
+        out("Set aside in quarantine/; the collector, or archive fetch, fills what is gone.")
     elif found.damaged:
-        typer.echo("Stop the collector and say: archive verify --repair")
+        out("Stop the collector and say: archive verify --repair")
 
 
 # -- changing ----------------------------------------------------------------------------------
@@ -217,7 +216,7 @@ def compact(*, now: bool) -> int:
         archive.publish()
         removed = archive.sweep(now=now)
         after, size = len(archive.segments()), sum(x.size for x in archive.segments())
-    typer.echo(f"{before} files became {after}, {size / 1e6:.1f} MB. {removed} old ones removed.")
+    tell(f"{before} files became {after}, {size / 1e6:.1f} MB. {removed} old ones removed.")
     return int(ExitCode.OK)
 
 
@@ -229,7 +228,7 @@ def prune(age_ms: int, *, now: bool) -> int:
         archive.sweep(now=now)
     days = len({(x.symbol, x.day) for x in gone})
     size = sum(x.size for x in gone) / 1e6
-    typer.echo(f"{days} days, {sum(x.rows for x in gone)} ticks, {size:.1f} MB left the archive.")
+    tell(f"{days} days, {sum(x.rows for x in gone)} ticks, {size:.1f} MB left the archive.")
     return int(ExitCode.OK)
 
 
@@ -238,7 +237,7 @@ def import_files(files: Sequence[Path], symbol: str | None) -> int:
         for path in files:
             with _progress(path.name) as told:
                 name, rows, stored = import_file(archive, path, symbol, told)
-            typer.echo(f"{path.name}: {rows} ticks of {name}, {stored} of them new.")
+            tell(f"{path.name}: {rows} ticks of {name}, {stored} of them new.")
         for group in archive.plan(everything=True):
             archive.merge(group)
         archive.publish()
@@ -260,12 +259,12 @@ def fetch(stretch: Stretch) -> int:
         archive.try_again(stretch)
         stored = fetch_stretch(archive, rest, stretch, clock, progress=told, waiting=_say_waiting)
         rest.close()
-    typer.echo(f"{stored} ticks of {stretch.symbol} are new.")
+    tell(f"{stored} ticks of {stretch.symbol} are new.")
     return int(ExitCode.OK)
 
 
 def _say_waiting(reason: str, seconds: float) -> None:
-    typer.echo(f"Binance: {reason}. Asked again in {seconds:.0f} s.", err=True)
+    aside(f"Binance: {reason}. Asked again in {seconds:.0f} s.")
 
 
 # -- handing on --------------------------------------------------------------------------------
@@ -274,7 +273,7 @@ def _say_waiting(reason: str, seconds: float) -> None:
 def export(stretch: Stretch, target: Path, kind: str) -> int:
     with _failing_clearly():
         rows = reader.export(_root(), stretch, target, kind)
-    typer.echo(f"{rows} ticks in {target}, {target.stat().st_size / 1e6:.1f} MB.")
+    tell(f"{rows} ticks in {target}, {target.stat().st_size / 1e6:.1f} MB.")
     return int(ExitCode.OK)
 
 
@@ -283,5 +282,5 @@ def plot(stretch: Stretch, target: Path) -> int:
 
     with _failing_clearly():
         ticks = draw(_root(), stretch, target)
-    typer.echo(f"{ticks} ticks drawn into {target}.")
+    tell(f"{ticks} ticks drawn into {target}.")
     return int(ExitCode.OK)

@@ -14,7 +14,7 @@ import typer
 from actors.kernel import ExitCode
 from adapters.clock import SystemClock
 from adapters.storage.chain import days
-from commands.common import fail, out, read_settings, words
+from commands.common import fail, read_settings, tell, words
 
 PREFIX = "bulwark"
 BOOK = "registry.json"
@@ -41,13 +41,13 @@ def backup(
     except OSError as error:
         fail(f"Not backed up: {words(error)}.", ExitCode.FAILED)
     size = target.stat().st_size
-    out(f"{target}: {count} files, {size / 1024:.0f} KiB. .env is not in it: keep it elsewhere.")
+    tell(f"{target}: {count} files, {size / 1024:.0f} KiB. .env is not in it: keep it elsewhere.")
     if keep is None:
         return
     try:
         for path in surplus(target, env, keep):
             path.unlink()
-            out(f"{path}: removed.")
+            tell(f"{path}: removed.")
     except OSError as error:
         fail(f"Backed up, but older ones are not removed: {words(error)}.", ExitCode.FAILED)
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import orjson
 import structlog
-import typer
 from rich import box
 from rich.console import Console
 from rich.live import Live
@@ -32,12 +31,10 @@ from adapters.binance.source import BinanceSource, addresses, streams
 from adapters.clock import SystemClock
 from adapters.deribit.positioning import PositioningPoller, PositioningReader
 from adapters.storage.lock import AlreadyRunning
-from commands.common import fail, not_started, open_log, words
+from commands.common import fail, not_started, open_log, tell, words
 from config.settings import Settings
 
 LOG_FILE = "collector.log"
-WIDE = 110
-"""Columns when nobody says how wide the page is."""
 SAY_EVERY_SECONDS = 60.0
 LOOK_SECONDS = 0.25
 """How often the wait between two steps looks whether too much has come already."""
@@ -263,6 +260,6 @@ def _summary(state: State, *, as_json: bool) -> None:
             "bytes_per_tick": round(state.bytes_per_tick, 2),
             "positioning_rows": state.positioning_rows,
         }
-        typer.echo(orjson.dumps(total).decode())
+        tell(orjson.dumps(total).decode())
     elif not sys.stdout.isatty():  # on a terminal the counter has shown it
-        Console(width=WIDE, emoji=False).print(state_table(state))
+        tell(state_table(state))

@@ -67,6 +67,16 @@ def tell(what: RenderableType) -> bool:
     return _is_well(_put(sys.stdout, lambda: sys.stdout.write(text)))
 
 
+def pour(write: Callable[[], object]) -> None:
+    """One piece of an output that may be long, or without an end: a reader that went away ends it.
+
+    ``write`` puts it on the standard output.
+    """
+    error = _put(sys.stdout, write)
+    if error is not None:
+        raise typer.Exit(int(ExitCode.OK if _is_well(error) else ExitCode.FAILED))
+
+
 def _is_well(error: OSError | None) -> bool:
     """Whether nothing is lost that somebody wants to have."""
     if error is None or isinstance(error, BrokenPipeError):
@@ -87,12 +97,6 @@ def _put(stream: TextIO, write: Callable[[], object]) -> OSError | None:
             os.dup2(nowhere.fileno(), stream.fileno())
         return error
     return None
-
-
-def leave_pipe() -> NoReturn:
-    """Ends a command whose reader went away; the interpreter must not complain about the rest."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    raise typer.Exit(0)
 
 
 def words(error: OSError) -> str:

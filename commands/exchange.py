@@ -15,7 +15,7 @@ from adapters.paper.faults.reading import PlanInvalid, read_plan
 from adapters.paper.fees import STANDARD, Fees
 from adapters.paper.server import PaperServer, PaperSettings
 from adapters.paper.switches import switched
-from commands.common import fail, not_started, number, open_log, out, read_settings, words
+from commands.common import fail, not_started, number, open_log, read_settings, tell, words
 from commands.recorded import recorded
 from config.logs import register_secret
 from config.model import PAPER_LOGIN
@@ -70,7 +70,7 @@ def exchange(  # noqa: PLR0917 (Typer reads the options from the signature)
     """The paper exchange alone, for any client; what is not given is in the settings (PAPER_*)."""
     settings = read_settings()
     if when_embedded and not settings.embeds_exchange:
-        out(f"Not needed: the venue is {settings.deribit_env} at {settings.http_url}.")
+        tell(f"Not needed: the venue is {settings.deribit_env} at {settings.http_url}.")
         raise typer.Exit(0)
     known_id, known_secret = settings.paper_login
     try:

@@ -1,12 +1,11 @@
 """Asking a running bot how it is: for the watchdog, and for a container's health check."""
 
-import sys
 from dataclasses import dataclass
 from typing import Any
 
 import requests
 
-from commands.common import api_root, out, read_settings
+from commands.common import api_root, aside, read_settings, tell
 from config.settings import Settings
 
 TIMEOUT = 5.0
@@ -41,7 +40,7 @@ def healthcheck() -> int:
     """For ``HEALTHCHECK``: 0 when the bot says it is well, else 1 and why."""
     health = ask(read_settings())
     if health.is_well:
-        out("well")
+        tell("well")
         return WELL
-    sys.stderr.write(f"{health.faults or 'it does not answer'}\n")
+    aside(health.faults or "it does not answer")
     return SICK

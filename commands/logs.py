@@ -15,7 +15,7 @@ import typer
 
 from actors.kernel import ExitCode
 from adapters.clock import SystemClock
-from commands.common import fail, leave_pipe, out, read_settings
+from commands.common import fail, out, pour, read_settings
 from commands.operate import understood
 from config.console import Console, printable
 from config.log_files import Follower, parse, rotated
@@ -114,25 +114,20 @@ def _show(path: Path, wanted: Filter, number: int, *, follow: bool, as_json: boo
 
 
 def _as_it_is(line: bytes) -> None:
-    try:
-        sys.stdout.buffer.write(line + b"\n")
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        leave_pipe()
+    pour(lambda: sys.stdout.buffer.write(line + b"\n"))
 
 
 def readable() -> Callable[[bytes], None]:
     """Shows one line; one that is no entry, or has no form for a person, as it is, escaped."""
     console = Console(sys.stdout)
+    encoding = sys.stdout.encoding or "ascii"
 
     def show(line: bytes) -> None:
         text = None if parse(line) is None else console.rendered(line)
         if text is None:
-            out(f"? {line.decode('utf-8', 'backslashreplace')!a}")
-            return
-        console.show(text)
-        if console.lost:
-            leave_pipe()
+            text = f"? {line.decode('utf-8', 'backslashreplace')!a}\n"
+        data = text.encode(encoding, "backslashreplace")
+        pour(lambda: sys.stdout.buffer.write(data))
 
     return show
 

@@ -9,10 +9,11 @@ from typing import Annotated, Any
 
 import orjson
 import typer
+from rich.console import RenderableType
 
 from actors.kernel import ExitCode
 from commands.client import Client, NotFollowed
-from commands.common import fail, out, read_settings, width
+from commands.common import aside, fail, out, read_settings, tell, width
 from commands.facts import VERSION
 from commands.showing import rendered
 from domain.arguments import BadArguments, words_of
@@ -46,7 +47,7 @@ def _reading(spec: CommandSpec) -> Callable[..., None]:
         if spec.name == "version" and not as_json:
             out(f"The code here is bulwark {VERSION}.")
         reply = Client(read_settings()).read(spec.name, arguments)
-        show(reply, as_json=as_json)
+        show(reply, out, as_json=as_json)
         finish(reply)
 
     return command
@@ -103,16 +104,16 @@ def give(
         reply, since = client.act("confirm", {"token": asked["token"]})
         reply["request_id"] = request_id  # how it goes on is reported under the first one
     if reply.get("status") != "accepted" or not wait:
-        show(reply, as_json=as_json)
+        show(reply, tell, as_json=as_json)
         if "status" not in reply and spec.is_urgent and not as_json:
-            out(WITHOUT_DAEMON)
+            tell(WITHOUT_DAEMON)
         finish(reply)
         return
     if not as_json:
-        show(reply, as_json=False)
+        show(reply, tell, as_json=False)
     reports, trouble = follow(client, reply["request_id"], since, wait, is_quiet=as_json)
     if as_json:
-        show({**reply, "reports": reports}, as_json=True)
+        show({**reply, "reports": reports}, tell, as_json=True)
     if not reports or not reports[-1]["is_final"]:
         late = f"It has not ended within {wait:g} s; it goes on. See status."
         fail(_unheard(spec, trouble) if trouble else late, ExitCode.FAILED)
@@ -126,7 +127,7 @@ def _unheard(spec: CommandSpec, trouble: str) -> str:
 
 def _is_sure(effect: str, *, as_json: bool) -> bool:
     if as_json or not sys.stdin.isatty():
-        sys.stderr.write(f"{effect}\n")
+        aside(effect)
         return False
     return typer.confirm(f"{effect}\nDo it?", err=True)
 
@@ -147,7 +148,7 @@ def follow(
             for report in client.reports(request_id, since):
                 found.append(report)
                 if not is_quiet:
-                    out(report["text"])
+                    tell(report["text"])
         except NotFollowed as error:
             trouble.append(str(error))
 
@@ -166,12 +167,12 @@ def finish(reply: dict[str, Any]) -> None:
 # -- showing ---------------------------------------------------------------------------------------
 
 
-def show(reply: dict[str, Any], *, as_json: bool) -> None:
+def show(reply: dict[str, Any], say: Callable[[RenderableType], object], *, as_json: bool) -> None:
     """The whole reply for programs; lines and tables for people."""
     if as_json:
-        out(orjson.dumps(reply, option=orjson.OPT_INDENT_2).decode())
+        say(orjson.dumps(reply, option=orjson.OPT_INDENT_2).decode())
         return
     for line in reply["lines"]:
-        out(line)
+        say(line)
     for table in reply.get("tables", []):
-        out(rendered(table, width()))
+        say(rendered(table, width()))

@@ -21,7 +21,7 @@ from adapters.storage.book import BookTooNew, read_book
 from adapters.storage.chain import read, verify
 from adapters.storage.lock import AlreadyRunning, InstanceLock
 from commands.backup import BOOK, has_run, newest
-from commands.common import fail, out, read_settings, words
+from commands.common import fail, read_settings, tell, words
 
 LOCK = "bot.lock"
 JOURNAL = "journal"
@@ -63,11 +63,11 @@ def restore(
             _refuse(words(error))
     if not has_run(before) and [path.name for path in before.iterdir()] == [LOCK]:
         shutil.rmtree(before)
-        out(f"restored: {source} is {place} now.")
+        tell(f"restored: {source} is {place} now.")
         return
-    out(f"restored: {source} is {place} now; what was there is {before}.")
+    tell(f"restored: {source} is {place} now; what was there is {before}.")
     for line in _forgotten(before, place):
-        out(line)
+        tell(line)
 
 
 def unpack(source: Path, target: Path, env: str) -> None:

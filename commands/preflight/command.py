@@ -12,7 +12,7 @@ from rich.table import Table
 from actors.kernel import ExitCode
 from adapters.clock import SystemClock, SystemEntropy
 from adapters.storage.chain import days
-from commands.common import ENV_FILE, fail, out, words
+from commands.common import ENV_FILE, aside, fail, tell, words
 from commands.preflight import account, checks, drill, machine, phone, record
 from commands.preflight.checks import Result, Verdict
 from config.kinds import Env
@@ -41,7 +41,7 @@ def run_preflight(*, button_seconds: float, with_drill: bool, as_json: bool) -> 
     _show(results, as_json=as_json)
     if any(x.check == machine.INSTANCE and x.verdict is Verdict.RED for x in results):
         # Beside a running bot it cannot be green, and what the bot started with still holds.
-        sys.stderr.write("Not kept: without the place of the bot it is no preflight.\n")
+        aside("Not kept: without the place of the bot it is no preflight.")
         return int(ExitCode.FAILED)
     return _keep(settings, results)
 
@@ -90,7 +90,7 @@ def _machine(settings: Settings, clock: SystemClock) -> Iterator[Result]:
 def _phone(settings: Settings, clock: SystemClock, seconds: float) -> Result:
     button = f"preflight:{SystemEntropy().new_id()}"[:BUTTON_BYTES]
     if seconds and sys.stderr.isatty() and settings.telegram_bot_token is not None:
-        sys.stderr.write("A message comes to your phone now: press its button.\n")
+        aside("A message comes to your phone now: press its button.")
     return phone.check(settings, clock, button, seconds)
 
 
@@ -106,7 +106,7 @@ def _show(results: Sequence[Result], *, as_json: bool) -> None:
     reds = [result for result in results if result.verdict is Verdict.RED]
     if as_json:
         found = {"passed": not reds, "results": results}
-        out(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+        tell(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
         return
     colours = {Verdict.GREEN: "green", Verdict.RED: "bold red", Verdict.SKIPPED: "dim"}
     table = Table.grid(padding=(0, 2, 0, 0))
@@ -116,8 +116,8 @@ def _show(results: Sequence[Result], *, as_json: bool) -> None:
         found = f"{result.found}\nto do: {result.fix}" if result.fix else result.found
         row = (str(result.verdict), result.check, found)
         table.add_row(*row, style=colours[result.verdict])
-    out(table)
-    out(f"RED: {len(reds)} of {len(results)}." if reds else "All green.")
+    tell(table)
+    tell(f"RED: {len(reds)} of {len(results)}." if reds else "All green.")
 
 
 def _keep(settings: Settings, results: Sequence[Result]) -> int:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from commands.common import out
 from commands.operate import show
 from commands.showing import rendered
 
@@ -102,7 +103,7 @@ def test_no_character_is_ever_lost(cells: list[list[str]], width: int) -> None:
 def test_a_name_between_colons_is_no_picture(capsys: pytest.CaptureFixture[str]) -> None:
     """The library makes pictures of some; a note or a label is shown as it is."""
     row = {**ROW, "trade": "bw:A:x"}
-    show({"status": "done", "lines": ["note :fire:"], "tables": [table(row)]}, as_json=False)
+    show({"status": "done", "lines": ["note :fire:"], "tables": [table(row)]}, out, as_json=False)
     told = capsys.readouterr().out
     assert "note :fire:" in told
     assert "bw:A:x" in told
@@ -116,9 +117,9 @@ def test_json_does_not_know_how_wide_the_terminal_is(
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     reply = {"status": "done", "lines": ["x" * 300], "tables": [table(ROW)]}
-    show(reply, as_json=True)
+    show(reply, out, as_json=True)
     assert json.loads(capsys.readouterr().out) == reply
-    show(reply, as_json=False)
+    show(reply, out, as_json=False)
     shown = capsys.readouterr().out
     assert "x" * 300 in shown  # the terminal breaks a sentence, we do not
     assert all(text in shown for text in SHOWN)

@@ -3,13 +3,15 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
 from adapters.clock import SystemClock
 from tests.adapters.paper.serving import Running, running
-from tests.commands.running import full, gone, run, run_into
+from tests.commands.bot_api import serving
+from tests.commands.running import Ran, data_of_a_bot, full, gone, run, run_into
 from tests.endtoend.observer import Observer
 
 Output = Callable[[], AbstractContextManager[int]]
@@ -62,3 +64,112 @@ def test_what_a_direct_kill_would_log_is_no_part_of_its_output(
     ran = run(tmp_path, "kill", "--direct", "--json", settings={"PAPER_PORT": venue.port})
     assert json.loads(ran.output)["is_flat"] is True
     assert torn.with_suffix(".torn").exists()
+
+
+UNWRITTEN = "The output cannot be written: No space left on device.\n"
+
+
+class Daemon(BaseHTTPRequestHandler):
+    """Takes whatever it is told, and ends the stream before it says how that went."""
+
+    def do_GET(self) -> None:
+        self._reply(200, {"status": "done", "lines": ["All is well."]})
+
+    def do_POST(self) -> None:
+        status = "accepted" if self.path == "/v1/kill" else "done"
+        self._reply(202, {"request_id": "r", "status": status, "lines": ["Taken."]})
+
+    def _reply(self, code: int, reply: dict[str, object]) -> None:
+        content = json.dumps(reply).encode()
+        self.send_response(code)
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def daemon() -> Iterator[dict[str, object]]:
+    """The settings of a command line at a daemon that answers."""
+    with serving(Daemon) as port:
+        yield {"API_PORT": port, "API_TOKEN": "t" * 20}
+
+
+def heard(output: Output, folder: Path, *words: str, settings: dict[str, object]) -> Ran:
+    """The command with that output; what it says beside it."""
+    with output() as nowhere:
+        return run_into(nowhere, folder, *words, settings=settings, with_errors=False)
+
+
+@pytest.mark.parametrize(
+    ("output", "words", "expected"),
+    [
+        (gone, ("status",), Ran(0, "", "")),
+        (full, ("status",), Ran(1, "", UNWRITTEN)),
+        (gone, ("resume", "--yes"), Ran(0, "", "")),
+        (full, ("resume", "--yes"), Ran(0, "", UNWRITTEN)),
+    ],
+)
+def test_what_reads_fails_without_its_output_and_what_acts_does_not(
+    tmp_path: Path,
+    daemon: dict[str, object],
+    output: Output,
+    words: tuple[str, ...],
+    expected: Ran,
+) -> None:
+    """One line says why; a reader that went away wanted no more."""
+    assert heard(output, tmp_path, *words, settings=daemon) == expected
+
+
+@pytest.mark.parametrize("output", AT_ALL)
+def test_a_kill_whose_end_is_not_known_is_none_that_is_done(
+    tmp_path: Path, daemon: dict[str, object], output: Output
+) -> None:
+    """It used to be 0 into a pipe, before the account was verified."""
+    ran = heard(output, tmp_path, "kill", settings=daemon)
+    assert ran.code == 1
+    assert "cannot be followed" in ran.errors
+
+
+@pytest.mark.parametrize("output", AT_ALL)
+def test_a_red_preflight_is_red_into_a_pipe(tmp_path: Path, output: Output) -> None:
+    """As after ``&&``, ``| head`` must not let a bot start."""
+    ran = heard(output, tmp_path, "preflight", settings={"API_PORT": "none"})
+    assert ran.code == 1
+    assert "Traceback" not in ran.errors
+
+
+@pytest.mark.parametrize("output", AT_ALL)
+def test_a_backup_that_nobody_hears_of_removes_the_older_ones(
+    tmp_path: Path, output: Output
+) -> None:
+    """As on every other day."""
+    folder = data_of_a_bot(tmp_path)
+    backups = folder / "backups"
+    backups.mkdir()
+    for day in ("01", "02", "03"):
+        (backups / f"bulwark-paper-202603{day}T031500Z.tar.gz").touch()
+    ran = heard(output, folder, "backup", "--keep", "2", settings={})
+    assert ran.code == 0
+    assert len(list(backups.iterdir())) == 2
+
+
+@pytest.mark.parametrize("options", [(), ("--json",), ("--errors",)])
+@pytest.mark.parametrize(("output", "code", "said"), [(gone, 0, ""), (full, 1, UNWRITTEN)])
+def test_the_log_ends_with_its_reader(
+    tmp_path: Path, output: Output, code: int, said: str, options: tuple[str, ...]
+) -> None:
+    """Quietly, however long it is."""
+    line = b'{"ts":"2026-03-01T12:00:00","level":"error","event":"look_failed"}\nno entry\n'
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "bot.log").write_bytes(line * 10_000)
+    ran = heard(output, tmp_path, "logs", "-n", "20000", *options, settings={})
+    assert (ran.code, ran.errors) == (code, said)
+
+
+def test_a_log_that_is_followed_ends_with_its_reader(tmp_path: Path) -> None:
+    """Nobody else would end it."""
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "bot.log").write_bytes(b"no entry\n")
+    assert heard(gone, tmp_path, "logs", "-f", settings={}) == Ran(0, "", "")
