@@ -58,6 +58,11 @@ def _secret_of(value: SecretStr) -> SecretStr:
     return value
 
 
+def _token_of(value: SecretStr) -> SecretStr:
+    values.header_word(value.get_secret_value())
+    return value
+
+
 def _ping_of(value: SecretStr) -> SecretStr:
     values.heartbeat_url(value.get_secret_value())
     return value
@@ -75,6 +80,7 @@ LogLevel = Annotated[
 
 Word = Annotated[str, AfterValidator(values.one_word)]
 Secret = Annotated[SecretStr, AfterValidator(_secret_of)]
+Token = Annotated[SecretStr, AfterValidator(_token_of)]
 PingUrl = Annotated[SecretStr, AfterValidator(_ping_of)]
 HttpUrl = Annotated[str, AfterValidator(values.http_url)]
 WsUrl = Annotated[str, AfterValidator(values.ws_url)]
@@ -106,5 +112,6 @@ MONEY = "USD, above 0 and at most a billion; digits and a point only"
 DEADLINE = "seconds above 0 and at most 60"
 INTERVAL = "seconds from 0.1 to 3600"
 TEXT = "text without blanks"
+ASCII = "printable ASCII text without blanks"
 HTTP = "an address starting with http:// or https://"
 WS = "an address starting with ws:// or wss://"

@@ -149,8 +149,8 @@ class Settings(BaseSettings):
         "127.0.0.1", "where the HTTP API answers", "an address of this machine only: 127.0.0.1"
     )
     api_port: kinds.Port = _setting(8580, "the HTTP API's port", kinds.PORT)
-    api_token: kinds.Secret | None = _setting(
-        None, "what callers of the HTTP API must show", kinds.TEXT
+    api_token: kinds.Token | None = _setting(
+        None, "what callers of the HTTP API must show", kinds.ASCII
     )
     watchdog_limit_seconds: kinds.Interval = _setting(
         300.0, "how long the bot may give no sign of life before a person is told", kinds.INTERVAL

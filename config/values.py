@@ -125,6 +125,13 @@ def one_word(value: str) -> str:
     return value
 
 
+def header_word(value: str) -> str:
+    """A word that every HTTP client can put into a header, and that arrives as it was sent."""
+    if not re.fullmatch(r"[!-~]+", value):
+        raise ValueError("only printable ASCII characters are possible, and no blanks")
+    return value
+
+
 def feed(value: str) -> str:
     """``synthetic``, or ``replay:`` and a file that is there or a stretch of the archive."""
     if value == "synthetic":

@@ -170,6 +170,7 @@ def test_addresses_follow_the_venue(given: dict[str, str], http: str, ws: str) -
         ("LOG_LEVEL", ["LOUD"]),
         ("TELEGRAM_USER_IDS", ["@me", "1,two"]),
         ("DERIBIT_CLIENT_ID", ["two words"]),
+        ("API_TOKEN", ["schlüssel-zum-haus", "ключ", "two words", "a\x01b", "a\x7fb"]),
     ],
 )
 def test_insane_values_are_refused(key: str, values: list[str]) -> None:
