@@ -60,10 +60,7 @@ class Client:
         except (requests.RequestException, ValueError) as error:
             fail(f"No usable answer from {self._root}: {type(error).__name__}.", ExitCode.FAILED)
         if answer.status_code == requests.codes.unauthorized:
-            fail(
-                f"{self._root} does not take this token. Is it the daemon of {self._folder}?",
-                ExitCode.FAILED,
-            )
+            self._refused()
         if not isinstance(found, dict) or "lines" not in found:
             fail(f"{self._root} is no Bulwark daemon.", ExitCode.FAILED)
         reply = cast("dict[str, Any]", found)
@@ -95,6 +92,16 @@ class Client:
         except (requests.RequestException, ValueError) as error:
             raise NotFollowed(type(error).__name__) from error
         raise NotFollowed("it has ended the stream")
+
+    def _refused(self) -> NoReturn:
+        fail(
+            f"{self._root} does not take this token. Is it the daemon of {self._folder}?\n"
+            "Another one's: set API_PORT to that of yours (its log: door_opened). Yours, with a "
+            "token changed since its start: restart it.\n"
+            "To close everything all the same: stop yours (kill -TERM <its process>), then "
+            "python run.py kill --direct",
+            ExitCode.FAILED,
+        )
 
     def _no_token(self, settings: Settings, why: str) -> NoReturn:
         """A folder of data that is gone (a mount) must not bring a second daemon to the first."""

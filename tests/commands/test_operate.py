@@ -102,6 +102,31 @@ def test_a_daemon_whose_folder_is_gone_is_not_called_dead(tmp_path: Path) -> Non
     assert "python run.py, or make run" not in ran.errors
 
 
+def test_a_kill_at_the_wrong_daemon_says_how_to_come_to_the_right_one(tmp_path: Path) -> None:
+    """Another one's port, or a token that was changed under a daemon that lives."""
+
+    class Strange(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            content = b'{"reason": "no_token", "lines": ["Authorization is needed."]}'
+            self.send_response(401)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with serving(Strange) as port:
+        ran = run(tmp_path, "kill", settings={"API_PORT": port, "API_TOKEN": "t" * 20})
+    assert ran.code == 1
+    assert ran.errors == (
+        f"http://127.0.0.1:{port} does not take this token. Is it the daemon of data/paper?\n"
+        "Another one's: set API_PORT to that of yours (its log: door_opened). Yours, with a token "
+        "changed since its start: restart it.\n"
+        "To close everything all the same: stop yours (kill -TERM <its process>), then "
+        "python run.py kill --direct\n"
+    )
+
+
 def test_the_version_is_told_without_a_daemon_too(tmp_path: Path) -> None:
     """Of the code that is here; that none runs is said beside it, and is a 1 as ever."""
     ran = run(tmp_path, "version", settings={"API_PORT": free_port(), "API_TOKEN": "t" * 20})
