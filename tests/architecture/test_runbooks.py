@@ -42,26 +42,55 @@ def rows(title: str) -> list[str]:
     ]
 
 
-def logged_errors() -> Iterator[str]:
-    """The name of each line that is logged as an error or worse without being an event."""
+ERRORS = frozenset({"error", "critical", "exception"})
+WARNINGS = frozenset({"warning"})
+WARN_BY_NAME = frozenset({"Tally", "_read_failed"})
+"""What logs a warning of the name it is given."""
+
+
+def logged(levels: frozenset[str]) -> Iterator[str]:
+    """The name of each line that is logged so without being an event."""
     for source in sources(*(x for x in PACKAGES if x != "simulation")):
         for node in ast.walk(source.tree):
-            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            if not (isinstance(node, ast.Call) and node.args):
                 continue
-            if node.func.attr not in {"error", "critical", "exception"} or not node.args:
-                continue
+            owner, _, callee = ast.unparse(node.func).rpartition(".")
             name = node.args[0]
-            if "log" in ast.unparse(node.func.value) and isinstance(name, ast.Constant):
+            is_said = callee in levels and "log" in owner
+            is_named = callee in WARN_BY_NAME and levels == WARNINGS
+            if (is_said or is_named) and isinstance(name, ast.Constant):
                 yield str(name.value)
+
+
+def own_errors() -> Iterator[str]:
+    """The names of what the log itself says: of lines it lost, of what nobody has caught."""
+    for source in sources("config"):
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.Dict):
+                said = zip(map(ast.unparse, filter(None, node.keys)), node.values, strict=False)
+                yield from (
+                    str(value.value)
+                    for key, value in said
+                    if key == "'event'" and isinstance(value, ast.Constant)
+                )
+
+
+def untold(levels: frozenset[str]) -> set[str]:
+    """The events of these levels that raise no alert."""
+    told = {x for x in classes("actors.messages") if issubclass(x, Event)} - set(ALERTS)
+    return {event_name(x) for x in told if getattr(x, "level", "") in levels}
 
 
 def test_what_is_an_error_without_an_alert_is_explained() -> None:
     """`logs --errors` shows it, so a person must find it; and nothing that is gone stays."""
-    told = {x for x in classes("actors.messages") if issubclass(x, Event)} - set(ALERTS)
-    events = {event_name(x) for x in told if getattr(x, "level", "") in {"error", "critical"}}
-    assert sorted(rows("Errors without an alert")) == sorted(
-        (events | set(logged_errors())) - {"alert"}
-    )
+    found = untold(ERRORS) | {*logged(ERRORS), *own_errors()}
+    assert sorted(rows("Errors without an alert")) == sorted(found - {"alert"})
+
+
+def test_what_is_a_warning_without_an_alert_is_explained() -> None:
+    """`logs --errors` shows these too. A watchdog's alert is a warning, or worse."""
+    found = untold(WARNINGS) | {*logged(WARNINGS), "watchdog_alert"}
+    assert sorted(rows("Warnings without an alert")) == sorted(found)
 
 
 def test_every_reason_for_a_refused_entry_is_explained() -> None:
