@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 
 import orjson
+from anyio.lowlevel import checkpoint
 from pydantic_core import to_jsonable_python
 from sse_starlette import ServerSentEvent
 
@@ -29,6 +30,7 @@ async def events(
                     yield _missed(hub, number)
                 number, has_missed = numbered.number, False
                 yield _sent(hub, numbered, redact)
+                await checkpoint()  # else nobody sees that the reader went away meanwhile
             if is_last:
                 return
             await bell.wait()

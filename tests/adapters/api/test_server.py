@@ -13,6 +13,7 @@ import requests
 
 from actors.messages.trading import EmergencyClosed, FlatVerified, Ready, TradeClosed
 from adapters.api import connections
+from adapters.clock import SystemClock
 from domain.commands import COMMANDS, Door, Effect
 from domain.health import Uncovered
 from tests.adapters.api.fakes import CANARY, NOON, TOKEN, WELL, FakeDesk, Running
@@ -364,6 +365,30 @@ def test_a_stream_ends_in_order_when_the_daemon_does(
     with pytest.raises(AssertionError, match="the stream ended"):
         listening.next()
     assert [x.getMessage() for x in caplog.records if x.levelname == "ERROR"] == []
+
+
+def test_a_reader_that_leaves_amid_the_replay_is_written_to_no_more(
+    api: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    """asyncio warned of each event after it: a hundred lines in the log for one `| head`."""
+    for number in range(2000):
+        api.hub.hear(Ready(at=NOON, trades=0, seconds=float(number), mode="x" * 200))
+    for _ in range(3):
+        (line,) = silent(api, 1)
+        request = f"GET /events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
+        line.sendall(f"{request}Last-Event-ID: 1-1\r\n\r\n".encode())
+        assert line.recv(100)
+        line.close()
+    until_nobody_listens(api)
+    assert [x.getMessage() for x in caplog.records if x.name == "asyncio"] == []
+
+
+def until_nobody_listens(api: Running) -> None:
+    clock = SystemClock()
+    until = clock.monotonic() + 10
+    while api.hub.listeners and clock.monotonic() < until:
+        clock.sleep(0.01)
+    assert api.hub.listeners == 0
 
 
 def silent(api: Running, count: int) -> list[socket.socket]:
