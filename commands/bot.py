@@ -36,7 +36,7 @@ from adapters.storage.journal import DayJournal
 from adapters.storage.lock import AlreadyRunning, InstanceLock
 from adapters.storage.pulse import Pulse
 from commands.api import serve
-from commands.common import fail, not_started, open_log, words
+from commands.common import fail, not_started, open_log, refused, words
 from commands.ending import ending
 from commands.facts import VERSION, restarted_by
 from commands.heart import start_heartbeat
@@ -85,7 +85,7 @@ def run_bot(
         except AlreadyRunning as error:
             fail(f"Not started: {error}.", ExitCode.ALREADY_RUNNING)
         except OSError as error:
-            fail(f"Not started: {words(error)}.", ExitCode.FAILED)
+            fail(f"Not started: {refused(error, settings)}.", ExitCode.FAILED)
         stack.enter_context(open_log(settings))
         cleared = clearance(settings, SystemClock().now(), without_preflight)
         if not cleared.may_start:
@@ -96,10 +96,12 @@ def run_bot(
             else:
                 _await_exchange(settings)
             code = _run(settings, script, stack, cleared, giving_up, beat=beat, bound=bound)
-        except (CannotStart, PortTaken, BookTooNew) as error:
+        except CannotStart as error:
+            code = _without_exchange(error)
+        except (PortTaken, BookTooNew) as error:
             code = not_started(str(error))
         except OSError as error:
-            code = not_started(words(error))
+            code = not_started(refused(error, settings))
         delay = _delay(code, giving_up)
     linger(delay, beat)  # with nothing held: a person may start it meanwhile
     return code
@@ -139,6 +141,14 @@ def _start_exchange(settings: Settings, stack: ExitStack) -> None:
     )
     stack.callback(started.stop)
     structlog.get_logger(actor="run").info("paper_exchange_started", pid=started.pid)
+
+
+def _without_exchange(error: CannotStart) -> int:
+    """What it does not take in its settings is ours as well: no new start cures it."""
+    if error.code != ExitCode.SETTINGS_INVALID:
+        return not_started(str(error))
+    what = "PAPER_FEED, PAPER_FAULTS or the paper account is of no use"
+    return not_started(f"{what}: {error}", error.code)
 
 
 def _await_exchange(settings: Settings) -> None:

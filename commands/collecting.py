@@ -31,7 +31,7 @@ from adapters.binance.source import BinanceSource, addresses, streams
 from adapters.clock import SystemClock
 from adapters.deribit.positioning import PositioningPoller, PositioningReader
 from adapters.storage.lock import AlreadyRunning
-from commands.common import fail, not_started, open_log, tell, words
+from commands.common import fail, not_started, open_log, refused, tell
 from config.settings import Settings
 
 LOG_FILE = "collector.log"
@@ -61,7 +61,8 @@ def run_collector(settings: Settings, wish: Wish) -> int:
         except AlreadyRunning as error:
             fail(f"Not started: {error}; one collector a folder.", ExitCode.ALREADY_RUNNING)
         except FAILURES as error:
-            return not_started(words(error) if isinstance(error, OSError) else str(error))
+            why = refused(error, settings) if isinstance(error, OSError) else str(error)
+            return not_started(why)
         return _collect(settings, wish, archive, stack)
 
 

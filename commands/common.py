@@ -105,6 +105,19 @@ def words(error: OSError) -> str:
     return f"{what}{error.strerror or error}"
 
 
+def refused(error: OSError, settings: Settings) -> str:
+    """The same, behind the name of the setting whose folder it is about."""
+    folders = {"DATA_DIR": settings.data_dir, "LOG_DIR": settings.log_dir}
+    place = Path(str(error.filename)) if error.filename else None
+    names = (name for name, folder in folders.items() if place and _are_one_way(place, folder))
+    return ": ".join([*tuple(names)[:1], words(error)])
+
+
+def _are_one_way(place: Path, folder: Path) -> bool:
+    """Whether one of them is within the other, or is it."""
+    return place.is_relative_to(folder) or folder.is_relative_to(place)
+
+
 def read_settings() -> Settings:
     try:
         return load(ENV_FILE, os.environ)
@@ -129,9 +142,9 @@ def number(name: str, text: str) -> Decimal:
     return number
 
 
-def not_started(reason: str) -> int:
+def not_started(reason: str, code: int = ExitCode.FAILED) -> int:
     structlog.get_logger(actor="run").critical("not_started", reason=reason)
-    return int(ExitCode.FAILED)
+    return int(code)
 
 
 def open_log(settings: Settings, name: str = logs.FILE, stream: TextIO | None = None) -> Log:

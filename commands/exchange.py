@@ -15,7 +15,7 @@ from adapters.paper.faults.reading import PlanInvalid, read_plan
 from adapters.paper.fees import STANDARD, Fees
 from adapters.paper.server import PaperServer, PaperSettings
 from adapters.paper.switches import switched
-from commands.common import fail, not_started, number, open_log, read_settings, tell, words
+from commands.common import fail, not_started, number, open_log, read_settings, refused, tell
 from commands.recorded import recorded
 from config.logs import register_secret
 from config.model import PAPER_LOGIN
@@ -107,7 +107,7 @@ def _serve(settings: Settings, paper: PaperSettings) -> int:
         try:
             return _made(paper).run()
         except OSError as error:
-            return not_started(words(error))
+            return not_started(refused(error, settings))
 
 
 def _made(paper: PaperSettings) -> PaperServer:

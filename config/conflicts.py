@@ -52,6 +52,10 @@ def _telegram(settings: Settings) -> Iterator[Problem]:
         yield _about("TELEGRAM_CHAT_ID", "needed with TELEGRAM_BOT_TOKEN: where alerts go")
     if token is None and chat is not None:
         yield _about("TELEGRAM_BOT_TOKEN", "needed with TELEGRAM_CHAT_ID: no alert is sent without")
+    elif token is None and settings.telegram_user_ids:
+        missing = "needed with TELEGRAM_USER_IDS: nobody can give commands without"
+        yield _about("TELEGRAM_BOT_TOKEN", missing)
+        yield _about("TELEGRAM_CHAT_ID", missing)
 
 
 def _trading(settings: Settings) -> Iterator[Problem]:

@@ -94,7 +94,7 @@ Ids = Annotated[tuple[int, ...], NoDecode, _split]
 
 Minutes = Annotated[int, Field(ge=0, le=1440)]
 Count = Annotated[int, Field(ge=1, le=100)]
-Money = Annotated[Decimal, Field(gt=0, le=10**9)]
+Money = Annotated[Decimal, BeforeValidator(values.digits), Field(gt=0, le=10**9)]
 Fraction = Annotated[Decimal, Field(gt=0, le=Decimal("0.5"))]
 Deadline = Annotated[float, Field(gt=0, le=60)]
 Interval = Annotated[float, Field(ge=0.1, le=3600)]

@@ -11,6 +11,7 @@ from domain.moments import parse_stretch
 
 _PERPETUAL = re.compile(r"[A-Z0-9]{2,12}(_[A-Z]{3,5})?-PERPETUAL")
 _SYMBOL = re.compile(r"(spot:)?[A-Z0-9]{4,20}")
+_AMOUNT = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 
@@ -61,6 +62,13 @@ def _names(
     if len(set(found)) != len(found):
         raise ValueError("a name stands there twice")
     return found
+
+
+def digits(value: object) -> object:
+    """The text of an amount, without what a person does not mean as one (``1e4``, ``1_000``)."""
+    if isinstance(value, str) and not _AMOUNT.fullmatch(value):
+        raise ValueError("digits and a point only, such as 2500 or 99.50")
+    return value
 
 
 def clock_time(value: object) -> object:

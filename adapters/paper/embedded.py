@@ -30,7 +30,14 @@ class PortTaken(Exception):
 
 
 class CannotStart(Exception):
-    """The exchange did not come up; the text says where to look."""
+    """The exchange did not come up; the text says where to look.
+
+    ``code`` is what it ended with, None while it runs.
+    """
+
+    def __init__(self, text: str, code: int | None = None) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 def answers(http_url: str) -> bool:
@@ -131,7 +138,8 @@ class EmbeddedExchange:
         while not _serves(http_url):
             if self._process.poll() is not None:
                 code, why = self._process.returncode, _last_line(output)
-                raise CannotStart(f"the paper exchange ended with code {code}: see {output}: {why}")
+                text = f"the paper exchange ended with code {code}: see {output}: {why}"
+                raise CannotStart(text, code)
             if clock.monotonic() > deadline:
                 raise CannotStart(f"the paper exchange does not answer at {http_url}: see {output}")
             clock.sleep(POLL_SECONDS)

@@ -150,8 +150,8 @@ def test_addresses_follow_the_venue(given: dict[str, str], http: str, ws: str) -
         ("API_PORT", ["0", "65536", "http"]),
         ("PAPER_PORT", ["-1"]),
         ("API_HOST", ["0.0.0.0", "10.1.2.3", "example.com", "::"]),  # noqa: S104 - refused
-        ("INITIAL_EQUITY", ["0", "-1", "1e999999999"]),
-        ("MAX_NOTIONAL_USD", ["0"]),
+        ("INITIAL_EQUITY", ["0", "-1", "1e999999999", "1_000", "1 000", "+5"]),
+        ("MAX_NOTIONAL_USD", ["0", "1e4", "10,000", "."]),
         ("MAX_OPEN_TRADES", ["0", "1.5", "101"]),
         ("STOP_TRIGGER", ["mark"]),
         ("BRACKET", ["oco", "otoco,sequential"]),
@@ -213,6 +213,8 @@ def test_one_mistake_is_counted_as_one() -> None:
         ({"DERIBIT_ENV": "testnet"}, "DERIBIT_CLIENT_SECRET", "needed when DERIBIT_ENV is testnet"),
         ({"TELEGRAM_BOT_TOKEN": TOKEN}, "TELEGRAM_CHAT_ID", "needed with TELEGRAM_BOT_TOKEN"),
         ({"TELEGRAM_CHAT_ID": "5"}, "TELEGRAM_BOT_TOKEN", "needed with TELEGRAM_CHAT_ID"),
+        ({"TELEGRAM_USER_IDS": "5"}, "TELEGRAM_BOT_TOKEN", "needed with TELEGRAM_USER_IDS"),
+        ({"TELEGRAM_USER_IDS": "5"}, "TELEGRAM_CHAT_ID", "needed with TELEGRAM_USER_IDS"),
         ({"API_PORT": "8581"}, "PAPER_PORT", "API_PORT is 8581 too"),
         (
             {

@@ -164,6 +164,38 @@ def test_a_port_taken_by_something_else_is_a_clear_error(tmp_path: Path) -> None
             assert "Traceback" not in bot.printed()
 
 
+def test_settings_that_only_the_exchange_can_judge_are_settings_all_the_same(
+    tmp_path: Path,
+) -> None:
+    """Exit 78, which is not tried again, and their names; the mistake is said."""
+    plan = tmp_path / "plan.toml"
+    plan.write_text("[[faults]]\nkind = 'earthquake'\n")
+    feed = tmp_path / "feed.csv"
+    feed.write_text("no prices\n")
+    for number, settings in enumerate(({"PAPER_FAULTS": plan}, {"PAPER_FEED": f"replay:{feed}"})):
+        port = free_port()
+        with Bot(tmp_path / str(number), {"PAPER_PORT": port, **settings}) as bot:
+            assert bot.wait() == 78
+            (told,) = bot.logged()
+            assert told["reason"].startswith("PAPER_FEED, PAPER_FAULTS or ")
+            assert "exchange.out" in told["reason"]
+
+
+def test_a_folder_that_cannot_be_had_is_named_by_its_setting(tmp_path: Path) -> None:
+    """Exit 1: it may be a disk that is not there yet."""
+    taken = tmp_path / "taken"
+    taken.touch()
+    port = free_port()
+    for number, (arguments, setting) in enumerate(
+        [((), "DATA_DIR"), ((), "LOG_DIR"), (("exchange",), "DATA_DIR"), (("collect",), "DATA_DIR")]
+    ):
+        settings = {"PAPER_PORT": port, setting: taken / "below"}
+        with Process(tmp_path / str(number), arguments, settings) as process:
+            assert process.wait() == 1
+            assert f"{setting}: {taken}" in process.printed()
+            assert "Traceback" not in process.printed()
+
+
 def test_the_exchange_alone_says_when_its_port_is_taken(tmp_path: Path) -> None:
     """Exit 1: not the settings are wrong but the moment."""
     with (
