@@ -219,7 +219,10 @@ class Link:
 
 
 def brief(error: Exception) -> str:
-    """One short line: a handshake error quotes the whole answer, cookies included."""
+    """One short line: a handshake error quotes the whole answer behind what it says, cookies
+    included.
+    """
     if isinstance(error, OSError) and error.strerror:
         return error.strerror[:120]  # "Connection refused": the number tells a person nothing
-    return f"{type(error).__name__}: {error}"[:120]
+    what = str(error).partition(" -+-+- ")[0]
+    return f"{type(error).__name__}: {what}"[:120]

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from websocket import WebSocketException
@@ -77,7 +78,8 @@ class WebSocketRpc:
                 write_timeout=self._write_timeout,
             )
         except (OSError, WebSocketException, ValueError) as exc:
-            raise NotSent(f"websocket cannot connect: {brief(exc)}") from None
+            host = urlsplit(self._url).hostname
+            raise NotSent(f"websocket cannot connect to {host}: {brief(exc)}") from None
         with self._changing:
             turns = Turns(frames.fileno())
             link = Link(frames, turns, self._clock, self._take, self._ended)

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from adapters.deribit.gate import EntryGate
 from adapters.deribit.link import DEAD_AFTER_SECONDS
 from adapters.deribit.websocket import WebSocketRpc
 from tests.adapters.deribit.fakes import WAIT, ManualClock, SocketServer, drop, error, reply
+from tests.commands.bot_api import serving
 
 ROOT = Path(__file__).parents[3]
 
@@ -277,10 +279,36 @@ def test_no_server_means_not_sent() -> None:
     with SocketServer(echo) as gone:
         url = gone.url
     rpc = WebSocketRpc(url, ManualClock(), on_notification=lambda *_: None, on_lost=pytest.fail)
-    with pytest.raises(NotSent, match="cannot connect"):
+    with pytest.raises(NotSent) as caught:
         rpc.connect()
+    assert str(caught.value) == "websocket cannot connect to 127.0.0.1: Connection refused"
     with pytest.raises(NotSent):
         rpc.call("m", {}, timeout=1)
+
+
+class Unavailable(BaseHTTPRequestHandler):
+    """A door that is closed for maintenance."""
+
+    def do_GET(self) -> None:
+        self.send_response(503)
+        self.send_header("set-cookie", "canary=1")
+        self.end_headers()
+        self.wfile.write(b"<html>canary</html>")
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def test_a_refused_handshake_is_told_without_the_answers_headers() -> None:
+    """An alert has room for what happened, not for a dump that is cut off."""
+    with serving(Unavailable) as port:
+        url = f"ws://127.0.0.1:{port}/ws/api/v2"
+        rpc = WebSocketRpc(url, ManualClock(), on_notification=lambda *_: None, on_lost=pytest.fail)
+        with pytest.raises(NotSent) as caught:
+            rpc.connect()
+    assert str(caught.value) == (
+        "websocket cannot connect to 127.0.0.1: WebSocketBadStatusException: "
+        "Handshake status 503 Service Unavailable"
+    )
 
 
 NO_THREAD = """
