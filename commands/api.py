@@ -45,7 +45,8 @@ def read_token(settings: Settings) -> str:
     if stat.S_IMODE(mode) & 0o077:
         raise NoToken(f"{path} can be read by others: chmod 600 it, or remove it for a new one")
     if len(text) < SHORTEST_TOKEN:
-        raise NoToken(f"{path} holds no token: remove it, a new one is made at the next start")
+        why = "is empty or cut off: remove it, a new one is made at the next start"
+        raise NoToken(f"{path} {why}")
     return text
 
 

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from commands.api import TOKEN_FILE, NoToken, made_token
 from commands.facts import VERSION
+from config.logs import without_secrets
+from config.settings import load
 from tests.commands.bot_api import serving
 from tests.commands.running import run
 from tests.endtoend.bulwark import free_port
@@ -125,6 +128,22 @@ def test_a_kill_at_the_wrong_daemon_says_how_to_come_to_the_right_one(tmp_path: 
         "To close everything all the same: stop yours (kill -TERM <its process>), then "
         "python run.py kill --direct\n"
     )
+
+
+@pytest.mark.parametrize(("mode", "why"), [(0o600, "cut off: remove it"), (0o644, "chmod 600 it")])
+def test_what_is_wrong_with_the_token_is_not_taken_for_one(
+    tmp_path: Path, mode: int, why: str
+) -> None:
+    """The daemon tells it in its log, where whatever follows "token:" is hidden."""
+    settings = load(tmp_path / ".env", {"DATA_DIR": str(tmp_path)})
+    path = settings.data_folder / TOKEN_FILE
+    path.parent.mkdir()
+    path.touch()
+    path.chmod(mode)
+    with pytest.raises(NoToken) as caught:
+        made_token(settings)
+    assert why in without_secrets(str(caught.value))
+    assert without_secrets(str(caught.value)) == str(caught.value)
 
 
 def test_the_version_is_told_without_a_daemon_too(tmp_path: Path) -> None:
