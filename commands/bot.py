@@ -29,6 +29,7 @@ from adapters.deribit.connect import Login, connect
 from adapters.deribit.round_trips import RoundTrips
 from adapters.notify import LogNotifier
 from adapters.paper.embedded import CannotStart, EmbeddedExchange, PortTaken, answers
+from adapters.paper.store import is_held
 from adapters.storage.book import BookTooNew, open_book
 from adapters.storage.collector_process import CollectorProcess
 from adapters.storage.giving_up import GivingUp
@@ -132,7 +133,10 @@ def _beat_of(settings: Settings) -> Callable[[], None]:
 
 def _start_exchange(settings: Settings, stack: ExitStack) -> None:
     """On paper, starts the exchange as its own process unless one answers already."""
-    if not settings.embeds_exchange or answers(settings.http_url):
+    if not settings.embeds_exchange:
+        return
+    if answers(settings.http_url):
+        _tell_joined(settings)
         return
     idle = str(EXCHANGE_IDLE_SECONDS)
     command = (sys.executable, str(RUN_FILE), "exchange", "--idle-exit", idle)
@@ -141,6 +145,16 @@ def _start_exchange(settings: Settings, stack: ExitStack) -> None:
     )
     stack.callback(started.stop)
     structlog.get_logger(actor="run").info("paper_exchange_started", pid=started.pid)
+
+
+def _tell_joined(settings: Settings) -> None:
+    """An exchange of another folder has an account of its own: of a second clone, by mistake."""
+    log = structlog.get_logger(actor="run")
+    if is_held(settings.data_dir / "paper" / "exchange"):
+        log.info("paper_exchange_joined", address=settings.http_url)
+        return
+    why = "its account is not in this DATA_DIR; another PAPER_PORT gives this bot its own"
+    log.warning("paper_exchange_joined", address=settings.http_url, reason=why)
 
 
 def _without_exchange(error: CannotStart) -> int:
@@ -153,13 +167,16 @@ def _without_exchange(error: CannotStart) -> int:
 
 def _await_exchange(settings: Settings) -> None:
     """Supervisord starts both at once: a log-in that comes too early would be told as an outage."""
+    if not settings.embeds_exchange:
+        return
     clock = SystemClock()
     until = clock.monotonic() + EXCHANGE_START_SECONDS
     with suppress(PortTaken):  # whoever is there instead is told by the log-in
-        while settings.embeds_exchange and not answers(settings.http_url):
+        while not answers(settings.http_url):
             if clock.monotonic() > until:
                 return
             clock.sleep(0.05)
+        _tell_joined(settings)
 
 
 def _not_cleared(reason: str) -> int:

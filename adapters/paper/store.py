@@ -18,6 +18,7 @@ import orjson
 from adapters.paper.account_log import put_together
 
 LOG = "account.log"
+LOCK = "lock"
 # The form before there was a log: the present in one file, rows of the past in the other.
 OLD_PRESENT = "account.json"
 OLD_PAST = "history.jsonl"
@@ -40,7 +41,7 @@ class AccountStore:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._long = self._room = long
-        self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        self._lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -140,6 +141,18 @@ class AccountStore:
         if self._log is not None:
             os.close(self._log)
         os.close(self._lock)
+
+
+def is_held(folder: Path) -> bool:
+    """Whether an exchange keeps its account there now, as far as that can be seen."""
+    try:
+        with (folder / LOCK).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
 
 
 def read(folder: Path) -> dict[str, Any] | None:

@@ -196,6 +196,21 @@ def test_a_folder_that_cannot_be_had_is_named_by_its_setting(tmp_path: Path) -> 
             assert "Traceback" not in process.printed()
 
 
+def test_a_bot_that_joins_another_folders_exchange_says_so(tmp_path: Path) -> None:
+    """A second clone by mistake; one that comes back to its own is told as an ordinary thing."""
+    settings = {"PAPER_PORT": free_port(), "STRATEGIES": "none"}
+    with Bot(tmp_path / "first", settings) as first:
+        first.ready()
+        with Bot(tmp_path / "second", settings) as second:
+            joined = second.wait_for("paper_exchange_joined")
+            assert joined["level"] == "warning"
+            assert str(settings["PAPER_PORT"]) in joined["address"]
+            second.kill()
+        first.kill()
+        with Bot(tmp_path / "first", settings) as again:
+            assert again.wait_for("paper_exchange_joined")["level"] == "info"
+
+
 def test_the_exchange_alone_says_when_its_port_is_taken(tmp_path: Path) -> None:
     """Exit 1: not the settings are wrong but the moment."""
     with (
