@@ -312,6 +312,7 @@ class Execution(Actor):
         """What a trade's actor died of may have been its share of a story: it is told again."""
         trade = self._house.of_actor(event.name)
         if trade is not None:
+            self._house.tell_instruments(self._contracts.by_name, only=trade)
             self._stories.read_again(trade.plan.instrument_name)
         elif event.name == "registry":
             self._bring_into_step()

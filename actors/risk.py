@@ -208,7 +208,7 @@ class Risk(Actor):
             return
         self._is_day_late = is_over
         # After a start the account and the prices come one after another: that is no reason yet.
-        self._late_rounds = self._late_rounds + 1 if is_over and self._has_looked else 0
+        self._late_rounds = self._late_rounds + 1 if is_over and self._knows_all else 0
         if self._day is not None and self._has_others(self._day):
             self._leave_out_others(self._day)
         if self._day is not None and (not is_over or self._late_rounds > LATE_ROUNDS):
@@ -241,6 +241,11 @@ class Risk(Actor):
         One beyond tomorrow was begun by a wrong clock.
         """
         return not self._today() <= day.day <= self._today(plus=timedelta(days=1))
+
+    @property
+    def _knows_all(self) -> bool:
+        """Whether the account is known: by a look at it, or by news of every currency."""
+        return self._has_looked or self._currencies <= self._equity.keys()
 
     def _is_recent(self, day: DayBaseline) -> bool:
         """What has become less since an older day than yesterday may have been paid out."""

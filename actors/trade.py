@@ -181,6 +181,10 @@ class TradeActor(Actor):
             self._around.read_contracts("contract size changed")
 
     def on_close_trade(self, message: CloseTrade) -> None:
+        if self._around.is_unfit and message.reason != ExitReason.KILL:
+            # It would not be done, and a trade that is to end gets no stop any more.
+            self._keeper.announce.unfit(self._trade, self._around.instrument)
+            return
         self._keeper.change(outcomes.ending(self._trade, ExitReason(message.reason)))
         self._advance()
 
@@ -238,7 +242,7 @@ class TradeActor(Actor):
 
     def _arm_next_look(self) -> None:
         """Makes sure of a next look: for fills still missing, and when the deadline strikes."""
-        if self._trade.lacks_fills:
+        if self._trade.lacks_fills and not self._trade.needs_sync:  # else that has its own pause
             self._wake_by(max(SOON, self._fills_wait))
         since = self._trade.exposed_since
         may_act = self._trade.exit_reason is None and not self._around.is_unfit

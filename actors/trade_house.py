@@ -97,13 +97,15 @@ class TradeHouse:
             if followed(trade, price, instrument) is not trade:
                 self.tell(trade.id, PriceReport(at=self._clock.now(), price=price))
 
-    def tell_instruments(self, catalogue: Mapping[str, Instrument]) -> None:
+    def tell_instruments(
+        self, catalogue: Mapping[str, Instrument], only: Trade | None = None
+    ) -> None:
         """Tells every trade the tick its prices have to lie on, and what a contract is.
 
-        Each time the contract data were read, changed or not: an actor that was restarted has
+        Each time the contract data were read, changed or not, and when one was restarted: it has
         what its trade was born with.
         """
-        for trade in self.records.values():
+        for trade in self.records.values() if only is None else (only,):
             instrument = catalogue.get(trade.plan.instrument_name)
             if instrument is not None and self.is_running(trade):
                 read = InstrumentRead(at=self._clock.now(), instrument=instrument)

@@ -354,6 +354,7 @@ class StepTaker:
             if self._knows_its_orders and not self._found(orders):
                 return False
             fills = trade_truth.fills_of(venue, trade, self._instrument)
+            is_flat = trade_truth.is_flattened(venue, fills, self._instrument)
         except (Rejected, NotSent, OutcomeUnknown) as error:
             self._keeper.change(self._with(orders))
             self._keeper.change(
@@ -366,7 +367,7 @@ class StepTaker:
         known, seen = {x.key for x in trade.lines}, {order.order_id for order in orders}
         # Of a record that was taken over nothing is said before the fills say what happened.
         trade = self._keeper.trade if self._knows_its_orders else self._with(orders)
-        trade = apply_history(trade, fills, now)
+        trade = apply_history(trade, fills, now, is_flat=is_flat)
         # What was placed since the orders were read could not be among them.
         seen.update(x for line in trade.lines if line.key not in known for x in line.order_ids)
         self._keeper.change(outcomes.synced(outcomes.vanished(trade, seen), now))

@@ -7,7 +7,8 @@ concluded from whole answers alone.
 
 from datetime import datetime
 
-from actors.ports import Venue
+from actors.ports import NotSent, OutcomeUnknown, Rejected, Venue
+from domain import labels
 from domain.instruments import Instrument
 from domain.orders import Fill, Order, OrderState
 from domain.trade import Line, Trade
@@ -90,3 +91,13 @@ def _is_mine(trade: Trade, order: Order) -> bool:
     is_ours = order.label.startswith(f"bw.{trade.id}.")
     family = (order.order_id, order.trigger_order_id, order.primary_order_id)
     return is_ours or not known.isdisjoint(family)
+
+
+def is_flattened(venue: Venue, fills: tuple[Fill, ...], instrument: Instrument) -> bool:
+    """Whether a kill has closed all there was: an order of it filled, and nothing is held."""
+    if not any(labels.is_flattening(x.label) for x in fills):
+        return False
+    try:
+        return all(x.instrument_name != instrument.name for x in venue.positions())
+    except (Rejected, NotSent, OutcomeUnknown):
+        return False

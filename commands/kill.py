@@ -5,6 +5,7 @@ durable when no daemon holds the data, everything closed and verified by the ver
 uses.
 """
 
+import signal
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
@@ -64,6 +65,7 @@ def kill(
         return
     for secret in settings.secrets():
         register_secret(secret)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that goes away ends no closing
     silence()  # a line that cannot be printed would be an error in the midst of the closing
     told: list[str] = []
 

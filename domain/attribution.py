@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domain.labels import FLATTENING, Label, Role, parse
+from domain.labels import Label, Role, parse
 from domain.orders import Fill, Side
 
 
@@ -95,7 +95,8 @@ def _claim(
     """The owner by order id, by label, or by descent; None when the order is not ours.
 
     What a trade that is over left behind claims nothing: it acts as a hand does, and takes back
-    what is EXTERNAL first. Flattening closes for every trade.
+    what is EXTERNAL first. So does flattening: of what it closed in part, more of ours counts as
+    still open, which keeps its stop.
     """
     label = (
         orders_by_id.get(fill.order_id)
@@ -106,8 +107,7 @@ def _claim(
         return None
     own = next((t for t in trades if t.trade_id == label.trade_id), None)
     if own is None:
-        is_flattening = label.trade_id.startswith(FLATTENING) and label.role is not Role.ENTRY
-        return _Claim(label.trade_id, label.role) if is_flattening else None
+        return None
     # A child of the entry that trades against it is the stop or the target: which, is unknown.
     closes = own.side is not fill.side
     return _Claim(label.trade_id, None if label.role is Role.ENTRY and closes else label.role)

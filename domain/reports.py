@@ -221,14 +221,16 @@ def apply_fills(
     return measured(_doubted(trade, replace(changed, fills=tuple(ordered))), now)
 
 
-def apply_history(trade: Trade, fills: Sequence[Fill], now: datetime) -> Trade:
+def apply_history(
+    trade: Trade, fills: Sequence[Fill], now: datetime, *, is_flat: bool = False
+) -> Trade:
     """All fills of the instrument since before the trade began, as the venue's history has them.
 
     Ours are added. A foreign hand's that may have closed some of ours, and of which nobody has
     told, is no share of ours yet: but until the whole story is told, the position is a guess. He
     may have opened as much of his own since, and the venue's position be the same. An exit of
-    another trade counts as one: it may have closed more than was its own. What a kill has closed
-    is ours by guess: it closes for every trade there is, and leaves nothing.
+    another trade counts as one: it may have closed more than was its own. So does what a kill
+    has closed; where the venue ``is_flat`` by it, it is ours by guess at once.
     """
     trade, fills = in_step(trade, fills)
     trade = apply_fills(trade, fills, now)
@@ -240,17 +242,30 @@ def apply_history(trade: Trade, fills: Sequence[Fill], now: datetime) -> Trade:
         for x in fills
         if x.trade_seq > since and x.side is trade.plan.side.opposite and x.trade_id not in booked
     ]
-    trade = _flattened(trade, against, now)
-    newest = max((x.trade_seq for x in against if _is_foreign(trade, x.label)), default=0)
+    if is_flat:
+        trade = _flattened(trade, against, now)
+    booked = {x.trade_id for x in trade.fills}
+    foreign = (x for x in against if x.trade_id not in booked and _is_foreign(trade, x.label))
+    newest = max((x.trade_seq for x in foreign), default=0)
     if not trade.entered or newest <= trade.foreign_seq:
         return trade
     return replace(trade, foreign_seq=newest)
 
 
 def _flattened(trade: Trade, against: Iterable[Fill], now: datetime) -> Trade:
-    """The record with what a kill has closed, as far as there was anything of it."""
+    """The record with what a kill has closed, as far as there was anything of it then.
+
+    Only where nothing is held any more: a guess that counts too little takes the stop's place.
+    """
+    if trade.lacks_fills:
+        return trade
     for fill in against:
-        part = min(fill.contracts, trade.position)
+        held = sum(
+            x.contracts * x.side.sign * trade.plan.side.sign
+            for x in trade.fills
+            if x.trade_seq < fill.trade_seq
+        )
+        part = min(fill.contracts, trade.position, held)
         if not labels.is_flattening(fill.label) or part <= 0:
             continue
         trade = apply_fills(trade, (part_of(fill, part),), now, foreign=True)
@@ -267,7 +282,7 @@ def _is_foreign(trade: Trade, label: str) -> bool:
     if parsed is None:
         return True
     is_anothers = parsed.trade_id != trade.id and parsed.role is not Role.ENTRY
-    return is_anothers and not labels.is_flattening(label) and not labels.is_guard(label)
+    return is_anothers and not labels.is_guard(label)
 
 
 def retold(

@@ -192,11 +192,11 @@ def test_an_orphan_of_a_closed_trade_acts_as_a_hand_does() -> None:
     assert split(one, []) == [external(10)]
 
 
-def test_flattening_closes_trades_before_what_is_nobodys() -> None:
-    """Rule 6: the orders of a kill belong to no trade, and close for all of them."""
-    one = fill(SELL, 50, label="bw.flat-x.close.1")
+def test_flattening_closes_what_is_nobodys_before_trades() -> None:
+    """The orders of a kill belong to no trade: of what they closed in part ours stays open."""
+    one = fill(SELL, 40, label="bw.flat-x.close.1")
     parts = split(one, [long("a", 30)], external_before=20)
-    assert parts == [by_order("a", 30, Role.CLOSE), external(20)]
+    assert parts == [by_hand("a", 20), external(20)]
 
 
 def test_an_exit_on_the_wrong_side_closes_nothing() -> None:

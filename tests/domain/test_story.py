@@ -261,13 +261,25 @@ def test_what_can_have_closed_nothing_of_ours_is_no_reason_to_doubt() -> None:
 
 
 def test_what_a_kill_has_closed_is_ours_by_guess_as_far_as_there_was_any() -> None:
-    """It closes for everybody; the story says how much of it was whose."""
+    """It closes for everybody; the story says how much of it was whose. Where the venue still
+    holds something, all of ours counts as open: a guess must not take a stop's place."""
     entered = apply_fills(a_trade(), [told(5, Side.BUY, 10, ENTRY)], START)
     flat = told(6, Side.SELL, 25, label_of(Role.CLOSE, trade_id="flat-x"))
-    trade = apply_history(entered, [flat, replace(flat, trade_id="f7", trade_seq=7)], START)
+    fills = [flat, replace(flat, trade_id="f7", trade_seq=7)]
+    held = apply_history(entered, fills, START)
+    assert (held.position, held.rests_on_guesses) == (10, True)
+    trade = apply_history(entered, fills, START, is_flat=True)
     assert (trade.position, trade.rests_on_guesses) == (0, True)
     assert [(x.contracts, x.fee) for x in trade.fills[1:]] == [(10, flat.fee * 10 / 25)]
-    assert apply_history(trade, [flat], START) == trade
+    assert apply_history(trade, [flat], START, is_flat=True) == trade
+
+
+def test_a_kill_closed_no_more_than_there_was_when_it_filled() -> None:
+    """What the entry filled afterwards is open."""
+    entry = [told(5, Side.BUY, 10, ENTRY), told(7, Side.BUY, 20, ENTRY, order_id="o5")]
+    flat = told(6, Side.SELL, 30, label_of(Role.CLOSE, trade_id="flat-x"))
+    trade = apply_history(a_trade(), [entry[0], flat, entry[1]], START, is_flat=True)
+    assert trade.position == 20
 
 
 def test_an_exit_of_another_trade_may_have_closed_ours() -> None:

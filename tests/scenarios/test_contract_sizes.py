@@ -410,3 +410,37 @@ def test_it_goes_on_when_the_size_is_the_old_one_again(stage: Stage) -> None:
     scene.run(30)
     is_protected(scene, trade_id, 500)
     closes_whole(scene, trade_id)
+
+
+@pytest.mark.parametrize("ratio", UNFIT)
+def test_a_close_that_cannot_be_leaves_the_trade_its_stop(stage: Stage, ratio: Fraction) -> None:
+    """It is said again that nothing is closed; a stop that goes is placed all the same."""
+    scene, trade_id = opened(stage)
+    resize(scene, ratio)
+    read_again(scene)
+    scene.wait(ContractSizeUnfit)
+    scene.run(5)
+    scene.close_trade(trade_id)
+    scene.run(5)
+    (stop,) = scene.stops(trade_id)
+    scene.market.ask("private/cancel", order_id=stop.order_id)
+    scene.run(30)
+    assert scene.cover(LINEAR) == scene.position(LINEAR) > 0
+    assert len(scene.events(ContractSizeUnfit)) == 2
+
+
+@pytest.mark.parametrize("ratio", UNFIT)
+def test_a_restarted_actor_learns_that_its_contracts_do_not_fit(
+    stage: Stage, ratio: Fraction
+) -> None:
+    """It begins with the instrument its trade was born with, and is told today's at once."""
+    scene, trade_id = opened(stage)
+    resize(scene, ratio)
+    read_again(scene)
+    scene.wait(ContractSizeUnfit)
+    scene.poison(f"trade-{trade_id}")
+    scene.run(5)
+    held = scene.position(LINEAR)
+    scene.close_trade(trade_id)
+    scene.run(30)
+    assert scene.position(LINEAR) == held

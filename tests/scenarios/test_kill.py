@@ -1,5 +1,6 @@
 """The kill: no entry after it, the account driven flat and seen flat, until it is ended."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -27,6 +28,7 @@ from actors.trade import TradeActor
 from domain.labels import Role
 from domain.orders import OrderState
 from domain.risk import Reason
+from simulation.daemon import DEFAULT_LIMITS, default_plan
 from simulation.venue import Fate, Refusal
 from tests.scenarios.conftest import Stage, is_flat, losing
 from tests.scenarios.scene import BTC, ETH, LINEAR, PLACE, Once, Scene, Spell, poisonable
@@ -405,14 +407,7 @@ def test_a_kill_without_the_daemon_is_no_gap_for_the_next_one(stage: Stage) -> N
     trade_id = scene.bracket()
     scene.run(1)
     scene.crash()
-    scene.market.ask(
-        "private/sell",
-        instrument_name=BTC,
-        amount=scene.position() * 10,
-        type="market",
-        reduce_only=True,
-        label="bw.flat-x.close.1",
-    )
+    flattened(scene, scene.position())
     scene.market.ask("private/cancel_all")
     scene.run(6)
     scene.boot()
@@ -424,3 +419,60 @@ def test_a_kill_without_the_daemon_is_no_gap_for_the_next_one(stage: Stage) -> N
     assert not scene.events(StopReplaced)
     assert not scene.events(StopPlaced)
     assert closed.unprotected_ms < 100
+
+
+def flattened(scene: Scene, contracts: int) -> None:
+    """A kill closes so much at the venue; nobody cancels anything yet."""
+    scene.market.ask(
+        "private/sell",
+        instrument_name=BTC,
+        amount=contracts * 10,
+        type="market",
+        reduce_only=True,
+        label="bw.flat-x.close.1",
+    )
+
+
+@pytest.mark.parametrize("then", ["start", "start without stops", "reconnect", "actor restart"])
+def test_what_a_kill_closed_in_part_is_one_trades_and_the_other_keeps_its_stop(
+    stage: Stage, then: str
+) -> None:
+    """The first trade ends by it, and is forgotten; the same fill, read again, ends no second."""
+    limits = replace(DEFAULT_LIMITS, max_trades_per_instrument=2)
+    scene = stage(plan=default_plan(limits=limits)).ready(derive=poisonable)
+    first = scene.bracket(target=None)
+    second = scene.bracket(target=None, stop="98000")
+    scene.run(1)
+    if then.startswith("start"):
+        scene.crash()
+    flattened(scene, 500)
+    if then == "start without stops":
+        scene.market.ask("private/cancel_all")
+    scene.run(5)
+    if then.startswith("start"):
+        scene.boot(derive=poisonable)
+    elif then == "reconnect":
+        scene.market.hang_up()
+    else:
+        scene.poison(f"trade-{second}")
+    scene.run(60)
+    assert scene.is_over(first) is not scene.is_over(second)
+    assert scene.position() == scene.cover(BTC) == 500
+
+
+def test_a_part_that_a_kill_closed_takes_no_stop_away_while_nothing_can_be_read(
+    stage: Stage,
+) -> None:
+    """Whose it was is to be told; until then both trades count as open, and are protected."""
+    limits = replace(DEFAULT_LIMITS, max_trades_per_instrument=2)
+    scene = stage(plan=default_plan(limits=limits)).ready()
+    scene.bracket(target=None)
+    scene.bracket(target=None, stop="98000")
+    scene.run(1)
+    scene.crash()
+    flattened(scene, 500)
+    scene.market.ask("private/cancel_all")
+    scene.boot()
+    scene.fault(Once(Refusal(11051), "private/get_positions", times=10**6))
+    scene.run(20)
+    assert scene.position() == 0 or scene.cover(BTC) >= scene.position()
