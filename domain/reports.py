@@ -74,11 +74,13 @@ def apply_order(trade: Trade, order: Order, now: datetime) -> Trade:
     if line is None:
         return before
     news = _merged(_with_id(line, order), order, now)
-    if line.role is Role.STOP and order.state is OrderState.UNTRIGGERED:
+    # What an earlier order under the same label was says nothing of the one that rests now.
+    is_present = order.order_id not in news.former_ids
+    if line.role is Role.STOP and order.state is OrderState.UNTRIGGERED and is_present:
         closes = order.side is trade.plan.side.opposite
         is_stop = order.order_type in STOP_TYPES
         news = replace(news, is_sound=closes and is_stop and order.reduce_only)
-    if line.role is Role.TARGET and order.state is OrderState.OPEN:
+    if line.role is Role.TARGET and order.state is OrderState.OPEN and is_present:
         news = replace(news, is_sound=order.reduce_only)
     changed = _concluded(with_line(trade, news), line, news, order, now)
     if line.role is Role.STOP:

@@ -277,3 +277,16 @@ def test_a_fill_under_another_id_belongs_to_a_former_order() -> None:
     assert trade.of(Role.TARGET)[0].order_ids == ("tp-1",)
     assert trade.of(Role.TARGET)[0].former_ids == ("old",)
     assert trade.position == 6
+
+
+@pytest.mark.parametrize("role", [Role.STOP, Role.TARGET])
+def test_late_news_of_an_earlier_order_says_nothing_of_the_one_that_rests(role: Role) -> None:
+    """The first lost its reduce-only on the way and was cancelled, and the record of it was lost:
+    its label was used again. (Found by the simulation, seed 2000574: the second was cancelled.)"""
+    rests = UNTRIGGERED if role is Role.STOP else OPEN
+    lines = (entry(), stop(order_ids=("new",)) if role is Role.STOP else stop())
+    trade = record(*lines, *([target(order_ids=("new",))] if role is Role.TARGET else []))
+    late = report(role, rests, order_id="old", reduce_only=False)
+    (found,) = heard(trade, late).of(role)
+    assert (found.is_sound, found.status) == (True, LineStatus.LIVE)
+    assert (found.order_ids, found.former_ids) == (("new",), ("old",))
