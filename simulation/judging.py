@@ -23,7 +23,7 @@ from domain.labels import Label, Role
 from domain.orders import STOP_TYPES, OrderState
 from domain.trade import Trade
 from simulation.storage import FileStorage
-from simulation.tally import Tally
+from simulation.tally import STRAY, Tally
 from simulation.verdicts import Figures, Violation, World
 
 PROTECTED_WITHIN = 15.0
@@ -394,7 +394,8 @@ class Court:
     def left_after(self, kill_at: float) -> list[str]:
         """Positions and orders of ours that a kill has left, and foreign ones older than it.
 
-        What a person opens after a kill is his.
+        What a person opens after a kill is his, and what a script leaves in our name after it is
+        the reaper's.
         """
         held = [
             f"{name} {self._held(name):+d}"
@@ -402,8 +403,15 @@ class Court:
             if self._held(name)
             and (self.tally.of_ours(name) or self.tally.foreign_at.get(name, 0.0) <= kill_at)
         ]
-        live = (x.label for x in self._engine.ledger.live.values())
-        return held + [x for x in live if labels.is_ours(x)]
+        live = self._engine.ledger.live.values()
+        return held + [
+            x.label for x in live if labels.is_ours(x.label) and not self._is_newer(x, kill_at)
+        ]
+
+    def _is_newer(self, order: OrderRecord, kill_at: float) -> bool:
+        """Whether no daemon sent this, and it was not there when the kill was accepted."""
+        gap = self._orphans.get(order.order_id)
+        return order.label.startswith(STRAY) and gap is not None and gap.since > kill_at
 
     def _compare(self) -> None:
         """I5, and that nothing is left lying: book and venue, when all is quiet."""

@@ -50,7 +50,7 @@ def test_what_he_takes_back_at_once_leaves_ours_to_be_protected(bracket: str) ->
 def test_a_stray_that_turns_a_persons_position_is_not_the_daemons_doing() -> None:
     """The script left it at the venue, and not reduce-only. (Seed 330015 said I4.)"""
     entries = (
-        Entry(at=5.0, name="stray", act=happen.Strays(instrument=BTC)),
+        Entry(at=66.0, name="stray", act=happen.Strays(instrument=BTC)),
         Entry(at=7.0, name="sells", act=hand("sell", 50)),
         Entry(at=9.0, name="down", act=happen.Moves(share=-0.03)),
     )
@@ -78,7 +78,7 @@ def test_a_look_counts_from_when_the_venue_was_asked_not_from_when_the_request_l
     )
     entries = (
         Entry(at=30.03, name="slow", act=slow),
-        Entry(at=30.2, name="stray", act=happen.Strays(instrument=BTC)),
+        Entry(at=66.0, name="stray", act=happen.Strays(instrument=BTC)),
     )
     script = Script(seed=1, hours=0.025, volatility=0.00001, entries=entries)
     assert play(script).violations == ()
@@ -131,4 +131,14 @@ def test_a_resume_that_a_crash_left_unanswered_may_have_ended_the_kill(steps: in
         Entry(at=40.0, name="open", act=opens),
     )
     script = Script(seed=1, hours=0.025, volatility=0.00001, entries=entries)
+    assert play(script).violations == ()
+
+
+def test_what_is_left_in_our_name_after_a_kill_is_the_reapers() -> None:
+    """It takes two sightings, though the kill is judged meanwhile. (Seed 2104525 said I6.)"""
+    entries = (
+        Entry(at=8.0, name="kill", act=happen.Kills(resume_after=200.0)),
+        Entry(at=66.0, name="stray", act=happen.Strays(instrument=BTC)),
+    )
+    script = Script(seed=1, hours=0.04, volatility=0.00001, entries=entries)
     assert play(script).violations == ()
