@@ -10,6 +10,7 @@ from actors.messages.trading import (
     FlatVerified,
     PnlDiffers,
     Ready,
+    TradeAccepted,
     TradeClosed,
     TradeQuarantined,
     TradeTookOthers,
@@ -141,11 +142,10 @@ def test_what_a_kill_left_of_what_was_netted_ends_at_once(stage: Stage) -> None:
     scene.wait(TradeClosed)
     scene.rest(30)
     sell(scene, 1000)
-    answer = scene.open(quantity="500", unit="contracts", target="110000")
+    assert isinstance(scene.open(quantity="500", unit="contracts", target="110000"), TradeAccepted)
     scene.run(3)
     assert scene.position() == 400
     assert scene.kill()
     scene.wait(FlatVerified)
     scene.run(5)
     assert scene.booked == []
-    assert answer is not None
