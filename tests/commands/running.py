@@ -53,20 +53,35 @@ def full() -> Generator[int]:
         yield file.fileno()
 
 
-def run_into(
-    output: int, folder: Path, *arguments: str, settings: Mapping[str, object], with_errors: bool
-) -> Ran:
-    """The command as a process of its own that writes to ``output``, its errors too where told."""
-    ran = subprocess.run(
+def begun(
+    folder: Path,
+    *arguments: str,
+    settings: Mapping[str, object],
+    output: int = subprocess.PIPE,
+    errors: int = subprocess.PIPE,
+) -> subprocess.Popen[bytes]:
+    """The command as a process of its own, with these settings and nothing of ours."""
+    return subprocess.Popen(
         [sys.executable, str(ROOT / "run.py"), *arguments],
         cwd=folder,
         env={"PATH": os.environ["PATH"], **{name: str(x) for name, x in settings.items()}},
         stdin=subprocess.DEVNULL,
         stdout=output,
-        stderr=output if with_errors else subprocess.PIPE,
-        check=False,
+        stderr=errors,
     )
-    return Ran(ran.returncode, "", (ran.stderr or b"").decode())
+
+
+def run_into(
+    output: int, folder: Path, *arguments: str, settings: Mapping[str, object], with_errors: bool
+) -> Ran:
+    """The command as a process of its own that writes to ``output``, its errors too where told."""
+    errors = output if with_errors else subprocess.PIPE
+    with begun(folder, *arguments, settings=settings, output=output, errors=errors) as process:
+        try:
+            _, told = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    return Ran(process.returncode, "", (told or b"").decode())
 
 
 def data_of_a_bot(folder: Path) -> Path:

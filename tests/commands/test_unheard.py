@@ -1,6 +1,8 @@
 """Commands whose output nobody takes do their work all the same, and end with their own code."""
 
 import json
+import signal
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler
@@ -11,7 +13,7 @@ import pytest
 from adapters.clock import SystemClock
 from tests.adapters.paper.serving import Running, running
 from tests.commands.bot_api import serving
-from tests.commands.running import Ran, data_of_a_bot, full, gone, run, run_into
+from tests.commands.running import Ran, begun, data_of_a_bot, full, gone, run, run_into
 from tests.endtoend.observer import Observer
 
 Output = Callable[[], AbstractContextManager[int]]
@@ -52,6 +54,21 @@ def test_a_direct_kill_that_nobody_hears_tells_by_its_code_that_nothing_is_close
         ran = run_into(nowhere, tmp_path, "kill", "--direct", settings=settings, with_errors=False)
     assert ran.code == 1
     assert "Traceback" not in ran.errors
+
+
+def test_a_terminal_that_goes_away_ends_no_direct_kill(tmp_path: Path) -> None:
+    """It hears of it while it waits for the venue, and goes on to the end it would have had."""
+    with socket.create_server(("127.0.0.1", 0)) as venue:
+        venue.settimeout(30)
+        url = f"http://127.0.0.1:{venue.getsockname()[1]}/api/v2"
+        with begun(tmp_path, "kill", "--direct", settings={"DERIBIT_HTTP_URL": url}) as process:
+            line, _ = venue.accept()
+            process.send_signal(signal.SIGHUP)
+            line.close()
+            venue.close()
+            output, _ = process.communicate(timeout=60)
+    assert "NOTHING IS CLOSED: no session with the venue" in output.decode()
+    assert process.returncode == 1
 
 
 def test_what_a_direct_kill_would_log_is_no_part_of_its_output(

@@ -103,6 +103,7 @@ def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rebuilt]:
         settings = at_exchange(exchange, STRATEGIES="none")
         (folder / "data/paper/registry.json").write_bytes(DAMAGE)
         with Bot(folder, settings) as bot:
+            bot.ready()
             yield Rebuilt(folder, settings, bot, Observer(exchange.port))
             assert bot.stop() == 0
 

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,16 +51,22 @@ class Daemon:
 
 @contextmanager
 def daemon(mode: str) -> Generator[Daemon, None, None]:
-    """Runs the daemon until its main thread waits; kills what is left of it in the end."""
+    """Runs the daemon until its main thread waits; kills what is left of it in the end.
+
+    One that says nothing more and does not end is killed as well: its output ends, and the test.
+    """
     command = [sys.executable, "-m", "tests.actors.kernel.daemon", mode]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
+        patience = threading.Timer(PATIENCE, process.kill)
+        patience.start()
         try:
             made = Daemon(process)
             made.read_until("waiting")
             yield made
         finally:
+            patience.cancel()
             process.kill()
 
 
