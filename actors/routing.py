@@ -6,9 +6,10 @@ from typing import Any, TypeVar
 from actors.messages.trading import FillReport, OrderReport
 from actors.messages.venue import ChangesReport
 from domain import labels
+from domain.attribution import OpenTrade, attribute
 from domain.labels import Label
 from domain.orders import Fill, Order
-from domain.story import Share, Story, label_of, part_of, parts_of
+from domain.story import Share, Story, label_of, part_of
 from domain.trade import Trade
 from domain.watch import Drift
 
@@ -85,9 +86,12 @@ class ReportRouter:
             return
         self._remember(fill.trade_id)
         name = fill.instrument_name
-        held = {x.id: max(0, x.position) for x in trades.values()}
+        held = [
+            OpenTrade(x.id, x.plan.instrument_name, x.plan.side, max(0, x.position))
+            for x in trades.values()
+        ]
         before = external.get(name, 0)
-        for part in parts_of(fill, self._labels, self._parents, trades.values(), held, before):
+        for part in attribute(fill, self._labels, self._parents, held, external=before):
             if part.trade_id is not None and part.trade_id in trades:
                 yield Share(part.trade_id, part_of(fill, part.contracts), is_foreign=True)
             else:

@@ -8,13 +8,14 @@ Source: Deribit trade objects; `domain.attribution` for the rules.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Self
 
 from domain import labels
-from domain.attribution import Allocation, OpenTrade, attribute, is_netted_away
+from domain.attribution import OpenTrade, attribute, is_netted_away
 from domain.labels import Label, Role
-from domain.orders import ZERO, Fill
+from domain.orders import ZERO, Fill, Side
 from domain.trade import NETTED_BY, Trade, TradeFill, TradePlan
 
 
@@ -58,34 +59,109 @@ def shared_out_again(
     instrument (every owner) since before the oldest trade began, oldest first; ``position`` is
     the venue's after them, in signed contracts. What was there before is EXTERNAL: or a fill that
     the venue does not show yet, unless the story ``is_whole``.
+    A trade that began and ended beside these has its share of the hands too, as it had live.
     """
     fills = _with_those_known(fills, trades)
-    orders = _orders_of(trades)
-    held = {trade.id: 0 for trade in trades}
-    sides = {trade.id: trade.plan.side for trade in trades}
-    before = external = position - sum(fill.contracts * fill.side.sign for fill in fills)
-    """What is left of what nobody tells of, and all that is no trade's."""
-    shares: list[Share] = []
-    foreign: set[str] = set()
+    over = _others_begun(fills, trades)
+    told = _Telling.of(fills, trades, over, position)
+    while left := {x for x in over if told.held[x]}:  # it did not end by its fills: nobody's
+        over = {x: side for x, side in over.items() if x not in left}
+        told = _Telling.of(fills, trades, over, position)
+    against = told.external if is_whole else told.external - told.before
+    ours = sum(told.held[x.id] * x.plan.side.sign for x in trades)
+    if is_netted_away(ours, against, position):
+        for trade in trades:
+            told.shares.extend(_netted(fills, trade, told.held[trade.id], told.orders))
+    newest = max((x.trade_seq for x in fills), default=0)
+    seen = frozenset(x.trade_id for x in fills)
+    return Story(tuple(told.shares), seen, frozenset(told.foreign), newest)
+
+
+def _others_begun(fills: Iterable[Fill], trades: Iterable[Trade]) -> dict[str, Side]:
+    """The trades of ours that are none of these and whose entries filled here, and their sides."""
+    orders, known = _orders_of(trades), {trade.id for trade in trades}
+    found: dict[str, Side] = {}
     for fill in fills:
         label = label_of(fill, orders)
-        if label is None or label.trade_id not in held:
-            foreign.add(fill.trade_id)
-        for part in parts_of(fill, orders, {}, trades, held, external):
-            if part.trade_id not in held:
+        if label is not None and label.role is Role.ENTRY and label.trade_id not in known:
+            found.setdefault(label.trade_id, fill.side)
+    return found
+
+
+@dataclass(slots=True)
+class _Telling:
+    """A story while it is told. ``held`` is what each trade has, those that are ``over`` too.
+
+    ``before`` is what is left of what nobody tells of, ``external`` all that is no trade's; both
+    are signed.
+    """
+
+    orders: Mapping[str, Label]
+    sides: Mapping[str, Side]
+    over: Mapping[str, Side]
+    instrument_name: str
+    before: int
+    external: int
+    held: dict[str, int]
+    shares: list[Share] = field(default_factory=list[Share])
+    foreign: set[str] = field(default_factory=set[str])
+
+    @classmethod
+    def of(
+        cls, fills: Sequence[Fill], trades: Sequence[Trade], over: Mapping[str, Side], position: int
+    ) -> Self:
+        """All of it, from the first fill to the last."""
+        unsaid = position - sum(fill.contracts * fill.side.sign for fill in fills)
+        sides = {trade.id: trade.plan.side for trade in trades} | over
+        told = cls(
+            orders=_orders_of(trades),
+            sides={trade_id: sides[trade_id] for trade_id in sorted(sides)},  # oldest first
+            over=over,
+            instrument_name=trades[0].plan.instrument_name if trades else "",
+            before=unsaid,
+            external=unsaid,
+            held=dict.fromkeys(sides, 0),
+        )
+        for fill in fills:
+            told._take(fill)
+        return told
+
+    def _take(self, fill: Fill) -> None:
+        label = label_of(fill, self.orders)
+        if label is not None and label.trade_id in self.over:
+            self.foreign.add(fill.trade_id)
+            self._of_one_that_is_over(fill, label)
+            return
+        if label is None or label.trade_id not in self.sides:
+            self.foreign.add(fill.trade_id)
+        self._share_out(fill, None if label is None else label.trade_id)
+
+    def _of_one_that_is_over(self, fill: Fill, label: Label) -> None:
+        """Its own orders are its own; what they did beyond it a hand has done."""
+        trade_id = label.trade_id
+        if fill.side is self.over[trade_id]:
+            self.held[trade_id] += fill.contracts
+            return
+        own = min(fill.contracts, self.held[trade_id])
+        self.held[trade_id] -= own
+        if own < fill.contracts:
+            self._share_out(replace(part_of(fill, fill.contracts - own), label=""), None)
+
+    def _share_out(self, fill: Fill, owner: str | None) -> None:
+        trades = [
+            OpenTrade(x, self.instrument_name, side, self.held[x]) for x, side in self.sides.items()
+        ]
+        for part in attribute(fill, self.orders, {}, trades, external=self.external):
+            if part.trade_id is None:
                 signed = part.contracts * fill.side.sign
-                before, external = _taken_back(before, signed), external + signed
+                self.before = _taken_back(self.before, signed)
+                self.external += signed
                 continue
-            adds = fill.side is sides[part.trade_id]
-            held[part.trade_id] += part.contracts if adds else -part.contracts
-            if label is None or label.trade_id != part.trade_id:
+            adds = fill.side is self.sides[part.trade_id]
+            self.held[part.trade_id] += part.contracts if adds else -part.contracts
+            if part.trade_id not in (owner, *self.over):
                 share = part_of(fill, part.contracts)
-                shares.append(Share(part.trade_id, share, is_foreign=True))
-    against = external if is_whole else external - before
-    if is_netted_away(sum(held[x] * sides[x].sign for x in held), against, position):
-        shares += [x for trade in trades for x in _netted(fills, trade, held[trade.id], orders)]
-    newest = max((x.trade_seq for x in fills), default=0)
-    return Story(tuple(shares), frozenset(x.trade_id for x in fills), frozenset(foreign), newest)
+                self.shares.append(Share(part.trade_id, share, is_foreign=True))
 
 
 def _taken_back(before: int, signed: int) -> int:
@@ -179,19 +255,6 @@ def _netted(
                 profit_loss=ZERO,
             )
             yield Share(trade.id, gone, is_foreign=True)
-
-
-def parts_of(  # noqa: PLR0917 (as `attribute` wants it)
-    fill: Fill,
-    orders: Mapping[str, Label],
-    parents: Mapping[str, str],
-    trades: Iterable[Trade],
-    held: Mapping[str, int],
-    external: int,
-) -> tuple[Allocation, ...]:
-    """How a fill is split."""
-    open_trades = [OpenTrade(x.id, x.plan.instrument_name, x.plan.side, held[x.id]) for x in trades]
-    return attribute(fill, orders, parents, open_trades, external=external)
 
 
 def part_of(fill: Fill, contracts: int) -> Fill:
