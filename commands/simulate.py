@@ -44,6 +44,12 @@ def simulate(  # noqa: PLR0917 (Typer reads the options from the signature)
     faults: Annotated[str, typer.Option(help="all, none, or kinds separated by commas.")] = "all",
     trades: Annotated[float, typer.Option(min=1, help="Trades asked for in a day.")] = 50.0,
     storm: Annotated[float, typer.Option(min=0, help="Multiplies how often faults strike.")] = 1.0,
+    each: Annotated[
+        int,
+        typer.Option(
+            "--trades-per-instrument", min=1, max=5, help="Open at a time, as the setting."
+        ),
+    ] = 1,
     seed: Annotated[int | None, typer.Option(min=0, help="This seed alone.")] = None,
     trace: Annotated[
         bool, typer.Option("--trace", help="Print every line of what happens.")
@@ -60,7 +66,14 @@ def simulate(  # noqa: PLR0917 (Typer reads the options from the signature)
 
     kinds = _kinds(faults)
     chosen = [seed] if seed is not None else list(range(start, start + seeds))
-    author = partial(write, hours=hours, faults=kinds, trades_per_day=trades, storm=storm)
+    author = partial(
+        write,
+        hours=hours,
+        faults=kinds,
+        trades_per_day=trades,
+        storm=storm,
+        trades_per_instrument=each,
+    )
     console = Console(stderr=as_json, emoji=False)
     began = SystemClock().monotonic()
     workers = min(len(chosen), jobs or os.cpu_count() or 1)

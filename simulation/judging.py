@@ -261,8 +261,12 @@ class Court:
             self.accuse("I1", f"{order.label} was cancelled under {self._held(name):+d} of {name}")
 
     def _is_needed(self, order: OrderRecord) -> bool:
-        name = order.instrument_name
-        if not self._protects(order):
+        """Whether too little would be left without it. Of a trade that has nothing any more, what
+        it covers beside it is covered by chance: that one brings its own.
+        """
+        name, label = order.instrument_name, labels.parse(order.label)
+        is_closed = label is not None and self.tally.is_closed(name, label.trade_id)
+        if is_closed or not self._protects(order):
             return False
         return self.cover(name) - order.remaining < self.required(name)
 

@@ -42,7 +42,8 @@ class Entry:
 class Script:
     """A run: how the world starts, and what happens in it. ``hour`` is that of the day (UTC).
 
-    ``bracket`` is the setting of that name; ``one_way`` is how far the venue is, in seconds.
+    ``bracket`` is the setting of that name, and so is ``trades_per_instrument``; ``one_way`` is
+    how far the venue is, in seconds.
     """
 
     seed: int
@@ -52,6 +53,7 @@ class Script:
     tick: float = 1.0
     one_way: float = 0.005
     bracket: str = "sequential"
+    trades_per_instrument: int = 1
     entries: tuple[Entry, ...] = ()
 
     def with_entries(self, entries: tuple[Entry, ...], *, hours: float) -> "Script":
@@ -67,6 +69,7 @@ def write(
     trades_per_day: float = 50.0,
     storm: float = 1.0,
     bracket: str | None = None,
+    trades_per_instrument: int = 1,
 ) -> Script:
     """The script of a seed. ``faults`` are the kinds that may happen (None: all).
 
@@ -90,6 +93,7 @@ def write(
         hour=dice.choice((9.0, 7.9, 23.9, 2.0)),
         volatility=dice.choice((0.00005, 0.0002, 0.0008)),
         bracket=bracket or ("sequential" if seed % 4 else "otoco"),
+        trades_per_instrument=trades_per_instrument,
         one_way=dice.choice(FAR),
         entries=tuple(sorted(entries, key=lambda x: (x.at, x.name))),
     )

@@ -23,7 +23,7 @@ from adapters.paper.faults.plan import FaultPlan
 from adapters.paper.faults.weather import Weather
 from adapters.paper.market import BookShape
 from simulation.casting import Cast
-from simulation.daemon import Phone, VirtualDaemon, default_plan
+from simulation.daemon import DEFAULT_LIMITS, Phone, VirtualDaemon, default_plan
 from simulation.drawing import INSTRUMENTS
 from simulation.judging import Court
 from simulation.runtime import EPOCH, VirtualWorld
@@ -61,9 +61,10 @@ class Outcome:
     trace: tuple[str, ...] = field(default=(), repr=False)
 
 
-def plan_for_all(bracket: str) -> Plan:
+def plan_for_all(script: Script) -> Plan:
     """Every instrument the scripts trade, subscribed as the bot does, and room for all."""
-    plan = default_plan(instruments=INSTRUMENTS, bracket=bracket)
+    limits = replace(DEFAULT_LIMITS, max_trades_per_instrument=script.trades_per_instrument)
+    plan = default_plan(instruments=INSTRUMENTS, bracket=script.bracket, limits=limits)
     tickers = tuple(ticker_channel(name) for name in INSTRUMENTS)
     return replace(plan, channels=(*account_channels(), *tickers))
 
@@ -171,7 +172,7 @@ class Stage:
                 self.world,
                 self.market,
                 self.storage,
-                plan=plan_for_all(self.script.bracket),
+                plan=plan_for_all(self.script),
                 phone=self.phone,
                 derive=self.cast.derive,
             )

@@ -132,6 +132,10 @@ class Tally:
         """This trade ended with what the venue had netted away; what comes of it is not ours."""
         self.foreign[name] += self.ours[name].pop(trade_id)
 
+    def is_closed(self, name: str, trade_id: str) -> bool:
+        """Whether this trade had something, and has nothing any more."""
+        return trade_id in self.entered and not self.ours[name].get(trade_id)
+
     def of_ours(self, name: str) -> int:
         """What our trades hold of the position; never more than there is."""
         held = sum(self.ours[name].values())

@@ -142,3 +142,18 @@ def test_what_is_left_in_our_name_after_a_kill_is_the_reapers() -> None:
     )
     script = Script(seed=1, hours=0.04, volatility=0.00001, entries=entries)
     assert play(script).violations == ()
+
+
+def test_a_closed_trade_may_take_its_stop_along_though_the_next_ones_has_not_arrived() -> None:
+    """For a moment it covered the entry beside it by chance. (Seed 51000497 said I1.)"""
+    opens = happen.Opens(instrument=BTC, side="buy", usd=500, stop=0.01, target=0.03)
+    entries = (
+        Entry(at=5.0, name="first", act=opens),
+        Entry(at=20.0, name="close", act=happen.Closes(which=0)),
+        Entry(at=20.015, name="second", act=opens),
+    )
+    script = Script(
+        seed=1, hours=0.01, volatility=0.00001, trades_per_instrument=2, entries=entries
+    )
+    outcome = play(script)
+    assert (outcome.violations, outcome.trades) == ((), 2)
