@@ -112,7 +112,7 @@ class _Telling:
     ) -> Self:
         """All of it, from the first fill to the last."""
         unsaid = position - sum(fill.contracts * fill.side.sign for fill in fills)
-        sides = {trade.id: trade.plan.side for trade in trades} | over
+        sides = {**{trade.id: trade.plan.side for trade in trades}, **over}
         told = cls(
             orders=_orders_of(trades),
             sides={trade_id: sides[trade_id] for trade_id in sorted(sides)},  # oldest first
