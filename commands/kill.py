@@ -7,8 +7,8 @@ uses.
 
 import signal
 import threading
-from collections.abc import Callable, Generator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -65,6 +65,7 @@ def kill(
         return
     for secret in settings.secrets():
         register_secret(secret)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that goes away ends no closing
     silence()  # a line that cannot be printed would be an error in the midst of the closing
     told: list[str] = []
 
@@ -73,7 +74,7 @@ def kill(
         if not as_json:
             tell(line)
 
-    with _whoever_hangs_up(), ExitStack() as stack:
+    with ExitStack() as stack:
         say(_account(settings))
         record = _Record(settings, SystemClock(), stack)
         say(first := record.line(DISK_SECONDS))
@@ -86,16 +87,6 @@ def kill(
             stack.pop_all()  # to let go of the lock would wait for the same disk; our end does it
     if not is_flat:
         raise typer.Exit(int(ExitCode.FAILED))
-
-
-@contextmanager
-def _whoever_hangs_up() -> Generator[None]:
-    """A terminal that goes away ends no closing."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGHUP, before)
 
 
 def _directly(settings: Settings, wait: float, say: Callable[[str], None]) -> bool:

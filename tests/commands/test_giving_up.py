@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +21,6 @@ from tests.commands.running import run
 from tests.endtoend.bulwark import NOWHERE, free_port
 
 
-@pytest.fixture
-def signals() -> Iterator[None]:
-    """The bot takes them over."""
-    kept = {x: signal.getsignal(x) for x in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)}
-    yield
-    for number, handler in kept.items():
-        signal.signal(number, handler)
-
-
-@pytest.mark.usefixtures("signals")
 def test_a_cause_that_stays_does_not_become_a_storm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,7 +72,6 @@ def test_a_start_that_fails_after_supervisords_two_seconds_ends_ever_later(
     assert (last_beat(settings.data_folder / "pulse") is not None) is bool(delays)
 
 
-@pytest.mark.usefixtures("signals")
 def test_a_root_that_hangs_is_replaced_at_once_each_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,13 @@ def test_an_ordinary_hour(seed: int) -> None:
     assert outcome.violations == ()
 
 
+@pytest.mark.parametrize("seed", [51000007, 51000351, 51000414, 51000497])
+def test_several_trades_on_an_instrument(seed: int) -> None:
+    """Orders, fills and a person's doing are told apart. (Each of these has shown a mistake.)"""
+    script = write(seed, hours=0.05, trades_per_day=12_000, storm=20, trades_per_instrument=3)
+    assert play(script).violations == ()
+
+
 def test_nothing_goes_wrong_after_the_end() -> None:
     """Then the world is judged as kind. (Seed 530684: a refusal of connections came 0.1 s late.)"""
     scripts = [write(seed, hours=0.1, trades_per_day=3000, storm=20) for seed in range(100)]

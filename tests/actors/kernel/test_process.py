@@ -84,14 +84,11 @@ def test_a_signal_stops_in_order(number: signal.Signals) -> None:
 
 def test_under_nohup_a_closed_terminal_is_nothing() -> None:
     """What whoever started it has ignored stays ignored."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with daemon("well") as bot:
-            bot.process.send_signal(signal.SIGHUP)
-            bot.process.send_signal(signal.SIGTERM)
-            assert bot.end() == 0
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with daemon("well") as bot:
+        bot.process.send_signal(signal.SIGHUP)
+        bot.process.send_signal(signal.SIGTERM)
+        assert bot.end() == 0
     (stopping,) = [line for line in bot.said if line["event"] == "stopping"]
     assert stopping["reason"] == "signal SIGTERM"
 

@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -161,16 +161,6 @@ def threads(policy: SupervisorPolicy, *names: str) -> Generator[Threads, None, N
         made.close()
 
 
-@pytest.fixture
-def _signals() -> Iterator[None]:
-    """`run` takes over the signals; this gives them back."""
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-    before = [signal.getsignal(number) for number in numbers]
-    yield
-    for number, handler in zip(numbers, before, strict=True):
-        signal.signal(number, handler)
-
-
 def test_a_hundred_thousand_tells_to_one_who_fails_on_every_hundredth() -> None:
     """All arrive exactly once and in order; the failing ones are dead letters, with traceback."""
     with threads(PATIENT, "a") as system:
@@ -247,7 +237,6 @@ def test_wake_ups_arrive_on_threads() -> None:
 # -- the main thread ----------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("_signals")
 def test_run_returns_the_code_of_the_stop() -> None:
     """The main thread waits for the supervisor and passes its exit code on."""
     with threads(PATIENT, "a") as system:
@@ -255,7 +244,6 @@ def test_run_returns_the_code_of_the_stop() -> None:
         assert system.run() == 5
 
 
-@pytest.mark.usefixtures("_signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_reach_the_supervisor(number: signal.Signals) -> None:
     """A dump of all threads leaves the process running, an order to stop ends it in order."""
@@ -273,7 +261,6 @@ def test_signals_reach_the_supervisor(number: signal.Signals) -> None:
         sender.join()
 
 
-@pytest.mark.usefixtures("_signals")
 def test_a_root_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody watches the root but the main thread: exit 71, at once."""
     monkeypatch.setattr(process, "POLL_SECONDS", 0.001)
@@ -288,7 +275,6 @@ def test_a_root_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> No
         release.set()
 
 
-@pytest.mark.usefixtures("_signals")
 def test_a_log_that_hangs_too_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the threads are doing cannot be told then; the process ends all the same."""
     monkeypatch.setattr(process, "POLL_SECONDS", 0.001)
@@ -313,7 +299,6 @@ def test_a_log_that_hangs_too_does_not_hold_up_the_end(monkeypatch: pytest.Monke
         assert abandoned == [71]
 
 
-@pytest.mark.usefixtures("_signals")
 def test_a_root_that_is_gone_without_a_word_is_left_behind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -330,7 +315,6 @@ def test_a_root_that_is_gone_without_a_word_is_left_behind(
         system.finished.set(70)
 
 
-@pytest.mark.usefixtures("_signals")
 def test_a_root_that_fails_ends_the_process() -> None:
     """It still has its last word: alarm and exit 70, without leaving anything behind."""
     heard: list[str] = []
