@@ -76,8 +76,8 @@ class Tally:
             held = self.ours[name]
             held[label.trade_id] = held.get(label.trade_id, 0) + signed
             self.entered[label.trade_id] = name
-        elif label is not None and label.trade_id in self.ours[name]:
-            self.foreign[name] += self._close(name, label.trade_id, signed)
+        elif label is not None and self.ours[name].get(label.trade_id):
+            self.foreign[name] += self._close_in_turn(name, (label.trade_id,), signed)
         else:
             self._by_others(name, signed)
         if after == 0:
@@ -101,15 +101,19 @@ class Tally:
         self.ours[name][trade_id] = held + part
         return signed - part
 
+    def _close_in_turn(self, name: str, first: tuple[str, ...], signed: int) -> int:
+        """What one trade has not, the next one loses, the oldest first; what nobody had is left."""
+        for trade_id in (*first, *sorted(self.ours[name])):
+            signed = self._close(name, trade_id, signed)
+        return signed
+
     def _by_others(self, name: str, signed: int) -> None:
         foreign = self.foreign[name]
         if foreign * signed < 0:
             part = signed if abs(signed) <= abs(foreign) else -foreign
             self.foreign[name] += part
             signed -= part
-        for trade_id in list(self.ours[name]):
-            if signed:
-                signed = self._close(name, trade_id, signed)
+        signed = self._close_in_turn(name, (), signed)
         if signed:
             self.foreign[name] += signed
             self._others_hold(name)
