@@ -67,12 +67,21 @@ class DriftSettler:
         if instrument in self.unread:
             self.unread[instrument] = None
 
-    def settle(self, name: str, drift: Drift | None, trades: Sequence[Trade]) -> Story | None:
-        """What belongs to these trades after all; None when it cannot be read now."""
+    def settle(
+        self,
+        name: str,
+        drift: Drift | None,
+        trades: Sequence[Trade],
+        ended: Sequence[Trade] = (),
+    ) -> Story | None:
+        """What belongs to these trades after all; None when it cannot be read now.
+
+        ``ended`` are those that were open beside them.
+        """
         self.unread[name] = drift
         if not trades:
             self._denied_since.pop(name, None)
-        story = self._story(name, trades) if trades else Story()
+        story = self._story(name, trades, ended) if trades else Story()
         if story is not None and name not in self._denied_since:
             del self.unread[name]
             if drift is not None:
@@ -82,7 +91,9 @@ class DriftSettler:
                 self._settled[name] = _Settled(drift, again)
         return story
 
-    def _story(self, instrument: str, trades: Sequence[Trade]) -> Story | None:
+    def _story(
+        self, instrument: str, trades: Sequence[Trade], ended: Sequence[Trade]
+    ) -> Story | None:
         """Fills only add up to a position that does not move while they are read."""
         venue = self._venue.within(READ_SECONDS * min(1 + self._unreadable, 5))
         try:
@@ -95,11 +106,13 @@ class DriftSettler:
             return None
         self._unreadable = 0
         contracts, size = after
-        trades, fills, times = alike(trades, fills, size)
+        both, fills, times = alike((*trades, *ended), fills, size)
+        trades, ended = both[: len(trades)], both[len(trades) :]
         if before != after or is_untold(fills, trades):
             return None
         is_whole = self._is_denied_for_long(instrument, contracts, trades)
-        story = shared_out_again(fills, trades, contracts * times, is_whole=is_whole)
+        position = contracts * times
+        story = shared_out_again(fills, trades, position, ended=ended, is_whole=is_whole)
         known = {x.trade_id for trade in trades for x in trade.fills}
         if is_whole or any(x.fill.trade_id not in known for x in story.shares):
             self._denied_since.pop(instrument, None)
@@ -161,7 +174,7 @@ class Storyteller:
     def tell(self, name: str, drift: Drift | None) -> None:
         """Gives trades what was done to them, and has them compare themselves."""
         trades = self._house.on(name)
-        story = self._drifts.settle(name, drift, trades)
+        story = self._drifts.settle(name, drift, trades, self._house.ended_on(name))
         self._in_vain = self._in_vain + 1 if story is None else 0
         if self._drifts.unread:
             doublings = min(max(0, self._in_vain - 1), 4)

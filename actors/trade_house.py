@@ -20,6 +20,9 @@ from domain.trade_states import state_of
 from domain.trailing import followed, watched
 from domain.watch import gone_unheard
 
+ENDED_KEPT = 1_000
+"""Beside one that stays open for months many may end."""
+
 
 class TradeHouse:
     """One actor per trade, under the supervisor. ``address`` finds one by name."""
@@ -30,10 +33,15 @@ class TradeHouse:
         self._supervisor = supervisor
         self._clock = clock
         self._gone: dict[str, frozenset[str]] = {}
+        self._ended: dict[str, Trade] = {}
 
     def on(self, instrument_name: str) -> list[Trade]:
         """The open trades of one instrument, oldest first."""
         return [x for x in self.records.values() if x.plan.instrument_name == instrument_name]
+
+    def ended_on(self, instrument_name: str) -> list[Trade]:
+        """Those that have ended here while others on the instrument were open, and still are."""
+        return [x for x in self._ended.values() if x.plan.instrument_name == instrument_name]
 
     @property
     def instruments(self) -> frozenset[str]:
@@ -115,6 +123,9 @@ class TradeHouse:
         """Adopts a newer record; a finished trade moves out."""
         if trade.is_finished:
             self.records.pop(trade.id, None)
+            ended, open_on = {**self._ended, trade.id: trade}.values(), self.instruments
+            beside = [x for x in ended if x.plan.instrument_name in open_on]
+            self._ended = {x.id: x for x in beside[-ENDED_KEPT:]}
         elif trade.id in self.records:
             self.records[trade.id] = trade
 

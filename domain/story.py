@@ -7,7 +7,7 @@ Source: Deribit trade objects; `domain.attribution` for the rules.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Self
@@ -16,6 +16,7 @@ from domain import labels
 from domain.attribution import OpenTrade, attribute, is_netted_away
 from domain.labels import Label, Role
 from domain.orders import ZERO, Fill, Side
+from domain.overclosing import own_fills
 from domain.trade import NETTED_BY, Trade, TradeFill, TradePlan
 
 
@@ -51,6 +52,7 @@ def shared_out_again(
     trades: Sequence[Trade],
     position: int,
     *,
+    ended: Iterable[Trade] = (),
     is_whole: bool = False,
 ) -> Story:
     """What foreign hands did to our trades on one instrument, from the whole story.
@@ -59,31 +61,54 @@ def shared_out_again(
     instrument (every owner) since before the oldest trade began, oldest first; ``position`` is
     the venue's after them, in signed contracts. What was there before is EXTERNAL: or a fill that
     the venue does not show yet, unless the story ``is_whole``.
-    A trade that began and ended beside these has its share of the hands too, as it had live.
+    What trades that have ``ended`` beside these have booked is theirs. One that is not among them,
+    though it began here, has its share of the hands as it had live.
     """
+    orders, shown = _orders_of(trades), frozenset(x.trade_id for x in fills)
     fills = _with_those_known(fills, trades)
-    over = _others_begun(fills, trades)
-    told = _Telling.of(fills, trades, over, position)
+    open_to_all = _without(fills, ended, shown)
+    over = _others_begun(open_to_all, trades, orders)
+    told = _Telling.of(open_to_all, trades, over, position)
     while left := {x for x in over if told.held[x]}:  # it did not end by its fills: nobody's
         over = {x: side for x, side in over.items() if x not in left}
-        told = _Telling.of(fills, trades, over, position)
+        told = _Telling.of(open_to_all, trades, over, position)
     against = told.external if is_whole else told.external - told.before
     ours = sum(told.held[x.id] * x.plan.side.sign for x in trades)
     if is_netted_away(ours, against, position):
         for trade in trades:
-            told.shares.extend(_netted(fills, trade, told.held[trade.id], told.orders))
-    newest = max((x.trade_seq for x in fills), default=0)
-    seen = frozenset(x.trade_id for x in fills)
-    return Story(tuple(told.shares), seen, frozenset(told.foreign), newest)
+            told.shares.extend(_netted(fills, trade, told.held[trade.id], orders))
+    return Story(
+        shares=tuple(told.shares),
+        told=frozenset(x.trade_id for x in fills),
+        foreign=frozenset(x.trade_id for x in fills if not _is_of(trades, label_of(x, orders))),
+        until_seq=max((x.trade_seq for x in fills), default=0),
+    )
 
 
-def _others_begun(fills: Iterable[Fill], trades: Iterable[Trade]) -> dict[str, Side]:
+def _is_of(trades: Iterable[Trade], label: Label | None) -> bool:
+    return label is not None and any(trade.id == label.trade_id for trade in trades)
+
+
+def _without(
+    fills: Iterable[Fill], ended: Iterable[Trade], shown: Container[str]
+) -> Sequence[Fill]:
+    """What these trades have not booked of the fills the venue has ``shown``."""
+    booked = Counter[str]()
+    for trade in ended:
+        for fill in own_fills(trade):
+            booked[fill.trade_id] += fill.contracts if fill.trade_id in shown else 0
+    left = ((fill, fill.contracts - booked[fill.trade_id]) for fill in fills)
+    return [part_of(fill, contracts) for fill, contracts in left if contracts > 0]
+
+
+def _others_begun(
+    fills: Iterable[Fill], trades: Sequence[Trade], orders: Mapping[str, Label]
+) -> dict[str, Side]:
     """The trades of ours that are none of these and whose entries filled here, and their sides."""
-    orders, known = _orders_of(trades), {trade.id for trade in trades}
     found: dict[str, Side] = {}
     for fill in fills:
         label = label_of(fill, orders)
-        if label is not None and label.role is Role.ENTRY and label.trade_id not in known:
+        if label is not None and label.role is Role.ENTRY and not _is_of(trades, label):
             found.setdefault(label.trade_id, fill.side)
     return found
 
@@ -104,7 +129,6 @@ class _Telling:
     external: int
     held: dict[str, int]
     shares: list[Share] = field(default_factory=list[Share])
-    foreign: set[str] = field(default_factory=set[str])
 
     @classmethod
     def of(
@@ -129,16 +153,12 @@ class _Telling:
     def _take(self, fill: Fill) -> None:
         label = label_of(fill, self.orders)
         if label is not None and label.trade_id in self.over:
-            self.foreign.add(fill.trade_id)
-            self._of_one_that_is_over(fill, label)
-            return
-        if label is None or label.trade_id not in self.sides:
-            self.foreign.add(fill.trade_id)
-        self._share_out(fill, None if label is None else label.trade_id)
+            self._of_one_that_is_over(fill, label.trade_id)
+        else:
+            self._share_out(fill, None if label is None else label.trade_id)
 
-    def _of_one_that_is_over(self, fill: Fill, label: Label) -> None:
+    def _of_one_that_is_over(self, fill: Fill, trade_id: str) -> None:
         """Its own orders are its own; what they did beyond it a hand has done."""
-        trade_id = label.trade_id
         if fill.side is self.over[trade_id]:
             self.held[trade_id] += fill.contracts
             return

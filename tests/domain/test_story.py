@@ -12,8 +12,18 @@ from domain.labels import Role
 from domain.orders import Fill, Side
 from domain.reports import apply_fills, apply_history, retold
 from domain.story import Share, is_untold, shared_out_again
-from domain.trade import NETTED_BY, Trade
-from tests.domain.builders import START, TRADE_ID, a_trade, entry, label_of, line, record, told
+from domain.trade import NETTED_BY, Trade, TradeFill
+from tests.domain.builders import (
+    START,
+    TRADE_ID,
+    a_trade,
+    booked,
+    entry,
+    label_of,
+    line,
+    record,
+    told,
+)
 from tests.domain.catalogue import BTC
 from tests.domain.strategies import rule
 
@@ -160,6 +170,29 @@ def test_what_a_hand_closed_of_both_is_each_ones_part_whoever_hears_of_it_first(
     assert [(x.fill.trade_id, x.fill.contracts) for x in parts[SECOND]] == [("f3", 2), ("f4", 8)]
 
 
+def test_what_a_trade_had_booked_when_it_ended_is_its_own() -> None:
+    """It closed its ten before it heard that a person had sold two of them: those were its
+    neighbour's then, and none is booked twice. (Seed 53000363.)"""
+    fills = [
+        entered(1, 10, FIRST),
+        entered(2, 10, SECOND),
+        told(3, Side.SELL, 2),
+        left(4, 10, FIRST),
+    ]
+    came, went = (
+        booked(Role.ENTRY, Side.BUY, 10, 100),
+        booked(Role.STOP, Side.SELL, 10, 99, number=4),
+    )
+    ended = replace(a_trade(FIRST), fills=(came, went), is_finished=True)
+    story = shared_out_again(fills, [a_trade(SECOND)], 8, ended=[ended])
+    assert [(x.fill.trade_id, x.fill.contracts) for x in story.shares] == [("f3", 2)]
+    assert (story.told, story.foreign) == ({"f1", "f2", "f3", "f4"}, {"f1", "f3", "f4"})
+    his = booked(None, Side.SELL, 2, 99, number=3)
+    knew = replace(ended, fills=(came, his, replace(went, contracts=8)))
+    story = shared_out_again(fills, [a_trade(SECOND)], 8, ended=[knew])
+    assert [(x.fill.trade_id, x.fill.contracts) for x in story.shares] == [("f4", 2)]
+
+
 def test_what_a_trade_left_behind_is_taken_back_before_anything_of_ours() -> None:
     """It was given up with ten contracts: nobody's, whoever is older."""
     fills = [entered(1, 10, FIRST), entered(2, 10, SECOND)]
@@ -177,8 +210,15 @@ class Live:
         default_factory=lambda: defaultdict[str, list[tuple[str, int]]](list)
     )
     fills: list[Fill] = field(default_factory=list[Fill])
+    booked: dict[str, list[TradeFill]] = field(default_factory=dict[str, list[TradeFill]])
     external: int = 0
     begun: int = 0
+
+    @property
+    def ended(self) -> list[Trade]:
+        """Those that have ended, with what they have booked."""
+        over = {x: y for x, y in self.booked.items() if x not in self.held and y}
+        return [replace(a_trade(x), fills=tuple(y), is_finished=True) for x, y in over.items()]
 
     @property
     def position(self) -> int:
@@ -189,7 +229,7 @@ class Live:
         if what == "begin":
             self.begun += 1
             name = f"t{self.begun:03d}"
-            self.held[name] = 0
+            self.held[name], self.booked[name] = 0, []
         elif what in {"add", "leave"} and self.held:
             name = list(self.held)[index % len(self.held)]
         if what == "leave" and name:
@@ -197,6 +237,7 @@ class Live:
         elif name:
             self.fills.append(entered(number, contracts, name))
             self.held[name] += contracts
+            self.booked[name].append(booked(Role.ENTRY, Side.BUY, contracts, 1, number=number))
         elif what == "sell" and self.position:
             self._close(told(number, Side.SELL, min(contracts, self.position)), "")
         elif what == "buy":
@@ -210,6 +251,9 @@ class Live:
                 self.external += part.contracts * fill.side.sign
                 continue
             self.held[part.trade_id] -= part.contracts
+            number = len(self.fills)
+            took = booked(None, Side.SELL, part.contracts, 1, number=number)
+            self.booked[part.trade_id].append(took)
             if part.trade_id != owner:
                 self.shares[part.trade_id].append((fill.trade_id, part.contracts))
             if not self.held[part.trade_id]:
@@ -227,7 +271,8 @@ _events = st.tuples(
 def test_the_story_says_what_was_shared_out_live_whoever_has_ended_since(
     events: list[tuple[str, int, int]],
 ) -> None:
-    """Nothing was missed: read from the oldest trade's beginning, it says the same again."""
+    """Nothing was missed: read from the oldest trade's beginning, it says the same again, and so
+    it does when what the others had booked is known, of all or of some."""
     live = Live()
     for event in events:
         live.take(*event)
@@ -236,10 +281,11 @@ def test_the_story_says_what_was_shared_out_live_whoever_has_ended_since(
     oldest = label_of(Role.ENTRY, trade_id=next(iter(live.held)))
     since = next(number for number, x in enumerate(live.fills) if x.label == oldest)
     trades = [a_trade(x) for x in live.held]
-    story = shared_out_again(live.fills[since:], trades, live.position)
-    for name in live.held:
-        again = [(x.trade_id, x.contracts) for x in story.of(name)]
-        assert again == live.shares[name]
+    for ended in ([], live.ended, live.ended[::2]):
+        story = shared_out_again(live.fills[since:], trades, live.position, ended=ended)
+        for name in live.held:
+            again = [(x.trade_id, x.contracts) for x in story.of(name)]
+            assert again == live.shares[name]
 
 
 def test_what_a_leftover_fills_is_shared_as_a_hands_would_be() -> None:
