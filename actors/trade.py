@@ -40,6 +40,7 @@ from domain.reports import apply_fills, apply_order, retold
 from domain.steps import BracketPolicy
 from domain.trade import ExitReason, Trade
 from domain.trailing import followed
+from domain.winding_up import fills_wait
 
 ASK_SECONDS = 2.0
 STEP_LIMIT = 60
@@ -252,7 +253,7 @@ class TradeActor(Actor):
 
     @property
     def _fills_wait(self) -> float:
-        return bracket.fills_wait(self._trade, self._policy, self.clock.now())
+        return fills_wait(self._trade, self._policy, self.clock.now())
 
     def _wake_by(self, seconds: float) -> None:
         when = self.clock.monotonic() + seconds

@@ -16,13 +16,13 @@ The fifty races it has to stand are listed in docs/proof.md.
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from domain import targets, venue_codes
 from domain.labels import Role
-from domain.overclosing import left_after_all, taken_from_others
 from domain.steps import BracketPolicy, Do, Step, View, view_of
 from domain.trade import CLOSERS, EMERGENCIES, ExitReason, Line, LineStatus, Trade
+from domain.winding_up import wind_up
 
 
 def _finished(view: View) -> Step | None:
@@ -170,7 +170,7 @@ def _target_out_of_the_way(view: View) -> Step | None:
     if line.is_paired and view.position > 0 and not _nothing_left_to_close(view):
         # The venue would take its stop along; the close itself makes the target smaller.
         return None
-    return _remove(view, line)
+    return view.remove(line)
 
 
 def _nothing_left_to_close(view: View) -> bool:
@@ -178,15 +178,6 @@ def _nothing_left_to_close(view: View) -> bool:
     last = view.trade.of(*CLOSERS)[-1:]
     refused = [x for x in last if x.status is LineStatus.REJECTED]
     return any(x.code in venue_codes.NOTHING_TO_REDUCE for x in refused)
-
-
-def _remove(view: View, line: Line) -> Step:
-    """Ends an order that is not over: looks for it, or cancels it."""
-    is_idle = line.status is LineStatus.TRIGGERED and not line.is_working
-    is_unseen = line.status is LineStatus.WAITING and not line.order_ids
-    if line.status is LineStatus.UNKNOWN or is_idle or is_unseen:
-        return view.look_up(line)
-    return view.cancel(line)
 
 
 def _close(view: View) -> Step | None:
@@ -327,107 +318,6 @@ def _enter(view: View) -> Step | None:
     return Step(do=Do.PLACE, role=Role.ENTRY, contracts=trade.plan.contracts)
 
 
-def _wind_up(view: View) -> Step | None:
-    """Flat, and the entry can bring nothing more: remove what rests, the stop last.
-
-    Not while it is a guess that some hand closed it: he may have closed what was his, and the stop
-    is all there is. What was closed twice is a person's to look at, when nothing rests any more
-    that is of no use for certain, unless it is proven to have been another's; so is what may be
-    open although as much was closed. When told to end it, it ends the same way.
-    """
-    trade = view.trade
-    if view.position > 0:
-        return None
-    if trade.rests_on_guesses:
-        return Step(do=Do.WAIT)
-    doubt = None if view.is_closing else _doubtful_end(view)
-    if doubt is not None or not all(x.status.is_over for x in trade.of(Role.ENTRY)):
-        return doubt
-    for role in (Role.TARGET, Role.CLOSE, Role.EMERGENCY, Role.STOP):
-        for line in trade.of(role):
-            if not line.status.is_over:
-                return _remove(view, line)
-    if view.position < 0 and not view.is_closing and not taken_from_others(trade):
-        return Step(do=Do.QUARANTINE)
-    return _unseen_child(view) or _latecomer(view) or _missing_fills(view) or Step(do=Do.FINISH)
-
-
-def _doubtful_end(view: View) -> Step | None:
-    """What keeps even that from being removed which rests: it may be needed yet."""
-    trade = view.trade
-    if left_after_all(trade):
-        return Step(do=Do.QUARANTINE)
-    if view.position == 0:
-        return None
-    if trade.lacks_fills:
-        return _missing_fills(view)
-    return None if trade.was_closed_by_its_own_orders else Step(do=Do.QUARANTINE)
-
-
-def _unseen_child(view: View) -> Step | None:
-    """What was made of a linked child, and is told of only now, must not outlive the trade.
-
-    So a child that has passed on is looked at once more after the last news of all that is not
-    made of one: what a look brings must not be the reason for the next.
-    """
-    lines = view.trade.lines
-    children = {(x.role, x.attempt) for x in lines if x.is_slot}
-    others = (x.heard_at for x in lines if (x.role, x.attempt) not in children and x.heard_at)
-    news = max(others, default=None)
-    for slot in lines:
-        if not slot.is_slot or slot.status is not LineStatus.PASSED_ON or news is None:
-            continue
-        if slot.looked_at is None or slot.looked_at < news:
-            return view.look_up(slot)
-    return None
-
-
-def _latecomer(view: View) -> Step | None:
-    """An order given up at the first look may arrive until its validity ends: one more look."""
-    for line in view.trade.lines:
-        was_seen = bool(line.order_ids) or line.looks >= view.policy.absent_looks
-        if line.status is LineStatus.ABSENT and not was_seen:
-            return view.wait(line.sent_at, view.policy.late_after) or view.look_up(line)
-    return None
-
-
-def _missing_fills(view: View) -> Step | None:
-    """Figures are only true with every fill: those that are not pushed soon are fetched.
-
-    A trade that was told to end waits for them some minutes.
-    """
-    trade = view.trade
-    if not trade.lacks_fills:
-        return None
-    since, read = trade.lacks_since, trade.synced_at
-    if view.is_closing and since and read and read - since > FILLS_BEFORE_THE_END:
-        return None
-    seconds = fills_wait(trade, view.policy, view.now)
-    until = view.now + timedelta(seconds=seconds)
-    return Step(do=Do.WAIT, until=until) if seconds > 0 else Step(do=Do.SYNC)
-
-
-FILLS_BEFORE_THE_END = timedelta(minutes=5)
-"""How long a trade that is to end looks in vain for its fills."""
-LONGEST_FILLS_PAUSE = timedelta(seconds=30)
-
-
-def fills_wait(trade: Trade, policy: BracketPolicy, now: datetime) -> float:
-    """Seconds until fills that are missing are to be fetched; 0 or less: now.
-
-    Half a second after the news of their order, and then whenever twice as much time has passed:
-    what the venue shows late is not asked for all the time. What lies ahead is of a clock that
-    was set back since, and says nothing.
-    """
-    pause = timedelta(seconds=policy.retry_interval)
-    since, read = trade.lacks_since, trade.synced_at
-    if since is not None and read is not None and read <= now:
-        pause = min(max(pause, read - since), LONGEST_FILLS_PAUSE)
-        return (read + pause - now).total_seconds()
-    heard = max((x.heard_at for x in trade.lines if x.heard_at and x.heard_at <= now), default=None)
-    return (heard + pause - now).total_seconds() if heard else 0.0
-
-
 RULES: tuple[Callable[[View], Step | None], ...] = (
     _finished,
     _sync_first,
@@ -447,7 +337,7 @@ RULES: tuple[Callable[[View], Step | None], ...] = (
     _target_unsound,
     _target,
     _enter,
-    _wind_up,
+    wind_up,
 )
 """In order of urgency."""
 

@@ -153,6 +153,14 @@ class View:
         early = self.wait_until(slot.look_at, self.policy.child_interval)
         return early or Step(do=Do.LOOK_UP, line=slot)
 
+    def remove(self, line: Line) -> Step:
+        """Ends an order that is not over: looks for it, or cancels it."""
+        is_idle = line.status is LineStatus.TRIGGERED and not line.is_working
+        is_unseen = line.status is LineStatus.WAITING and not line.order_ids
+        if line.status is LineStatus.UNKNOWN or is_idle or is_unseen:
+            return self.look_up(line)
+        return self.cancel(line)
+
     def cancel(self, line: Line, *, after_news: bool = False) -> Step:
         return self.pause() or Step(do=Do.CANCEL, line=line, after_news=after_news)
 
