@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import logging
 import signal
 from collections.abc import Iterator
 
@@ -58,6 +59,15 @@ def own_signals() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def own_log() -> Iterator[None]:
-    """A simulated daemon or a benchmark silences the log of the process: for its own test only."""
+    """A simulated daemon or a benchmark silences the log of the process, and a Telegram bot the
+    libraries it is made of: for its own test only."""
+    before = {logger.name: logger.level for logger in _library_logs()}
     yield
     structlog.reset_defaults()
+    for logger in _library_logs():
+        logger.setLevel(before.get(logger.name, logging.NOTSET))
+
+
+def _library_logs() -> list[logging.Logger]:
+    known = list(logging.root.manager.loggerDict.values())  # threads may add to it
+    return [x for x in known if isinstance(x, logging.Logger)]
