@@ -95,7 +95,12 @@ class Double:
             Route("/api/v3/aggTrades", self._spot),
         ]
         config = uvicorn.Config(
-            Starlette(routes=routes), host="127.0.0.1", port=0, log_level="critical", lifespan="off"
+            Starlette(routes=routes),
+            host="127.0.0.1",
+            port=0,
+            log_config=None,  # else its handlers stay, and no later test hears what it says
+            log_level="critical",
+            lifespan="off",
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
