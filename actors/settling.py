@@ -68,11 +68,7 @@ class DriftSettler:
             self.unread[instrument] = None
 
     def settle(
-        self,
-        name: str,
-        drift: Drift | None,
-        trades: Sequence[Trade],
-        ended: Sequence[Trade] = (),
+        self, name: str, drift: Drift | None, trades: Sequence[Trade], ended: Sequence[Trade]
     ) -> Story | None:
         """What belongs to these trades after all; None when it cannot be read now.
 

@@ -59,7 +59,7 @@ def test_a_fill_the_venue_shows_late_is_found_at_the_second_look() -> None:
     """The sale was neither heard of nor in the history: a minute later it is."""
     account = Account(held=6, shown=[ENTRY])
     drifts = settler(account)
-    story = drifts.settle(BTC.name, DRIFT, [entered()])
+    story = drifts.settle(BTC.name, DRIFT, [entered()], [])
     assert story is not None
     assert story.of(TRADE_ID) == ()
     assert not drifts.is_news(DRIFT)
@@ -67,7 +67,7 @@ def test_a_fill_the_venue_shows_late_is_found_at_the_second_look() -> None:
     account.shown.append(SALE)
     account.now_ms = FILLS_SHOWN_MS
     assert drifts.is_due(DRIFT)
-    story = drifts.settle(BTC.name, DRIFT, [entered()])
+    story = drifts.settle(BTC.name, DRIFT, [entered()], [])
     assert story is not None
     assert story.of(TRADE_ID) == (SALE,)
 
@@ -77,7 +77,7 @@ def test_what_no_fill_explains_then_is_not_asked_for_again() -> None:
     account = Account(held=6, shown=[ENTRY])
     drifts = settler(account)
     for _ in range(2):
-        drifts.settle(BTC.name, DRIFT, [entered()])
+        drifts.settle(BTC.name, DRIFT, [entered()], [])
         account.now_ms += FILLS_SHOWN_MS
     assert not drifts.is_due(DRIFT)
     assert not drifts.is_news(DRIFT)
@@ -93,7 +93,7 @@ def test_a_story_that_is_wanted_stays_wanted_when_book_and_venue_agree() -> None
     drifts.unread[BTC.name] = DRIFT
     drifts.forget(BTC.name)
     assert drifts.unread == {BTC.name: None}
-    assert drifts.settle(BTC.name, None, [entered()]) is not None
+    assert drifts.settle(BTC.name, None, [entered()], []) is not None
     assert not drifts.unread
     assert drifts.is_news(DRIFT)
 
@@ -103,8 +103,8 @@ def test_a_story_without_all_of_an_entry_is_none() -> None:
     known = record(entry(), fills=())
     account = Account(held=6, shown=[SALE])
     drifts = settler(account)
-    assert drifts.settle(BTC.name, DRIFT, [known]) is None
+    assert drifts.settle(BTC.name, DRIFT, [known], []) is None
     account.shown.insert(0, ENTRY)
-    story = drifts.settle(BTC.name, DRIFT, [known])
+    story = drifts.settle(BTC.name, DRIFT, [known], [])
     assert story is not None
     assert story.of(TRADE_ID) == (SALE,)
