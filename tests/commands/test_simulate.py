@@ -36,6 +36,14 @@ def test_the_longest_gap_is_told_with_its_seed(tmp_path: Path) -> None:
     assert f"in a kind world: {gap_ms:.1f} ms (seed {seed})." in alone
 
 
+def test_several_trades_on_an_instrument_are_played_when_asked_for(tmp_path: Path) -> None:
+    """Four instruments and many wishes: with one trade on each, some that might open are denied."""
+    crowded = (*SHORT, "--hours", "0.02", "--trades", "20000", "--seed", "1", "--json")
+    one = json.loads(run(tmp_path, *crowded).output)
+    three = json.loads(run(tmp_path, *crowded, "--trades-per-instrument", "3").output)
+    assert three["trades"] > one["trades"]
+
+
 def test_a_failure_is_told_at_once_and_with_its_shortest_script() -> None:
     harsh = (sys.executable, "-m", "tests.commands.harsh_court")
     ran = subprocess.run(
