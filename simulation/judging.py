@@ -261,14 +261,22 @@ class Court:
             self.accuse("I1", f"{order.label} was cancelled under {self._held(name):+d} of {name}")
 
     def _is_needed(self, order: OrderRecord) -> bool:
-        """Whether too little would be left without it. Of a trade that has nothing any more, what
-        it covers beside it is covered by chance: that one brings its own.
+        """Whether too little would be left without it. What its trade does not need of it any more
+        (all is closed, or covered by another of its stops) covers the trade beside it by chance:
+        that one brings its own.
         """
-        name, label = order.instrument_name, labels.parse(order.label)
-        is_closed = label is not None and self.tally.is_closed(name, label.trade_id)
-        if is_closed or not self._protects(order):
+        if not self._protects(order) or self._is_surplus(order):
             return False
+        name = order.instrument_name
         return self.cover(name) - order.remaining < self.required(name)
+
+    def _is_surplus(self, order: OrderRecord) -> bool:
+        """Whether the other stops of its trade cover all that this trade has."""
+        name, trade_id = order.instrument_name, _trade_of(order)
+        held = self.tally.held_by(name, trade_id)
+        others = (x for x in self._engine.ledger.waiting(name) if x is not order)
+        stops = (x for x in others if self._protects(x) and _trade_of(x) == trade_id)
+        return held is not None and sum(x.remaining for x in stops) >= held
 
     # -- the venue --------------------------------------------------------------------------
 
@@ -454,3 +462,9 @@ class Court:
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "_key"}
+
+
+def _trade_of(order: OrderRecord) -> str:
+    """The trade whose label it bears; empty, when it is not one of ours."""
+    label = labels.parse(order.label)
+    return "" if label is None else label.trade_id

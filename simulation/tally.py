@@ -136,9 +136,11 @@ class Tally:
         """This trade ended with what the venue had netted away; what comes of it is not ours."""
         self.foreign[name] += self.ours[name].pop(trade_id)
 
-    def is_closed(self, name: str, trade_id: str) -> bool:
-        """Whether this trade had something, and has nothing any more."""
-        return trade_id in self.entered and not self.ours[name].get(trade_id)
+    def held_by(self, name: str, trade_id: str) -> int | None:
+        """What this trade has, without a sign; None, where none of its entry was ever filled."""
+        if trade_id not in self.entered:
+            return None
+        return abs(self.ours[name].get(trade_id, 0))
 
     def of_ours(self, name: str) -> int:
         """What our trades hold of the position; never more than there is."""

@@ -157,3 +157,22 @@ def test_a_closed_trade_may_take_its_stop_along_though_the_next_ones_has_not_arr
     )
     outcome = play(script)
     assert (outcome.violations, outcome.trades) == ((), 2)
+
+
+def test_a_stop_too_many_may_go_though_the_next_trades_has_not_arrived() -> None:
+    """Its reply was waited for in vain, so there are two; one covered the entry beside it by
+    chance. (Seed 54000627 said I1.)"""
+    slow = Latency(
+        until=60_000, labels=("bw.*.sl.*",), methods=("private/buy",), delay=Delay(constant=1100)
+    )
+    opens = happen.Opens(instrument=BTC, side="sell", usd=500, stop=0.02, target=0.03)
+    entries = (
+        Entry(at=4.0, name="slow", act=slow),
+        Entry(at=5.0, name="first", act=opens),
+        Entry(at=6.8, name="second", act=opens),
+    )
+    script = Script(
+        seed=1, hours=0.01, volatility=0.00001, trades_per_instrument=2, entries=entries
+    )
+    outcome = play(script)
+    assert (outcome.violations, outcome.trades) == ((), 2)

@@ -34,7 +34,10 @@ def test_an_ordinary_hour(seed: int) -> None:
     assert outcome.violations == ()
 
 
-@pytest.mark.parametrize("seed", [51000007, 51000351, 51000414, 51000497, 52000538, 53000363])
+SHOWN = [51000007, 51000351, 51000414, 51000497, 52000538, 53000363, 54000222, 54000627]
+
+
+@pytest.mark.parametrize("seed", SHOWN)
 def test_several_trades_on_an_instrument(seed: int) -> None:
     """Orders, fills and a person's doing are told apart. (Each of these has shown a mistake.)"""
     script = write(seed, hours=0.05, trades_per_day=12_000, storm=20, trades_per_instrument=3)
