@@ -140,8 +140,7 @@ class Auth(Actor):
 
     def _try_to_connect(self) -> None:
         try:
-            credentials = self._session.open(self._channels)
-            self._ensure_orders_survive()
+            credentials = self._session.open(self._channels, self._ensure_orders_survive)
         except Rejected as error:
             self._session.close()
             if error.code in venue_codes.BAD_CREDENTIALS:
@@ -173,7 +172,11 @@ class Auth(Actor):
             self._lost_at = None
 
     def _ensure_orders_survive(self) -> None:
-        """A venue that cancels our stops when the line drops would take the protection away."""
+        """A venue that cancels our stops when the line drops would take the protection away.
+
+        It does so with what was sent over a line on which this was on (docs.deribit.com, private/
+        enable_cancel_on_disconnect), so no order may go before.
+        """
         if not self._session.cancel_on_disconnect():
             return
         try:

@@ -92,13 +92,16 @@ class Timers(Protocol):
 class Session(Protocol):
     """The logged-in connection to the venue. Auth is its only user.
 
-    ``open`` connects, logs in with client credentials, sets the heartbeat and subscribes; a
-    channel the venue left out is an error, unless it brings prices. ``refresh`` spends the
+    ``open`` connects, logs in with client credentials, calls ``before_orders``, takes orders from
+    then on, sets the heartbeat and subscribes; what ``before_orders`` raises closes the connection
+    again. A channel the venue left out is an error, unless it brings prices. ``refresh`` spends the
     (single-use) refresh token. Both install the new credentials on every transport before they
     return.
     """
 
-    def open(self, channels: Sequence[str]) -> Credentials: ...
+    def open(
+        self, channels: Sequence[str], before_orders: Callable[[], None] = ...
+    ) -> Credentials: ...
     def refresh(self, credentials: Credentials) -> Credentials: ...
     def prices_left_out(self) -> Sequence[str]:
         """Channels of prices the venue has left out: a book that is not open has none."""

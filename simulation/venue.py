@@ -25,7 +25,7 @@ from adapters.deribit.link import DEAD_AFTER_SECONDS
 from adapters.deribit.server_clock import ServerClock
 from adapters.deribit.session import DeribitSession
 from adapters.deribit.venue import DeribitVenue
-from adapters.deribit.websocket import WebSocketRpc
+from adapters.deribit.websocket import WebSocketRpc, is_for_later
 from adapters.paper import jsontext
 from adapters.paper.errors import VenueError
 from adapters.paper.exchange import Exchange
@@ -130,7 +130,7 @@ class EngineRpc:
         fate = market.faults(method, params)
         if not self.is_connected or fate is Fate.NOT_SENT:
             raise NotSent(f"{method}: not connected")
-        if not self._is_authorized and method.startswith("private/"):
+        if not self._is_authorized and is_for_later(method):
             raise NotSent(f"{method}: not logged in yet")
         if market.is_partitioned and not self._is_stream:
             market.world.sleep(reach_seconds(timeout))

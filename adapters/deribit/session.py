@@ -57,8 +57,13 @@ class DeribitSession:
         self._renew_at_ms: int | None = None
         self._left_out: tuple[str, ...] = ()
 
-    def open(self, channels: Sequence[str]) -> Credentials:
+    def open(
+        self, channels: Sequence[str], before_orders: Callable[[], None] = lambda: None
+    ) -> Credentials:
         """Connects, logs in, sets the heartbeat, subscribes and compares the clocks.
+
+        ``before_orders`` is called before the connection takes any but our own questions:
+        should it raise, nothing of anybody's has gone over a connection that is closed again.
 
         Raises:
             NotSent: no connection.
@@ -72,6 +77,8 @@ class DeribitSession:
             raise
         try:
             credentials = self._log_in(self._stream)
+            before_orders()
+            self._stream.authorize()
             self._call("public/set_heartbeat", {"interval": self._heartbeat_seconds})
             self._left_out = self._subscribe(channels)
             self.server_time_ms()
@@ -220,8 +227,6 @@ class DeribitSession:
         except OutcomeUnknown as exc:
             raise type(exc)(str(exc).replace(secret, "***")) from None
         credentials = _credentials(reply)
-        if rpc is self._stream:
-            self._stream.authorize()
         self._http.authorize(credentials.access_token)
         life_ms = int(credentials.expires_in * 1000 * RENEW_AFTER)
         self._renew_at_ms = self._server_clock.local_ms() + life_ms

@@ -20,6 +20,13 @@ from domain import venue_codes
 
 ENDS_ALL = frozenset({TOO_MANY_REQUESTS, *venue_codes.MAINTENANCE})
 """Errors that may come without the id of a request: over the limit, and maintenance."""
+ASKED_BEFORE_ORDERS = frozenset(
+    {
+        "private/get_cancel_on_disconnect",
+        "private/disable_cancel_on_disconnect",
+    }
+)
+"""What decides whether an order that goes over this connection outlives it."""
 SILENT_HEARTBEATS = 2
 """After this many heartbeat intervals without a frame the connection counts as lost."""
 
@@ -121,10 +128,11 @@ class WebSocketRpc:
         return self._connected(method).call(method, params, timeout, gate)
 
     def authorize(self) -> None:
-        """Opens the present connection to private methods: a log-in succeeded on it.
+        """Opens the present connection to private methods: logged in, and orders outlive it.
 
-        Between connecting and logging in an order would only be refused as unauthorized; not
-        sending it lets it go over HTTP, whose token still holds.
+        Before the log-in an order would only be refused as unauthorized; after it, and before
+        cancel-on-disconnect is known to be off, it would go with the connection. Not sending it
+        lets it go over HTTP, whose token holds.
         """
         if self._link is not None:
             self._link.is_authorized = True
@@ -133,7 +141,7 @@ class WebSocketRpc:
         link = self._link
         if link is None or link.ended:
             raise NotSent(f"{method}: websocket is not connected")
-        if not link.is_authorized and method.startswith("private/"):
+        if not link.is_authorized and is_for_later(method):
             raise NotSent(f"{method}: websocket is not logged in yet")
         return link
 
@@ -212,3 +220,8 @@ class WebSocketRpc:
             listener(*news)
         except Exception as exc:  # noqa: BLE001 - the connection outlives any listener
             self.oddities.note("listener_failed", type(exc).__name__)
+
+
+def is_for_later(method: str) -> bool:
+    """Whether this may go over no connection that has not been opened to private methods."""
+    return method.startswith("private/") and method not in ASKED_BEFORE_ORDERS

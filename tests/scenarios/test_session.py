@@ -280,6 +280,38 @@ def test_cancel_on_disconnect_is_switched_off(stage: Stage) -> None:
     assert len(scene.stops(trade_id)) == 1
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Once(Refusal(13021), "private/disable_cancel_on_disconnect", times=99),
+        Once(Fate.REPLY_LOST, "private/get_cancel_on_disconnect", times=3),
+    ],
+    ids=["not ours to switch off", "nobody says whether it is on"],
+)
+def test_no_order_goes_over_a_line_that_would_take_it_along(stage: Stage, fault: Once) -> None:
+    """A person switches it on, the line breaks, and an entry fills while the next one opens: its
+    stop goes over HTTP, and is there when that line is closed again."""
+    scene = stage().ready()
+    scene.market.slow_down(0.05)
+    trade_id = scene.open(entry_type="limit", price=Decimal(99_800)).trade_id
+    scene.run(1)
+    scene.market.ask("private/enable_cancel_on_disconnect", scope="account")
+    scene.fault(fault)
+
+    def fill_soon(method: str, params: Mapping[str, Any]) -> None:
+        if method == "public/auth" and not scene.position():
+            soon = scene.world.monotonic() + 0.15
+            scene.world.at(soon, lambda: scene.market.move(btc_usd=99_700))
+
+    scene.market.arrivals.append(fill_soon)
+    scene.market.hang_up()
+    scene.run(12)
+    assert scene.position() == 499
+    placed = [*scene.orders(trade_id, Role.STOP), *scene.orders(trade_id, Role.TARGET)]
+    assert [x.label for x in placed] == [f"bw.{trade_id}.sl.1", f"bw.{trade_id}.tp.1"]
+    assert not {x.cancel_reason for x in placed} - {None}
+
+
 def test_prices_that_were_left_out_are_asked_for_again(stage: Stage) -> None:
     """A book that was not open when we came, after maintenance: a lost reply changes nothing."""
     scene = stage()

@@ -100,6 +100,34 @@ def test_opening_logs_in_sets_the_heartbeat_and_subscribes(exchange: Exchange) -
     assert exchange.http_server.headers[-1]["Authorization"] == "Bearer canary-access-1"
 
 
+def test_before_it_takes_orders_a_connection_answers_whether_they_outlive_it(
+    exchange: Exchange,
+) -> None:
+    """An order that goes meanwhile is told to go elsewhere."""
+    told: list[object] = []
+
+    def check() -> None:
+        told.append(exchange.session.cancel_on_disconnect())
+        with pytest.raises(NotSent, match="not logged in yet"):
+            exchange.stream.call("private/buy", {}, timeout=5)
+
+    exchange.session.open(CHANNELS, check)
+    asked = ["private/get_cancel_on_disconnect"] * 2
+    assert exchange.methods()[:4] == ["public/auth", *asked, "public/set_heartbeat"]
+    assert told == [True]
+    exchange.stream.call("private/buy", {}, timeout=5)
+
+
+def test_what_is_raised_before_orders_ends_the_connection(exchange: Exchange) -> None:
+    def check() -> None:
+        raise OutcomeUnknown("no answer")
+
+    with pytest.raises(OutcomeUnknown, match="no answer"):
+        exchange.session.open(CHANNELS, check)
+    assert not exchange.stream.is_connected
+    assert exchange.methods() == ["public/auth"]
+
+
 @pytest.mark.parametrize("accepted", [[CHANNELS[0]], [], None, "ok"])
 def test_a_channel_left_out_is_an_error(exchange: Exchange, accepted: Any) -> None:
     """The venue drops unknown channels without a word; we do not go on without them."""
