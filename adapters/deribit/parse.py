@@ -137,7 +137,10 @@ def _parent(wire: Wire) -> str | None:
 
 @readable
 def fill(wire: Wire, instrument: Instrument) -> Fill:
-    """A user trade. ``direction`` is our own side; ``liquidation`` names who was liquidated."""
+    """A user trade. ``direction`` is our own side; ``liquidation`` names who was liquidated.
+
+    ``reduce_only`` is text in the venue's schema, and a yes or no in all that was ever seen of it.
+    """
     get = wire.get
     liquidity = str(get("liquidity") or "")
     return Fill(
@@ -152,7 +155,7 @@ def fill(wire: Wire, instrument: Instrument) -> Fill:
         fee=number(wire["fee"]),
         fee_currency=str(get("fee_currency") or instrument.settlement_currency),
         is_maker=liquidity == "M",
-        reduce_only=get("reduce_only") is True,
+        reduce_only=str(get("reduce_only")).lower() == "true",
         timestamp_ms=integer(wire["timestamp"]),
         profit_loss=optional(get("profit_loss")),
         is_liquidation=bool(liquidity) and liquidity in str(get("liquidation") or ""),

@@ -15,6 +15,8 @@ from adapters.deribit.http import HttpRpc
 
 MINUTE_MS, FUNDING_MS = 60_000, 8 * 3_600_000
 TIMEOUT = 10.0
+PAGE = 1000
+"""The most the venue hands out at once; a crash has more in its minute."""
 MOST_WAITING = 10_000
 """Rows kept for a disk that is full: three days of two instruments."""
 _STATS = {"volume_24h": "volume", "volume_usd_24h": "volume_usd"}
@@ -77,18 +79,34 @@ class PositioningReader:
 
     def _taken(self, name: str, minute_ms: int) -> tuple[float, float]:
         """What takers bought and sold in the minute that ended, in the instrument's amount."""
-        window = {
-            "instrument_name": name,
-            "start_timestamp": minute_ms - MINUTE_MS,
-            "end_timestamp": minute_ms - 1,
-            "count": 1000,
-        }
-        method = "public/get_last_trades_by_instrument_and_time"
-        answer = self._rpc.call(method, window, timeout=TIMEOUT)
-        taken = {"buy": 0.0, "sell": 0.0}
-        for trade in answer["trades"]:
-            taken[trade["direction"]] += float(trade["amount"])
-        return taken["buy"], taken["sell"]
+        amounts = {"buy": 0.0, "sell": 0.0}
+        for direction, amount in self._trades(name, minute_ms - MINUTE_MS, minute_ms - 1).values():
+            amounts[direction] += amount
+        return amounts["buy"], amounts["sell"]
+
+    def _trades(self, name: str, start_ms: int, end_ms: int) -> Mapping[str, tuple[str, float]]:
+        """Direction and amount of each trade by its id: of all of them, a page at a time."""
+        found: dict[str, tuple[str, float]] = {}
+        while True:
+            answer = self._rpc.call(
+                "public/get_last_trades_by_instrument_and_time",
+                {
+                    "instrument_name": name,
+                    "start_timestamp": start_ms,
+                    "end_timestamp": end_ms,
+                    "count": PAGE,
+                    "sorting": "asc",
+                },
+                timeout=TIMEOUT,
+            )
+            page = answer["trades"]
+            found |= {one["trade_id"]: (one["direction"], float(one["amount"])) for one in page}
+            if answer["has_more"] is not True:
+                return found
+            last_ms = max((one["timestamp"] for one in page), default=start_ms)
+            if last_ms <= start_ms:
+                raise ValueError("more trades are announced, but none follow")
+            start_ms = last_ms
 
 
 def _figure(value: Any) -> float | None:

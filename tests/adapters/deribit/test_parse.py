@@ -165,6 +165,17 @@ def test_a_fill() -> None:
     assert not fill.is_liquidation
 
 
+@pytest.mark.parametrize("said", [True, "true"])
+def test_a_fill_is_reduce_only_in_either_spelling(said: object) -> None:
+    """The schema says text, every recorded trade a yes or no."""
+    assert parse.fill(wires.trade(reduce_only=said), BTC).reduce_only
+
+
+@pytest.mark.parametrize("said", [False, "false", None, 1, ""])
+def test_nothing_else_makes_a_fill_reduce_only(said: object) -> None:
+    assert not parse.fill(wires.trade(reduce_only=said), BTC).reduce_only
+
+
 @pytest.mark.parametrize(
     ("liquidity", "liquidated", "ours"),
     [
