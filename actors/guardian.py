@@ -2,7 +2,7 @@
 
 Only ever reduce-only stops, labelled as nobody's trade, and never a closing order. What hangs at
 the venue is the only memory: every look at the account is compared with what should hang, so a
-restart needs no recovery. A finding counts when the next quiet look finds the same.
+restart needs no recovery. A finding counts when the next quiet look finds the same, or more.
 """
 
 from collections.abc import Mapping
@@ -17,11 +17,9 @@ from domain.contract_sizes import sized
 from domain.instruments import Instrument
 from domain.labels import Label, Role
 from domain.orders import ZERO, Order, OrderRequest, OrderType, Position, Side, TriggerBy
-from domain.watch import GuardStep
+from domain.watch import Finding, GuardStep
 
 VALID_MS = 1_500
-Finding = tuple[int, int]
-"""Position and residual of an instrument, in signed contracts."""
 
 
 class Guardian(Actor):
@@ -56,8 +54,9 @@ class Guardian(Actor):
             held = position.contracts if position else 0
             finding = (held, residuals.get(name, 0))
             self._found[name] = finding
-            if before.get(name) == finding:
-                self._guard(name, position, watch.guard_steps(name, *finding, message.orders))
+            seen = watch.seen_twice(before.get(name), finding)
+            if seen is not None:
+                self._guard(name, position, watch.guard_steps(name, *seen, message.orders))
 
     def _guard(self, name: str, position: Position | None, steps: tuple[GuardStep, ...]) -> None:
         for step in steps:

@@ -36,11 +36,15 @@ LOOK_SECONDS = 15.0
 """What all reads of a look may take together."""
 QUICK_LOOKS = 5
 NEWS_EVERY = 30
+TOLD_AGAIN_SECONDS = 10.0
+"""So often at most is it told that more is bare, while that is not ours: a person, or another
+program, may build a position up order by order."""
 
 
 @dataclass(slots=True)
 class _Bare:
-    """What stops do not cover, as the look at ``seen_at`` saw it; ``told`` is what was told of it.
+    """What stops do not cover, as the look at ``seen_at`` saw it; ``told`` is what was told of it,
+    at ``told_at``, when ``ours`` of the position were ours.
 
     A position of a person's may be bare for good, and ours beside it become bare at any time.
     """
@@ -50,6 +54,15 @@ class _Bare:
     seen_at: float
     since: float
     told: int = 0
+    told_at: float = 0.0
+    ours: int = 0
+
+    def is_to_be_told(self, bare: int, ours: int, now: float) -> bool:
+        """Whether so much is news."""
+        if bare <= self.told:
+            return False
+        is_first = self.told == 0 or abs(ours) > abs(self.ours)
+        return is_first or now - self.told_at >= TOLD_AGAIN_SECONDS
 
 
 class PositionWatcher(Actor):
@@ -64,6 +77,7 @@ class PositionWatcher(Actor):
         # Before the first try to log in there is nothing to be seen; a successor has missed it.
         self._has_begun = context.incarnation > 1
         self._failures = 0
+        self._was_cut_short = False
         self._bare: dict[str, _Bare] = {}
         self._drifting: dict[str, Drift] = {}
         self._drifted: dict[str, Drift] = {}
@@ -102,8 +116,11 @@ class PositionWatcher(Actor):
             positions = venue.positions()
             orders = venue.open_orders()
             # Known now, whatever becomes of the reads that follow.
-            if self._judge_protection(watch.shortfalls(positions, orders), before):
-                return  # the second look comes first
+            is_owed = self._judge_protection(watch.shortfalls(positions, orders), before)
+            # The second look comes first; but who owes one each time would never see the rest.
+            self._was_cut_short = is_owed and not self._was_cut_short
+            if self._was_cut_short:
+                return
             accounts = venue.accounts()
             after = self._ledger()
         except (Rejected, NotSent, OutcomeUnknown, AskFailed) as error:
@@ -156,25 +173,29 @@ class PositionWatcher(Actor):
             bare = abs(shortfall.position) - shortfall.cover
             new = _Bare(contracts=bare, cover=shortfall.cover, seen_at=now, since=now)
             known = self._bare.setdefault(name, new)
-            if known is new or shortfall.cover < known.cover:
+            if known is new or shortfall.cover < known.cover or bare > known.contracts:
                 self.system.route(ProtectionDoubted(at=self.clock.now(), instrument=name))
             # Somebody may have closed as much of his as ours has lost of its cover.
             known.told = 0 if shortfall.cover < known.cover else min(known.told, bare)
             known.cover = shortfall.cover
+            ours = ledger.get(name, 0)
             if now - known.seen_at < SECOND_LOOK_SECONDS:
                 known.contracts = min(known.contracts, bare)
                 continue
-            if min(known.contracts, bare) > known.told:
+            seen_twice = min(known.contracts, bare)
+            if known.is_to_be_told(seen_twice, ours, now):
                 seconds = now - (known.seen_at if known.told else known.since)
-                self._missing(shortfall, ledger.get(name, 0), seconds)
-                known.told = min(known.contracts, bare)
+                self._missing(shortfall, ours, seconds)
+                known.told, known.told_at, known.ours = seen_twice, now, ours
             known.contracts, known.seen_at = bare, now
         for name in [x for x in self._bare if x not in by_name]:
             gone = self._bare.pop(name)
             if gone.told:
                 seconds = round(now - gone.since, 3)
                 self.emit(ProtectionRestored, instrument=name, seconds=seconds)
-        is_owed = any(x.contracts > x.told for x in self._bare.values())
+        is_owed = any(
+            x.is_to_be_told(x.contracts, ledger.get(name, 0), now) for name, x in self._bare.items()
+        )
         if is_owed:
             self.after(SECOND_LOOK_SECONDS, SecondLookDue)
         return is_owed

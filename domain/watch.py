@@ -91,6 +91,24 @@ def drifts(positions: Iterable[Position], ledger: Mapping[str, int]) -> tuple[Dr
     return tuple(drift for drift in found if drift.residual)
 
 
+Finding = tuple[int, int]
+"""The position and what of it is not ours, signed contracts, as one look saw them."""
+
+
+def seen_twice(before: Finding | None, now: Finding) -> Finding | None:
+    """What two looks in a row have seen of a position; None, when they do not agree on any.
+
+    One that grows from look to look was at least as large as before.
+    """
+    if before is None or before == now:
+        return before
+    has_grown = all(
+        then * later > 0 and abs(later) >= abs(then)
+        for then, later in zip(before, now, strict=True)
+    )
+    return before if has_grown else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardStep:
     """One change of a guard: a new one (no ``order``), another size, or, with 0, its end."""

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from domain.orders import Order, OrderState, OrderType, Side
 from domain.watch import (
+    Finding,
     GuardStep,
     cover_of,
     guard_steps,
+    seen_twice,
 )
 from tests.domain.builders import stop_order
 from tests.domain.catalogue import BTC, ETH
@@ -124,3 +126,23 @@ def test_guarding_comes_to_rest(
     if held * residual > 0:
         ours = max(0, abs(held) - abs(residual))
         assert cover_of(BTC.name, held, after) >= abs(held) - ours
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "seen"),
+    [
+        (None, (10, 10), None),
+        ((10, 10), (10, 10), (10, 10)),
+        ((10, 4), (16, 10), (10, 4)),
+        ((-10, -10), (-11, -11), (-10, -10)),
+        ((10, 10), (9, 9), None),
+        ((10, 10), (-10, -10), None),
+        ((10, 0), (16, 6), None),
+        ((10, 10), (16, 4), None),
+    ],
+)
+def test_two_looks_agree_on_what_was_there_at_the_first_of_them(
+    before: Finding | None, now: Finding, seen: Finding | None
+) -> None:
+    """More may have come since; one of them alone proves nothing."""
+    assert seen_twice(before, now) == seen

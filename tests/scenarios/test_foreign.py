@@ -34,6 +34,21 @@ def guards(scene: Scene) -> list[OrderRecord]:
     return [x for x in scene.live("ext-") if x.order_type is OrderType.STOP_MARKET]
 
 
+@pytest.mark.parametrize("dollars", [10, -10])
+def test_a_foreign_position_that_grows_with_every_look_is_guarded_meanwhile(
+    stage: Stage, dollars: int
+) -> None:
+    """Two looks never agree on all of it; on what the first one saw they do."""
+    scene = protecting(stage, 1)
+    for _ in range(60):
+        trade(scene, dollars)
+        scene.run(0.5)
+        if scene.world.monotonic() > 10:
+            assert sum(x.contracts for x in guards(scene)) >= abs(scene.position()) - 5
+    scene.run(5)
+    assert sum(x.contracts for x in guards(scene)) == abs(scene.position()) == 60
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("dollars", [3000, -3000])
 def test_a_foreign_position_gets_a_stop_that_follows_its_size(

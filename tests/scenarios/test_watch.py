@@ -18,6 +18,7 @@ from actors.messages.watch import (
     ProtectionRestored,
 )
 from actors.reaper import CONFIRM_SECONDS
+from simulation.daemon import default_plan
 from simulation.venue import Fate, Refusal
 from tests.scenarios.conftest import Stage
 from tests.scenarios.scene import BTC, ETH, LINEAR, Once, Scene
@@ -96,6 +97,40 @@ def test_protection_is_looked_at_twice_before_anything_else_is_read(stage: Stage
     scene.market.lost_notifications = False
     assert scene.wait(ProtectionMissing, limit=8.0).ours == 500
     scene.until(lambda: scene.cover(BTC) == scene.position() == 500, limit=1.0)
+
+
+@pytest.mark.parametrize("every", [0.3, 0.5, 0.7])
+def test_a_bare_position_that_grows_and_grows_holds_up_nothing_else(
+    stage: Stage, every: float
+) -> None:
+    """A program builds it up order by order, so each look finds more of it. What a person does
+    unheard elsewhere is seen all the same, and the phone hears of the growth now and then."""
+    scene = stage(plan=default_plan(instruments=(BTC,))).ready()
+    trade_id = scene.bracket()
+
+    def grow(seconds: float) -> None:
+        for _ in range(int(seconds / every)):
+            scene.market.ask("private/buy", instrument_name=ETH, amount=10, type="market")
+            scene.run(every)
+
+    grow(10)
+    scene.market.lost_notifications = True
+    scene.market.ask("private/close_position", instrument_name=BTC, type="market")
+    scene.run(0.1)
+    scene.market.lost_notifications = False
+    grow(5)
+    assert scene.is_over(trade_id)
+    grow(45)
+    assert 5 <= len(scene.events(ProtectionMissing)) <= 8
+
+
+def test_a_start_beside_a_bare_position_that_grows_and_grows_becomes_ready(stage: Stage) -> None:
+    scene = stage(plan=default_plan(instruments=(BTC,)))
+    scene.boot()
+    for _ in range(20):
+        scene.market.ask("private/buy", instrument_name=ETH, amount=10, type="market")
+        scene.run(0.5)
+    assert scene.events(Ready)
 
 
 def test_an_orphan_goes_at_its_second_sighting_and_not_before(stage: Stage) -> None:
