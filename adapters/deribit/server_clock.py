@@ -1,16 +1,22 @@
 """The venue's clock as we know it: ours plus the offset last measured.
 
-Only bounds sent to the venue (``valid_until``) are set by it; our own timing never is.
+What is told to the venue in its time, and asked of it, goes by this: until when an order is valid,
+from when on fills are read. Our own waiting never does.
 """
 
 from actors.ports import Clock
 
 
 class ServerClock:
-    """Shared by the session, which measures, and the venue, which asks."""
+    """Shared by the session, which measures, and the venue, which asks.
+
+    Ours is the monotonic one: the machine's may be set at any time, and what was measured before
+    would be wrong by as much.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._began_ms = clock.now().timestamp() * 1000 - clock.monotonic() * 1000
         self._offset_ms = 0
 
     def now_ms(self) -> int:
@@ -18,7 +24,8 @@ class ServerClock:
         return self.local_ms() + self._offset_ms
 
     def local_ms(self) -> int:
-        return int(self._clock.now().timestamp() * 1000)
+        """The machine's time when the process began, and what has passed since."""
+        return int(self._began_ms + self._clock.monotonic() * 1000)
 
     def measured(self, server_ms: int, sent_ms: int, received_ms: int) -> None:
         """Takes the venue's time from a reply; it is off by at most half the round trip."""

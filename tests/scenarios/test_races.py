@@ -1,7 +1,7 @@
 """Races of the catalogue that need the whole daemon; `docs/proof.md` says where each other is."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -249,6 +249,33 @@ def test_a_trade_that_began_by_a_clock_far_ahead_finds_its_fills(
     scene.boot()
     scene.wait(TradeClosed)
     scene.run(1)
+    assert scene.is_over(trade_id)
+
+
+@pytest.mark.parametrize("seconds", [-1800, -600, 600, 3600])
+def test_a_machines_clock_that_is_set_while_we_trade_hides_no_fill(
+    stage: Stage, seconds: int
+) -> None:
+    """It is wrong while a trade opens, and right again when its stop fires unheard: from when on
+    its fills are read is the venue's time, by a clock nobody sets."""
+    scene = stage()
+    usual, wrong = scene.world.now, timedelta(0)
+    scene.world.now = lambda: usual() + wrong
+    scene.ready()
+    wrong = timedelta(seconds=seconds)
+    scene.run(5)
+    trade_id = scene.bracket()
+    scene.run(20)
+    wrong = timedelta(0)
+    scene.run(5)
+    scene.market.lost_notifications = True
+    scene.market.move(btc_usd=98_000)
+    scene.run(1)
+    scene.market.lost_notifications = False
+    scene.run(5)
+    assert scene.position() == 0
+    closed = scene.wait(TradeClosed)
+    assert closed.exit_price == pytest.approx(98_000, rel=0.001)
     assert scene.is_over(trade_id)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -274,6 +275,16 @@ def test_the_time_of_a_reply_is_that_of_the_middle_of_its_way(exchange: Exchange
     here = clock.local_ms()
     clock.measured(here + 5_000, here - 400, here)
     assert clock.now_ms() == here + 5_200
+
+
+def test_a_machines_clock_that_is_set_changes_nothing_of_the_venues(exchange: Exchange) -> None:
+    """What was measured before would be wrong by as much."""
+    clock = ServerClock(exchange.clock)
+    clock.measured(1767225600000, clock.local_ms(), clock.local_ms())
+    usual = exchange.clock.now
+    exchange.clock.now = lambda: usual() + timedelta(hours=1)
+    exchange.clock.seconds += 2
+    assert clock.now_ms() == 1767225602000
 
 
 def test_a_heartbeat_the_venue_refuses_is_refused_here() -> None:
