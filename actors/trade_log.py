@@ -25,7 +25,6 @@ from domain.trade import EMERGENCIES, NETTED_BY, Line, LineStatus, Trade, TradeS
 from domain.trade_result import exit_reason_of, result_of
 from domain.trade_states import state_of
 
-PNL_TOLERANCE = Decimal("1e-9")
 PRICE_DIGITS, COIN_DIGITS, USD_DIGITS = 8, 12, 4
 """What a person and a journal need; the record itself is exact."""
 
@@ -339,13 +338,11 @@ class Announcer:
             seconds=round((now - trade.plan.created_at).total_seconds(), 3),
             note=trade.plan.note,
         )
-        self._compare(trade, result.pnl_coin, result.venue_pnl_coin)
-        return closed
-
-    def _compare(self, trade: Trade, ours: Decimal, venue: Decimal | None) -> None:
-        """Beside others the venue books at the position's average entry: only the sums agree."""
-        if self._is_alone and venue is not None and abs(ours - venue) > PNL_TOLERANCE:
+        # Beside others the venue books at the position's average entry: only the sums agree.
+        if self._is_alone and result.is_disputed:
+            ours, venue = result.pnl_coin, result.venue_pnl_coin
             self._emit(say.PnlDiffers, trade_id=trade.id, ours=ours, venue=venue)
+        return closed
 
 
 def _price(price: Decimal | None) -> Decimal | None:

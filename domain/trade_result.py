@@ -5,13 +5,18 @@ from decimal import Decimal
 
 from domain.contract_sizes import sized
 from domain.exact import exact
-from domain.instruments import Instrument
+from domain.instruments import Instrument, Kind
 from domain.labels import Role
 from domain.orders import ZERO
 from domain.overclosing import own_fills, taken_from_others
 from domain.pnl import Holding, apply_fill, average_price
 from domain.reports import find_line
 from domain.trade import NETTED_BY, ExitReason, LineStatus, Trade, TradeFill
+
+AGREE_WITHIN = {Kind.INVERSE: Decimal("1e-9"), Kind.LINEAR: Decimal("1e-6")}
+"""So far, in coin and in USDC, the venue's sum may be from ours for its own rounded averages, and
+half as far again for each figure in it: coin is printed with nine decimals, and a millionth of a
+USDC is no matter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,13 +25,15 @@ class Result:
 
     ``pnl_coin`` is before fees, as the venue books it; ``venue_pnl_coin`` is the venue's own
     sum when it stated one on every closing fill, and all of it was ours. What our orders closed
-    for others is in none of these. ``net_coin = pnl_coin - fees_coin``.
+    for others is in none of these. ``net_coin = pnl_coin - fees_coin``. ``is_disputed``: the two
+    sums are further apart than rounding brings them.
     """
 
     pnl_coin: Decimal
     fees_coin: Decimal
     net_coin: Decimal
     venue_pnl_coin: Decimal | None
+    is_disputed: bool
     entry_price: Decimal | None
     exit_price: Decimal | None
     contracts: int
@@ -55,10 +62,15 @@ def result_of(trade: Trade, instrument: Instrument) -> Result:
         fees_coin=fees,
         net_coin=pnl - fees,
         venue_pnl_coin=venue,
+        is_disputed=venue is not None and abs(pnl - venue) > _rounding(instrument, len(stated)),
         entry_price=average_price(instrument, entry),
         exit_price=average_price(instrument, exits),
         contracts=abs(entry.contracts),
     )
+
+
+def _rounding(instrument: Instrument, figures: int) -> Decimal:
+    return AGREE_WITHIN[instrument.kind] * (1 + Decimal(figures) / 2)
 
 
 def exit_reason_of(trade: Trade) -> ExitReason:

@@ -434,7 +434,7 @@ class TradeClosed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PnlDiffers(Event):
-    """Our PnL of a closed trade and the venue's differ by more than 1e-9."""
+    """Our PnL of a closed trade and the venue's differ by more than rounding explains."""
 
     level: ClassVar[str] = "error"
     trade_id: str

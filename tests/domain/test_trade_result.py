@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from domain.instruments import Instrument
 from domain.labels import Role
 from domain.orders import Side
+from domain.pnl import realised
 from domain.trade import ExitReason, LineStatus, Trade
 from domain.trade_result import exit_reason_of, result_of
 from tests.domain.builders import booked, close, emergency, entry, plan, record, stop, target
@@ -98,6 +99,30 @@ def test_a_flat_trade_made_what_came_in_less_what_went_out(
         expected += gain * side.sign
     result = result_of(traded(*mixed, side=side), instrument)
     assert abs(Fraction(result.pnl_coin) - expected) < Fraction(CLOSE_ENOUGH)
+
+
+@rule
+@given(
+    instrument=instruments,
+    side=sides,
+    entered=prices,
+    exits=st.lists(st.tuples(st.integers(1, 50), prices), min_size=1, max_size=40),
+)
+def test_rounding_of_each_figure_is_no_dispute(
+    instrument: Instrument, side: Side, entered: Any, exits: list[tuple[int, Any]]
+) -> None:
+    """The venue prints nine decimals, and a market order may close at forty prices. What is more
+    than that is told."""
+
+    def gain(contracts: int, price: Any) -> Any:
+        return round(realised(instrument, side, contracts, entered, price), 9)
+
+    outs = [booked(Role.STOP, side.opposite, n, str(x), profit_loss=gain(n, x)) for n, x in exits]
+    start = booked(Role.ENTRY, side, sum(n for n, _ in exits), str(entered), profit_loss=D(0))
+    assert not result_of(traded(start, *outs, side=side), instrument).is_disputed
+    paid = outs[0].profit_loss or D(0)
+    wrong = [replace(outs[0], profit_loss=paid + D("0.0001")), *outs[1:]]
+    assert result_of(traded(start, *wrong, side=side), instrument).is_disputed
 
 
 def test_the_venues_own_figure_is_its_sum_when_it_gave_one_each_time() -> None:
