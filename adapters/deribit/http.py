@@ -2,18 +2,22 @@
 
 import itertools
 import queue
+import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import NewConnectionError
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from actors.ports import NotSent, OutcomeUnknown
+from adapters.clock import SystemClock
 from adapters.deribit import codec, wire
 from adapters.deribit.errors import Unreadable
-from adapters.dialing import OPTIONS
+from adapters.dialing import Race
 
 SPEAKS_FOR_THE_VENUE = frozenset({200, 400})
 """Statuses under which the venue itself answers, whatever the body; under others an edge in front
@@ -24,6 +28,7 @@ NO_SUCH_DOOR = 405
 in for it during maintenance."""
 
 
+CLOCK = SystemClock()
 LOG_IN = "public/auth"
 LEAST_REACH, MOST_REACH = 0.5, 1.0
 """Seconds within which the venue has to be reached, however long its answer may take: whoever
@@ -109,9 +114,40 @@ def _session() -> requests.Session:
     return session
 
 
+class _Dialled(HTTPConnection):
+    """Reaches a host of several addresses as the websocket does; TLS has what is left of the time.
+
+    urllib3 asks this method for its socket, and would give each address the whole of it.
+    """
+
+    def _new_conn(self) -> socket.socket:
+        host, seconds = self._dns_host, float(self.timeout or MOST_REACH)
+        try:
+            with Race(host, self.port or 443, CLOCK, seconds=seconds) as race:
+                return race.winner()
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, str(error)) from error
+        except OSError as error:
+            raise NewConnectionError(self, str(error)) from error
+
+
+class _DialledWithTls(_Dialled, HTTPSConnection):
+    pass
+
+
+# urllib3's own connections are not assignable to its protocols either.
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _Dialled  # pyright: ignore[reportAssignmentType] (see above)
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _DialledWithTls  # pyright: ignore[reportAssignmentType] (see above)
+
+
 class _KeptAlive(HTTPAdapter):
     def init_poolmanager(self, *arguments: Any, **more: Any) -> None:
-        super().init_poolmanager(*arguments, **more, socket_options=list(OPTIONS))
+        super().init_poolmanager(*arguments, **more)
+        self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
 
 
 def _failure(method: str, error: requests.RequestException) -> Exception:

@@ -1,9 +1,10 @@
 """Hosts with several addresses, some of them dead, on real sockets of this machine."""
 
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -35,13 +36,34 @@ def refusing(_: ExitStack) -> Address:
         return gone.getsockname()
 
 
-def silent(opened: ExitStack) -> Address:
-    """Nobody answers here: the queue of those who wait is full, further packets are dropped."""
+def crowded(opened: ExitStack) -> socket.socket:
+    """Nobody is let in here: the queue of those who wait is full, further packets are dropped."""
     server = opened.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
     for _ in range(4):
         waiting = opened.enter_context(closing(socket.socket()))
         waiting.setblocking(False)
         waiting.connect_ex(server.getsockname())
+    return server
+
+
+def silent(opened: ExitStack) -> Address:
+    """Nobody answers here."""
+    return crowded(opened).getsockname()
+
+
+def slow(opened: ExitStack) -> Address:
+    """Half a second later somebody does, and whoever tries again is heard."""
+    server = crowded(opened)
+
+    def let_in() -> None:
+        server.settimeout(1.0)
+        with ExitStack() as guests, suppress(TimeoutError):
+            while True:
+                guests.enter_context(server.accept()[0])
+
+    opening = threading.Timer(0.5, let_in)
+    opened.callback(opening.join)
+    opening.start()
     return server.getsockname()
 
 
@@ -83,6 +105,14 @@ def test_all_together_have_the_time_of_one(opened: ExitStack) -> None:
     assert time.monotonic() - began < 4 * 0.4
 
 
+def test_a_slow_address_is_not_given_up_for_the_next_one(opened: ExitStack) -> None:
+    """The others have been tried by when it answers: it was waited for beside them."""
+    late = slow(opened)
+    named = naming(late, silent(opened), refusing(opened))
+    with dialled("ws://venue/ws", CLOCK, seconds=2.5, resolve=named) as sock:
+        assert sock.getpeername() == late
+
+
 def test_what_others_left_is_the_last_ones(opened: ExitStack) -> None:
     """Those that refuse at once cost nothing: a slow one behind them has nearly all of the time."""
     named = naming(*[refusing(opened)] * 3, silent(opened))
@@ -93,8 +123,8 @@ def test_what_others_left_is_the_last_ones(opened: ExitStack) -> None:
 
 
 def test_the_last_reason_is_told(opened: ExitStack) -> None:
-    """When nobody is there, whoever waits learns why."""
-    named = naming(silent(opened), refusing(opened))
+    """When nobody is there, whoever waits learns why, and as soon as the last one has said so."""
+    named = naming(*[refusing(opened)] * 3)
     with pytest.raises(ConnectionRefusedError):
         dialled("ws://venue/ws", CLOCK, seconds=SECONDS, resolve=named)
 

@@ -2,6 +2,7 @@
 
 import json
 import queue
+import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -176,8 +177,16 @@ class HttpServer:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
     @property
+    def address(self) -> tuple[str, int]:
+        return "127.0.0.1", self._server.server_address[1]
+
+    @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/api/v2"
+        return f"http://127.0.0.1:{self.address[1]}/api/v2"
+
+    def behind(self, tls: ssl.SSLContext) -> None:
+        """From now on it speaks TLS."""
+        self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
 
     def __enter__(self) -> "HttpServer":
         self._thread.start()

@@ -2,19 +2,27 @@
 
 import json
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
+from functools import partial
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import requests.adapters
 
 from actors.ports import NotSent, OutcomeUnknown, Rejected
+from adapters.deribit import http
 from adapters.deribit.http import HttpRpc
+from adapters.dialing import Found, Race
 from tests.adapters.deribit.fakes import WAIT, HttpServer, error, reply
+from tests.adapters.deribit.tls import certify
 
 Answer = tuple[int, bytes, dict[str, str]]
 
@@ -219,6 +227,67 @@ def test_a_venue_that_cannot_be_reached_leaves_time_for_the_other_way() -> None:
         with pytest.raises(NotSent):
             rpc.call("m", {}, timeout=4.0)
         assert time.monotonic() - began < 3.0
+        rpc.close()
+
+
+def named(*ports: int) -> Callable[..., list[Found]]:
+    """A resolver that knows one host, with these addresses."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port)) for port in ports]
+    return lambda *_, **__: found
+
+
+def port_of(url: str) -> int:
+    return urlsplit(url).port or 0
+
+
+def test_an_address_that_swallows_packets_leaves_time_for_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Half a second is all there is to reach the venue, whichever of its addresses is dead."""
+    with HttpServer(echo) as server, unreachable() as one, unreachable() as other:
+        resolve = named(port_of(one), port_of(other), server.address[1])
+        monkeypatch.setattr(http, "Race", partial(Race, resolve=resolve))
+        rpc = HttpRpc("http://venue.test/api/v2")
+        assert rpc.call("m", {"n": 1}, timeout=1.0) == {"n": 1}
+        rpc.close()
+
+
+def test_all_addresses_together_have_the_time_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits has to try the other way."""
+    with unreachable() as one, unreachable() as other:
+        resolve = named(*[port_of(one), port_of(other)] * 2)
+        monkeypatch.setattr(http, "Race", partial(Race, resolve=resolve))
+        rpc = HttpRpc("http://venue.test/api/v2")
+        began = time.monotonic()
+        with pytest.raises(NotSent):
+            rpc.call("m", {}, timeout=1.0)
+        assert time.monotonic() - began < 0.9
+        rpc.close()
+
+
+def test_a_host_without_an_address_is_not_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was sent."""
+    monkeypatch.setattr(http, "Race", partial(Race, resolve=named()))
+    rpc = HttpRpc("http://venue.test/api/v2")
+    with pytest.raises(NotSent):
+        rpc.call("m", {}, timeout=1.0)
+
+
+def test_orders_go_to_whom_the_certificate_vouches_for_and_to_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system's bundle decides; a stranger is hung up on."""
+    made = certify(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(made)
+    with HttpServer(echo) as server:
+        server.behind(tls)
+        rpc = HttpRpc(server.url.replace("http:", "https:"))
+        with pytest.raises(OutcomeUnknown, match="SSLError"):
+            rpc.call("m", {"n": 1}, timeout=WAIT)
+        monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", str(made))
+        assert rpc.call("m", {"n": 2}, timeout=WAIT) == {"n": 2}
+        assert [x["params"] for x in server.requests] == [{"n": 2}]
         rpc.close()
 
 
