@@ -312,8 +312,11 @@ def _target_unsound(view: View) -> Step | None:
 
 
 def _enter(view: View) -> Step | None:
+    """At most once: an entry the venue has given an id was taken, whatever else is said of it."""
     trade = view.trade
     if view.is_closing or (trade.lines and not trade.enters_again):
+        return None
+    if any(x.ids for x in trade.of(Role.ENTRY)):
         return None
     return Step(do=Do.PLACE, role=Role.ENTRY, contracts=trade.plan.contracts)
 

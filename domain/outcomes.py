@@ -32,14 +32,15 @@ def rejected(trade: Trade, line: Line, code: int, policy: BracketPolicy, now: da
     """The venue proved that this order was not taken, or took another one than was asked for.
 
     In that other case its id is known, and what the venue says of it stands. The first retry is
-    at once, the next after a pause; an entry is never tried again.
+    at once, the next after a pause; an entry is never tried again, unless its link was refused.
     """
     current = trade.now_of(line)
-    if not current.order_ids:
+    was_taken = bool(current.order_ids)
+    if not was_taken:
         trade = with_line(trade, replace(current, status=LineStatus.REJECTED, code=code))
     if code in venue_codes.NOTHING_TO_REDUCE:
         trade = replace(trade, needs_sync=True)
-    if line.role is Role.ENTRY and trade.is_linked:
+    if line.role is Role.ENTRY and trade.is_linked and not was_taken:
         return _link_refused(trade, code)
     if line.role is Role.TARGET and code in venue_codes.PRICE_TOO_LOW | venue_codes.PRICE_TOO_HIGH:
         return _beyond_the_band(trade, line, code, now)

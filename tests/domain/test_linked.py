@@ -203,6 +203,25 @@ def test_a_refused_link_is_followed_by_the_plain_entry_once() -> None:
     assert resumed is None or resumed.do is not Do.PLACE
 
 
+@pytest.mark.parametrize("state", [OrderState.OPEN, OrderState.CANCELLED])
+def test_a_linked_entry_taken_otherwise_than_asked_is_not_entered_again(state: OrderState) -> None:
+    """It has an id, so it was no refusal of the link: what it filled, and may yet fill, counts."""
+    other = report(Role.ENTRY, state, order_id="e1", contracts=20, filled_contracts=4)
+    trade = heard(sent(), other, made(Role.STOP, 4), made(Role.TARGET, 4))
+    trade = outcomes.rejected(trade, trade.of(Role.ENTRY)[0], 0, POLICY, NOW)
+    assert (trade.is_linked, trade.enters_again) == (True, False)
+    assert (trade.position, trade.cover) == (4, 4)
+    assert says(step_of(trade, 60))[:2] != ("place", "entry")
+
+
+def test_news_of_a_first_entry_keep_the_plain_one_from_being_sent() -> None:
+    """The refusal was proven, and the venue says otherwise all the same."""
+    trade = sent()
+    trade = outcomes.rejected(trade, trade.of(Role.ENTRY)[0], 13901, POLICY, NOW)
+    late = report(Role.ENTRY, OrderState.OPEN, order_id="e1")
+    assert says(step_of(heard(trade, late)))[:2] != ("place", "entry")
+
+
 def test_a_trade_told_to_close_meanwhile_does_not_enter_plainly() -> None:
     """A kill between the refusal and the next try."""
     trade = sent()

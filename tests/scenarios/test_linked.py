@@ -158,6 +158,31 @@ def test_a_link_the_venue_refuses_falls_back_to_one_after_another(stage: Stage, 
     scene.settled()
 
 
+@pytest.mark.parametrize("fate", [None, Refusal(10041), Fate.REQUEST_LOST])
+def test_an_entry_taken_larger_than_asked_is_not_followed_by_a_plain_one(
+    stage: Stage, fate: Fate | Refusal | None
+) -> None:
+    """It is cancelled, or lives on where that fails: either way it was the one entry."""
+    scene = linked(stage).ready()
+
+    def twice_as_large(params: dict[str, Any]) -> dict[str, Any]:
+        scene.market.garble = None
+        return {**params, "amount": params["amount"] * 2}
+
+    scene.market.garble = twice_as_large
+    if fate is not None:
+        scene.fault(Once(fate, "private/cancel", times=8))
+    scene.open(entry_type="limit", price=Decimal(99_990), stop="98000", target="102000")
+    scene.run(8)
+    scene.kind()
+    scene.run(5)
+    assert orders_sent(scene) == ["entry.1"]
+    scene.market.move(btc_usd=99_000)
+    scene.run(3)
+    assert scene.cover(BTC) == scene.position()
+    scene.settled()
+
+
 @pytest.mark.parametrize("code", [10009, 10041])
 def test_an_entry_refused_for_itself_is_not_tried_plainly(stage: Stage, code: int) -> None:
     """No funds, or the settlement: a plain entry would meet the same."""
