@@ -199,6 +199,22 @@ def _given_up(trade: Trade, order_id: str) -> Trade:
     return trade
 
 
+def beside_the_children(trade: Trade, line: Line) -> Trade:
+    """The record after news of this order: unless it was made of a child, these are to be looked
+    at anew.
+
+    What a look brings must not be the reason for the next. No instants are compared: the clock may
+    have been set back between a look and the news.
+    """
+    slots = [x for x in trade.lines if x.is_slot]
+    if any((x.role, x.attempt) == (line.role, line.attempt) for x in slots):
+        return trade
+    for slot in slots:
+        if slot.looked_at is not None:
+            trade = with_line(trade, replace(slot, looked_at=None))
+    return trade
+
+
 def looked_up(trade: Trade, slot: Line, orders: Iterable[Order]) -> Trade:
     """What a look at a child's label means for the child itself.
 

@@ -85,6 +85,7 @@ def apply_order(trade: Trade, order: Order, now: datetime) -> Trade:
     changed = _concluded(with_line(trade, news), line, news, order, now)
     if line.role is Role.STOP:
         changed = replace(changed, is_compared=False)
+    changed = linked.beside_the_children(changed, line)
     return linked.measured_by_venue(before, _doubted(trade, changed), order, now)
 
 

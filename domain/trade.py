@@ -135,7 +135,7 @@ class Line:
     protects, but not where or how it was asked to. ``is_working`` is true while the order of a
     fired stop rests in the book. ``heard_at`` is when the last report came. ``trigger_price`` is
     the venue's word on a resting stop. ``look_at``: when it is looked up next; ``looked_at``: when
-    the venue last said what became of a linked child.
+    the venue last said what became of a linked child, if nothing else was heard of since.
 
     A linked child has one label for all it becomes: part 0 is the child that waits (``is_slot``),
     every order made of it a part with a number of its own. ``is_paired``: the venue cancels it

@@ -57,16 +57,10 @@ def _unseen_child(view: View) -> Step | None:
     """What was made of a linked child, and is told of only now, must not outlive the trade.
 
     So a child that has passed on is looked at once more after the last news of all that is not
-    made of one: what a look brings must not be the reason for the next.
+    made of one (`linked.beside_the_children`).
     """
-    lines = view.trade.lines
-    children = {(x.role, x.attempt) for x in lines if x.is_slot}
-    others = (x.heard_at for x in lines if (x.role, x.attempt) not in children and x.heard_at)
-    news = max(others, default=None)
-    for slot in lines:
-        if not slot.is_slot or slot.status is not LineStatus.PASSED_ON or news is None:
-            continue
-        if slot.looked_at is None or slot.looked_at < news:
+    for slot in view.trade.lines:
+        if slot.is_slot and slot.status is LineStatus.PASSED_ON and slot.looked_at is None:
             return view.look_up(slot)
     return None
 

@@ -15,11 +15,13 @@ from domain.trade import ExitReason, Line, LineStatus, Trade, with_line
 from tests.domain.builders import (
     POLICY,
     START,
+    START_MS,
     after,
     fill,
     label_of,
     limit_plan,
     line,
+    look,
     plan,
     report,
     says,
@@ -293,6 +295,36 @@ def test_each_child_is_looked_for_once_however_slow_the_venue_answers() -> None:
             trade, looked_at(trade, role), (gone,), POLICY, after(seconds), server_ms=0
         )
     assert says(step_of(trade, 6))[0] == "finish"
+
+
+@pytest.mark.parametrize("back_at", [99, 101])
+def test_a_clock_set_back_keeps_no_flat_trade(back_at: int) -> None:
+    """Before the news of the close or after it: each child is looked for once, and that is all."""
+
+    def clock(true: float) -> float:
+        return true - 3_600 * (true > back_at)
+
+    trade = heard(sent(), ENTERED, made(Role.STOP), made(Role.TARGET))
+    trade = apply_fills(trade, (fill(Role.ENTRY, 10, order_id="e1"),), NOW)
+    for role in (Role.STOP, Role.TARGET):
+        trade = look(trade, trade.of(role)[0], made(role), seconds=1)
+    trade = outcomes.about_to_send(
+        outcomes.ending(trade, ExitReason.REQUESTED), line(Role.CLOSE, LineStatus.UNKNOWN)
+    )
+    closed = report(Role.CLOSE, OrderState.FILLED)
+    ended = (
+        replace(made(role), state=OrderState.CANCELLED, updated_ms=START_MS + 1)
+        for role in (Role.STOP, Role.TARGET)
+    )
+    trade = heard(trade, closed, *ended, seconds=clock(100))
+    trade = apply_fills(trade, (fill(Role.CLOSE, trade_seq=2),), after(clock(100)))
+    for true in (102, 103):
+        step = step_of(trade, clock(true))
+        assert step is not None
+        assert step.line is not None
+        assert (step.do, step.line.is_slot) == (Do.LOOK_UP, True)
+        trade = look(trade, step.line, seconds=clock(true))
+    assert says(step_of(trade, clock(104)))[0] == "finish"
 
 
 def test_a_look_that_failed_is_no_look() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -448,3 +449,22 @@ def test_a_second_stop_is_not_taken_away_while_news_of_the_first_ones_end_wait(
     assert len(reads) > nth
     assert scene.naked.longest() < 0.1
     assert len(scene.stops(answer.trade_id)) == 1
+
+
+@pytest.mark.parametrize("when", ["open", "flat"])
+def test_a_trade_ends_though_the_clock_was_set_back(stage: Stage, when: str) -> None:
+    """By an hour, while it was open or as it became flat; it does not wait for that hour."""
+    scene = linked(stage)
+    back, usual = [0.0], scene.world.now
+    scene.world.now = lambda: usual() - timedelta(seconds=back[0])
+    trade_id = scene.ready().bracket()
+    scene.run(10)
+    back[0] = 3_600.0 if when == "open" else 0.0
+    assert scene.close_trade(trade_id)
+    scene.until(lambda: not scene.position())
+    back[0] = 3_600.0
+    scene.wait(TradeClosed)
+    scene.run(3)
+    assert scene.is_over(trade_id)
+    assert len(scene.market.sent(LOOK)) < 20
+    scene.settled()
