@@ -155,6 +155,8 @@ def looked_up(
         return _looked_up_in_vain(trade, line, policy, now, server_ms)
     if found.is_slot:
         return _looked_at_slot(trade, found, orders, policy, now)
+    if found.status is LineStatus.UNKNOWN:
+        return _told_of_the_past(trade, found, policy, now)
     if found.status is not LineStatus.TRIGGERED or found.is_working:
         return trade
     # A trigger that fired with nothing to reduce leaves no order behind: after two looks it
@@ -168,6 +170,17 @@ def looked_up(
 def _concerns(line: Line, order: Order) -> bool:
     """Whether an order found under a line's label tells something of this line."""
     return line.is_slot or order.order_id in line.ids
+
+
+def _told_of_the_past(trade: Trade, line: Line, policy: BracketPolicy, now: datetime) -> Trade:
+    """What was found is older than what we know of it, so it does not say whether the order rests.
+
+    In a moment everything is read once more: where this look lags behind, the list may not.
+    """
+    look_at = now + timedelta(seconds=policy.look_interval)
+    sync_after = now + timedelta(seconds=policy.retry_interval)
+    trade = with_line(trade, replace(line, look_at=look_at))
+    return replace(trade, needs_sync=True, sync_after=sync_after)
 
 
 def _looked_at_slot(

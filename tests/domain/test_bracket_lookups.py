@@ -18,14 +18,17 @@ from tests.domain.builders import (
     child,
     close,
     entry,
+    heard,
     line,
     look,
     record,
     report,
+    says,
     status_of,
     step_of,
     stop,
     target,
+    until_of,
 )
 
 LIVE, UNKNOWN, TRIGGERED = LineStatus.LIVE, LineStatus.UNKNOWN, LineStatus.TRIGGERED
@@ -167,6 +170,21 @@ def test_what_has_vanished_and_filled_is_filled() -> None:
     """Its fills are known in full, so there is nothing to look for."""
     trade = outcomes.vanished(record(entry(), target(reported_filled=10)), set())
     assert status_of(trade, Role.TARGET) is LineStatus.FILLED
+
+
+def test_an_older_version_of_what_has_vanished_is_no_answer() -> None:
+    """Nothing is known by it, so it is not asked for again at once; the list may know more."""
+    edited = stop(updated_ms=START_MS + 5_000)
+    trade = outcomes.vanished(record(entry(), edited, target()), {"tp-1"})
+    older = report(Role.STOP, OrderState.UNTRIGGERED)
+    trade = look(trade, trade.of(Role.STOP)[0], older, seconds=1)
+    assert status_of(trade, Role.STOP) is UNKNOWN
+    assert until_of(step_of(trade, 1)) == after(1.5)
+    assert says(step_of(trade, 1.5))[0] == "sync"
+    in_vain = outcomes.synced(heard(trade, older), after(1.5))
+    assert says(step_of(in_vain, 1.5)) == ("look_up", "sl", 1, 0)
+    newest = replace(older, updated_ms=START_MS + 5_000)
+    assert step_of(outcomes.synced(heard(trade, newest), after(1.5)), 1.5) is None
 
 
 def test_orders_that_are_over_cannot_vanish() -> None:
