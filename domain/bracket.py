@@ -130,6 +130,10 @@ def _why_no_stop(view: View) -> ExitReason | None:
         return ExitReason.PROTECTION_DEADLINE
     if view.trade.stop_failures >= view.policy.stop_retries:
         return ExitReason.STOP_REFUSED
+    lost = [x for x in view.sent_lately(Role.STOP) if x.status is LineStatus.CANCELLED]
+    if len(lost) >= view.policy.most_stops_lost:
+        # Each was taken and each gap is short, but what they add up to is most of the time.
+        return ExitReason.STOP_REFUSED
     return None
 
 

@@ -20,7 +20,12 @@ from domain.trade import CLOSERS, ExitReason, Line, LineStatus, Trade, with_line
 
 
 def about_to_send(trade: Trade, line: Line) -> Trade:
-    """The record as it must be on disk before the order is on the wire: outcome unknown."""
+    """The record as it must be on disk before the order is on the wire: outcome unknown.
+
+    What is left of the stops it follows is forgotten, if they came to nothing a while ago.
+    """
+    if line.role is Role.STOP:
+        trade = targets.without_traces(trade, Role.STOP, line.sent_at)
     trade = with_line(trade, replace(line, status=LineStatus.UNKNOWN))
     if line.role is not Role.ENTRY:
         return trade

@@ -1,6 +1,5 @@
 """The steps a trade can take, the bounds it lives by, and how the rules look at its record."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -47,6 +46,7 @@ class BracketPolicy:
     """The bounds of one trade's life. Durations in seconds.
 
     ``crowd_window``: orders of one kind sent within it are spaced, each a little longer.
+    ``most_stops_lost``: when so many that were sent within it are gone, the position is closed.
     ``longest_pause``: between two tries to close. ``late_after``: how long after it was sent an
     order may still arrive.
     ``child_interval``, ``child_patience``: how often, and how long, it is looked for what a linked
@@ -63,6 +63,7 @@ class BracketPolicy:
     retry_interval: float = 0.5
     absent_looks: int = 2
     crowd_window: float = 5.0
+    most_stops_lost: int = 4
     longest_pause: float = 5.0
     late_after: float = 2.0
     child_interval: float = 0.25
@@ -165,20 +166,27 @@ class View:
         return self.pause() or Step(do=Do.CANCEL, line=line, after_news=after_news)
 
     def place(self, role: Role) -> Step:
-        early = self.pause() or self._crowd(CLOSERS if role in CLOSERS else (role,))
+        early = self.pause() or self._crowd(*(CLOSERS if role in CLOSERS else (role,)))
         return early or Step(do=Do.PLACE, role=role, contracts=self.position)
 
-    def _crowd(self, roles: Collection[Role]) -> Step | None:
+    def _crowd(self, *roles: Role) -> Step | None:
         """The second order of a kind may follow at once; those after it are spaced.
 
         Only orders that the venue took count: refusals have their own pause.
         """
-        window = timedelta(seconds=self.policy.crowd_window)
-        taken = [x.sent_at for x in self.trade.of(*roles) if x.order_ids]
-        recent = [x for x in taken if timedelta(0) <= self.now - x < window]
+        recent = [x.sent_at for x in self.sent_lately(*roles)]
         if len(recent) < 2:
             return None
         return self.wait(max(recent), self.policy.retry_interval * (len(recent) - 1))
+
+    def sent_lately(self, *roles: Role) -> list[Line]:
+        """Orders of ours that the venue took a moment ago; what it made of a linked one is not."""
+        window = timedelta(seconds=self.policy.crowd_window)
+        return [
+            x
+            for x in self.trade.of(*roles)
+            if x.order_ids and not x.part and timedelta(0) <= self.now - x.sent_at < window
+        ]
 
     def resize(self, line: Line) -> Step:
         """Makes it cover what the others of its role do not."""

@@ -28,7 +28,8 @@ def failed(trade: Trade, now: datetime, *, at_once: bool = True) -> Trade:
     failures = trade.target_failures + 1
     pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(max(0, failures - 2), 10))
     again = None if failures == 1 and at_once else now + timedelta(seconds=pause)
-    return replace(_without_traces(trade, now), target_failures=failures, target_after=again)
+    trade = without_traces(trade, Role.TARGET, now)
+    return replace(trade, target_failures=failures, target_after=again)
 
 
 def died(trade: Trade, line: Line, now: datetime, *, by_hand: bool) -> Trade:
@@ -54,18 +55,18 @@ def is_left_away(trade: Trade) -> bool:
     return trade.target_hand_cancels >= HAND_CANCELS
 
 
-def _without_traces(trade: Trade, now: datetime) -> Trade:
+def without_traces(trade: Trade, role: Role, now: datetime) -> Trade:
     """Keeps the record small through hours of tries: these left nothing behind.
 
     The newest number stays, so that none is used twice; so does what may still be told of.
     """
-    newest = max((x.attempt for x in trade.of(Role.TARGET)), default=0)
+    newest = max((x.attempt for x in trade.of(role)), default=0)
     return replace(
         trade,
         lines=tuple(
             x
             for x in trade.lines
-            if x.role is not Role.TARGET or x.attempt == newest or not _is_nothing(trade, x, now)
+            if x.role is not role or x.attempt == newest or not _is_nothing(trade, x, now)
         ),
     )
 

@@ -42,6 +42,16 @@ def refused_order(trade: Trade, sent: Line, code: int = SOME_CODE, seconds: floa
     return outcomes.rejected(trade, sent, code, POLICY, after(seconds))
 
 
+def test_stops_that_were_taken_away_are_forgotten_after_a_while() -> None:
+    """But for the newest, whose number is not used twice, and those that filled."""
+    gone = [stop(CANCELLED, attempt=x, sent_at=after(x)) for x in (1, 2, 3, 20, 21)]
+    gone[0] = replace(gone[0], reported_filled=1)
+    sent = stop(UNKNOWN, attempt=22, sent_at=after(70))
+    trade = outcomes.about_to_send(record(entry(), *gone), sent)
+    assert [x.attempt for x in trade.of(Role.STOP)] == [1, 20, 21, 22]
+    assert trade.position == 9
+
+
 # -- before it is on the wire ----------------------------------------------------------------
 
 

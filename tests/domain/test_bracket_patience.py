@@ -212,6 +212,23 @@ def test_orders_that_die_at_once_are_placed_ever_more_slowly() -> None:
     assert says(step_of(record(*two.lines, exposed_since=after(9)), 9)) == ("place", "sl", 0, 10)
 
 
+def test_stops_taken_away_again_and_again_close_the_position() -> None:
+    """The pauses between them leave it bare, each for less than the deadline. One now and then,
+    as a person does it, is replaced at once however many there were."""
+    lost = [stop(CANCELLED, attempt=x, sent_at=after(x)) for x in (1, 2, 3, 4)]
+    often = record(entry(), *lost, exposed_since=after(4.2))
+    step = step_of(often, 4.2)
+    assert step is not None
+    assert (step.do, step.reason) == (Do.GIVE_UP_STOP, ExitReason.STOP_REFUSED)
+    assert says(step_of(replace(often, exposed_since=after(6)), 6)) == ("place", "sl", 0, 10)
+    rests = replace(lost[-1], status=LIVE, contracts=4)
+    grown = record(entry(), *lost[:-1], rests, exposed_since=after(4.2))
+    assert says(step_of(grown, 4.2)) == ("resize", "sl", 4, 10)
+    parts = [stop(CANCELLED, part=x, sent_at=after(4)) for x in (1, 2, 3, 4)]
+    linked = record(entry(), *parts, exposed_since=after(4.2))
+    assert says(step_of(linked, 4.2)) == ("place", "sl", 0, 10)
+
+
 def test_refused_orders_have_their_own_pause() -> None:
     """What the venue never took is not spaced a second time."""
     refused = [stop(REJECTED, attempt=x, order_ids=()) for x in (1, 2, 3)]

@@ -7,6 +7,7 @@ import pytest
 
 from actors.messages.risk import Denied
 from actors.messages.trading import (
+    EmergencyBegan,
     FlatVerified,
     PnlDiffers,
     ProtectOnlyBegan,
@@ -202,6 +203,43 @@ def test_a_stop_cancelled_by_hand_is_placed_again(stage: Stage, seed: int) -> No
     scene.run(5)
     assert any("was gone; another rests now" in text for text in scene.phone.heard)
     assert len(scene.events(StopReplaced)) == 1
+    scene.settled()
+
+
+@pytest.mark.parametrize("every", [0.05, 0.5, 1.0])
+def test_a_stop_that_a_program_takes_away_all_the_time_closes_the_position(
+    stage: Stage, every: float
+) -> None:
+    """No gap is longer than the deadline, but it would be bare for most of the time."""
+    scene = stage().ready()
+    trade_id = scene.bracket()
+    taken = 0
+    while scene.position():
+        for stop in scene.stops(trade_id):
+            scene.market.ask("private/cancel", order_id=stop.order_id)
+            taken += 1
+        scene.run(every)
+    assert taken == 4
+    assert scene.naked.longest() < 1.2
+    assert scene.wait(TradeClosed).exit_reason == "stop_refused"
+    assert scene.events(EmergencyBegan)
+    scene.run(3)
+    scene.settled()
+
+
+def test_a_stop_that_is_taken_away_now_and_then_is_always_replaced(stage: Stage) -> None:
+    """Every two seconds: never bare for longer than a round trip, and the record stays small."""
+    scene = stage().ready()
+    trade_id = scene.bracket(target=None)
+    for _ in range(60):
+        scene.run(2)
+        (stop,) = scene.stops(trade_id)
+        scene.market.ask("private/cancel", order_id=stop.order_id)
+    scene.run(2)
+    assert scene.naked.longest() < 0.1
+    assert len(scene.stops(trade_id)) == 1
+    assert len(scene.trades()[trade_id].lines) < 35
+    assert not scene.events(EmergencyBegan)
     scene.settled()
 
 
