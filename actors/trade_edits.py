@@ -60,15 +60,15 @@ class Edits:
         return self._around.instrument
 
     def resize(self, step: Step) -> bool:
-        """Makes an order as large as the position asks for; a stop is made smaller, too."""
+        """Makes an order as large as the position asks for, or as small."""
         line = line_of(step)
-        protects_still = line.role is Role.STOP and step.contracts < line.contracts
-        if protects_still:
+        shrinks = step.contracts < line.contracts
+        if shrinks:
             self._keeper.change(outcomes.about_to_move(self._keeper.trade, self._clock.now()))
         try:
             placement = self._edit(step, line)
         except Rejected as error:
-            self._resize_refused(line, error, protects_still=protects_still)
+            self._resize_refused(line, error, shrinks=shrinks)
         except (NotSent, OutcomeUnknown) as error:
             self._is_in_doubt(line, error)
         else:
@@ -105,7 +105,7 @@ class Edits:
         if placement.order.state.is_live and placement.order.contracts < step.contracts:
             # The venue holds less than we think: asking again at once would only repeat it.
             granted = Rejected(0, f"only {placement.order.contracts} granted")
-            self._resize_refused(line, granted, protects_still=False)
+            self._resize_refused(line, granted, shrinks=False)
             return
         if placement.order.contracts == step.contracts:
             self._keeper.change(outcomes.moved(self._keeper.trade, line))
@@ -117,17 +117,17 @@ class Edits:
         """A stop that loses it is found unsound, and replaced, by whoever hears of it."""
         wrong = "not reduce-only"
         if line.is_paired:  # its stop would go with it
-            self._resize_refused(line, Rejected(0, wrong), protects_still=False)
+            self._resize_refused(line, Rejected(0, wrong), shrinks=False)
         else:
             self._not_as_asked(line, order, wrong)
 
-    def _resize_refused(self, line: Line, error: Rejected, *, protects_still: bool) -> None:
+    def _resize_refused(self, line: Line, error: Rejected, *, shrinks: bool) -> None:
         trade, now = self._keeper.trade, self._clock.now()
         if needs_login(error):
             self._keeper.change(outcomes.refused(trade, self._policy, now))
             self._log_in()
             return
-        if protects_still:
+        if shrinks:
             # Larger than the position, as it was: no failure of protection.
             self._keeper.change(outcomes.refused(trade, self._policy, now))
             self._log.warning("stop_stays_too_large", label=trade.label(line), error=str(error))

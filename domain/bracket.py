@@ -298,6 +298,23 @@ def _target(view: View) -> Step | None:
     return early or (view.resize(live[0]) if live else view.place(Role.TARGET))
 
 
+def _target_too_large(view: View) -> Step | None:
+    """A target larger than the position takes what there is to reduce from the targets beside it,
+    and at its price it closes theirs.
+
+    The venue makes it smaller only when all that is held is less. As with stops: not at once, none
+    that a pair keeps, and none that somebody has made larger than all that was ever entered.
+    """
+    trade, live = view.trade, view.all(Role.TARGET, LineStatus.LIVE)
+    if view.is_closing or view.position <= 0 or trade.lacks_fills or trade.rests_on_guesses:
+        return None
+    if len(live) != 1 or live[0].is_paired:
+        return None
+    if not view.position < trade.remaining(live[0]) <= trade.entered:
+        return None
+    return view.settling() or view.between_moves() or view.resize(live[0])
+
+
 def _target_unsound(view: View) -> Step | None:
     """One that somebody's edit has made able to open a position, when ours is gone.
 
@@ -342,6 +359,7 @@ RULES: tuple[Callable[[View], Step | None], ...] = (
     _stop_behind,
     _stop_too_large,
     _target_unsound,
+    _target_too_large,
     _target,
     _enter,
     wind_up,

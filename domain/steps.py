@@ -132,7 +132,7 @@ class View:
         return last and self.wait_until(last + timedelta(seconds=seconds), 2 * seconds)
 
     def between_moves(self) -> Step | None:
-        """The pause between two changes of a stop that protects all the while."""
+        """The pause between two changes of an order that does its work all the while."""
         doublings = min(self.trade.move_failures, 10)
         pause = min(self.policy.move_interval * 2**doublings, self.policy.longest_move_pause)
         return self.wait(self.trade.moved_at, pause)

@@ -52,6 +52,8 @@ def closed_twice(*lines: Line, own: int, **stop_fill: Any) -> Trade:
 
 IN = booked(Role.ENTRY, Side.BUY, 10, 100_000, number=-30_000)
 OUT = booked(Role.TARGET, Side.SELL, 4, 101_000, number=-20_000, order_id="tp-1")
+OUT_2 = replace(OUT, contracts=2)
+HAND = booked(None, Side.SELL, 4, 101_000, number=-15_000)
 JUST_NOW: dict[str, Any] = {"timestamp_ms": START_MS + 500}
 CASES: dict[str, tuple[Trade, tuple[Any, ...]]] = {
     # the entry
@@ -131,6 +133,26 @@ CASES: dict[str, tuple[Trade, tuple[Any, ...]]] = {
     ),
     "one that is larger than all that was entered was made so by hand": (
         record(entry(), stop(contracts=12), target(reported_filled=4), fills=(IN, OUT)),
+        ("nothing",),
+    ),
+    "a target larger than the position is made smaller": (
+        record(entry(), stop(contracts=6), target(), fills=(IN, HAND)),
+        ("resize", "tp", 1, 6),
+    ),
+    "what has filled of it stays in its size": (
+        record(entry(), stop(contracts=4), target(reported_filled=2), fills=(IN, OUT_2, HAND)),
+        ("resize", "tp", 1, 6),
+    ),
+    "but not in the moment after the fill": (
+        record(entry(), stop(contracts=6), target(), fills=(IN, replace(HAND, **JUST_NOW))),
+        ("wait", "", 0, 0),
+    ),
+    "one that is larger than all that was entered was made so as well": (
+        record(entry(), stop(contracts=6), target(contracts=12), fills=(IN, HAND)),
+        ("nothing",),
+    ),
+    "one of a pair is the venue's to make smaller": (
+        record(entry(), stop(contracts=6), target(is_paired=True), fills=(IN, HAND)),
         ("nothing",),
     ),
     "of several stops that are too large together none is made smaller": (

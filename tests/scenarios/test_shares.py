@@ -200,6 +200,33 @@ def test_two_trades_share_what_a_hand_closed_as_it_was(stage: Stage, seed: int, 
     scene.settled()
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("lost", [0, 3])
+def test_a_target_closes_no_more_than_is_left_of_its_trade(
+    stage: Stage, seed: int, lost: int
+) -> None:
+    """A person closed half of the older one: its target is made smaller as its stop is, and the
+    target of the younger grows back to what the venue had cut from it."""
+    limits = replace(DEFAULT_LIMITS, max_trades_per_instrument=2)
+    scene = stage(seed, plan=default_plan(limits=limits)).ready()
+    older = scene.bracket(quantity="500", unit="contracts", stop="98000", target="101000")
+    younger = scene.bracket(quantity="500", unit="contracts", stop="98000", target="103000")
+    scene.run(2)
+    sell(scene, 2500)
+    scene.fault(Once(Fate.REPLY_LOST, "private/edit", times=lost))
+    scene.run(60)
+    assert {x.label: x.remaining for x in scene.live() if ".tp." in x.label} == {
+        f"bw.{older}.tp.1": 250,
+        f"bw.{younger}.tp.1": 500,
+    }
+    scene.market.move(btc_usd=101_200)
+    scene.run(5)
+    assert scene.is_over(older)
+    assert scene.trades()[younger].position == scene.position() == 500
+    assert scene.cover(BTC) == 500
+    scene.settled()
+
+
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("news", ["heard", "lost", "crashed"])
 def test_what_a_person_closed_of_two_trades_is_booked_once(
