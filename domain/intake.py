@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from domain.instruments import Instrument
 from domain.orders import OrderType, Side
-from domain.risk import BracketPrices, Reason, price_refusals
+from domain.risk import BracketPrices, Reason, fills_at, price_refusals
 from domain.sizing import Coins, Contracts, Quantity, Usd, contracts_for, notional_usd
 
 ENTRY_TYPES = {"market": OrderType.MARKET, "limit": OrderType.LIMIT}
@@ -61,7 +61,7 @@ def accept(
     """The order behind a wish, or every reason found against it.
 
     ``traded`` are the instruments of the settings; ``reference`` is the mark price now (None
-    while unknown), which a market entry will meet.
+    while unknown), which a market entry will meet, and a limit beyond it.
     """
     instrument = catalogue.get(wish.instrument)
     if instrument is None:
@@ -73,13 +73,14 @@ def accept(
     if basics or side is None or entry_type is None or wish.stop_loss is None:
         return basics
     price = wish.price if entry_type is OrderType.LIMIT else None
-    meets = price if price is not None else reference
-    if meets is None:
+    market = reference if reference is not None else price
+    if market is None:
         return (Reason.STALE_DATA,)
+    meets = market if price is None else fills_at(side, price, market)
     prices = BracketPrices(
         entry_type=entry_type,
         entry=price,
-        reference=meets if reference is None else reference,
+        reference=market,
         stop=wish.stop_loss,
         target=wish.take_profit,
         tick=instrument.tick_size,

@@ -246,6 +246,11 @@ class BracketPrices:
     tick: Decimal
 
 
+def fills_at(side: Side, limit: Decimal, market: Decimal) -> Decimal:
+    """What an entry meets now: beyond the market a limit fills at the market's better price."""
+    return min(limit, market) if side is Side.BUY else max(limit, market)
+
+
 def price_refusals(side: Side, prices: BracketPrices) -> tuple[Reason, ...]:
     """What is wrong with a bracket's prices: off tick, or on the wrong side of the entry."""
     given = [x for x in (prices.entry, prices.stop, prices.target) if x is not None]
@@ -255,9 +260,7 @@ def price_refusals(side: Side, prices: BracketPrices) -> tuple[Reason, ...]:
     if any(x % prices.tick for x in given):
         found.append(Reason.OFF_TICK)
     base = prices.entry if prices.entry is not None else prices.reference
-    # A limit beyond the market fills at the market's better price: its stop must lie below that.
-    fills_at = (min if side is Side.BUY else max)(base, prices.reference)
-    if (fills_at - prices.stop) * side.sign <= 0:
+    if (fills_at(side, base, prices.reference) - prices.stop) * side.sign <= 0:
         found.append(Reason.STOP_WRONG_SIDE)
     if prices.target is not None and (prices.target - base) * side.sign <= 0:
         found.append(Reason.TARGET_WRONG_SIDE)

@@ -28,7 +28,7 @@ from domain.risk import (
     price_refusals,
     refusals,
 )
-from tests.domain.catalogue import BTC, ETH, D
+from tests.domain.catalogue import BTC, BTC_USDC, ETH, D
 from tests.domain.strategies import rule
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -378,6 +378,38 @@ SOLD = Wish(
 def taken(wish: Wish, instrument: Instrument = BTC) -> Accepted | tuple[Reason, ...]:
     """What becomes of a wish at a market of 100 000."""
     return accept(wish, {instrument.name: instrument}, frozenset({instrument.name}), D(100_000))
+
+
+@pytest.mark.parametrize("unit", ["coin", "usd"])
+@pytest.mark.parametrize(
+    ("side", "limit", "meets"),
+    [
+        ("buy", 101_500, 100_000),
+        ("buy", 98_500, 98_500),
+        ("sell", 98_500, 100_000),
+        ("sell", 101_500, 101_500),
+    ],
+)
+@pytest.mark.parametrize("instrument", [BTC, BTC_USDC])
+def test_a_limit_is_sized_and_valued_at_the_price_it_meets(
+    instrument: Instrument, side: str, limit: int, meets: int, unit: str
+) -> None:
+    """Beyond the market that is the market's: never more than was asked for."""
+    wish = replace(
+        SOLD,
+        instrument=instrument.name,
+        side=side,
+        quantity=D(1) if unit == "coin" else D(meets),
+        unit=unit,
+        price=D(limit),
+        stop_loss=D(limit - 5_000 if side == "buy" else limit + 5_000),
+        take_profit=None,
+        break_even_at=None,
+    )
+    order = taken(wish, instrument)
+    assert isinstance(order, Accepted)
+    assert instrument.amount(order.contracts) == (D(meets) if instrument.is_inverse else D(1))
+    assert order.notional_usd == meets
 
 
 @pytest.mark.parametrize("price", [D(0), D("-0.5")])
