@@ -21,19 +21,19 @@ class Quarantine:
         self._announce = announce
         self._clock = clock
         self._wake_by = wake_by
-        self._since: float | None = None
+        self._until: float | None = None
         self._told: int | None = None
 
     def look(self, trade: Trade, step: Step | None) -> None:
         """Tells it once, and again when it is about another size, or anew."""
         if state_of(trade) is not TradeState.QUARANTINED:
-            self._since = self._told = None
+            self._until = self._told = None
             return
         now = self._clock.monotonic()
-        self._since = now if self._since is None else self._since
-        left = LASTS_SECONDS - (now - self._since)
-        if left > 0 and (step is None or step.do is not Do.QUARANTINE):
-            self._wake_by(left)
+        # A moment, not what is left of a span: that may round to a time that does not pass.
+        self._until = now + LASTS_SECONDS if self._until is None else self._until
+        if now < self._until and (step is None or step.do is not Do.QUARANTINE):
+            self._wake_by(self._until - now)
         elif trade.position != self._told:
             self._told = trade.position
             self._announce.quarantined(trade)
