@@ -76,12 +76,13 @@ class Execution(Actor):
             manner=manner,
         )
         self._marks: dict[str, Decimal] = {}
-        self._drifts = DriftSettler(venue, self.log)
+        self._drifts = DriftSettler(venue)
         self._stories = Storyteller(
             self._drifts,
             self._house,
             self._home,
             self.clock,
+            chronicler=self.to("chronicler"),
             wake_in=lambda seconds: self.after(seconds, watch.DriftDue),
         )
         self._routed_at = float("-inf")
@@ -170,7 +171,7 @@ class Execution(Actor):
         self._house.miss(message.orders)
         for drift in message.drifts or ():
             if self._drifts.is_due(drift):
-                self._stories.tell(drift.instrument_name, drift)
+                self._stories.seek(drift.instrument_name, drift)
         agrees = self._reconciliation.agrees(message, self._house.instruments)
         if agrees is None or not self._contracts.by_name or self._has_session is None:
             return
@@ -180,7 +181,7 @@ class Execution(Actor):
             if self._house.on(x.instrument_name) and self._drifts.is_news(x)
         ]
         for drift in news:
-            self._stories.tell(drift.instrument_name, drift)
+            self._stories.seek(drift.instrument_name, drift)
         if news or not agrees:
             self._reconciliation.doubt(self._house.records)
         elif self._kill.state is not None or self._may_trade():
@@ -314,6 +315,8 @@ class Execution(Actor):
         if trade is not None:
             self._house.tell_instruments(self._contracts.by_name, only=trade)
             self._stories.read_again(trade.plan.instrument_name)
+        elif event.name == "chronicler":
+            self._stories.seek_anew()
         elif event.name == "registry":
             self._bring_into_step()
 
@@ -351,13 +354,16 @@ class Execution(Actor):
         name = message.instrument
         drift = Drift(instrument_name=name, venue=message.venue, ledger=message.ledger)
         if self._house.on(name) and self._drifts.is_news(drift):
-            self._stories.tell(name, drift)
+            self._stories.seek(name, drift)
 
     def on_position_agreed(self, message: watch.PositionAgreed) -> None:
         self._drifts.forget(message.instrument)
 
     def on_drift_due(self, _: watch.DriftDue) -> None:
-        self._stories.tell_unread()
+        self._stories.seek_unread()
+
+    def on_chronicle_report(self, message: say.ChronicleReport) -> None:
+        self._stories.heard(message)
 
     # -- kill ------------------------------------------------------------
 
@@ -440,6 +446,7 @@ Execution.handlers = {
     SessionOpened: Execution.on_session_opened,
     SessionLost: Execution.on_session_lost,
     watch.DriftDue: Execution.on_drift_due,
+    say.ChronicleReport: Execution.on_chronicle_report,
     ChildRestarted: Execution.on_child_restarted,
     DiskFailed: Execution.on_disk_failed,
     DiskRecovered: Execution.on_disk_recovered,

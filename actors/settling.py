@@ -7,11 +7,11 @@ into again until a fill explains it.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any
+from datetime import datetime
 
-from actors.messages.trading import StoryReport
-from actors.ports import Clock, NotSent, OutcomeUnknown, Rejected, Venue
+from actors.kernel import Address
+from actors.messages.trading import ChronicleReport, ReadChronicle, StoryReport
+from actors.ports import Clock, Venue
 from actors.routing import ReportRouter
 from actors.trade_house import TradeHouse
 from actors.trade_truth import since_ms
@@ -21,9 +21,6 @@ from domain.trade import Trade
 from domain.watch import Drift
 
 RETRY_SECONDS, LONGEST_RETRY = 1.0, 15.0
-READ_SECONDS = 3.0
-"""What the reads of a story may take together: meanwhile nobody's fills go home, and no kill.
-After each time that it was not enough, so much more, up to five times as much."""
 FILLS_SHOWN_MS = 60_000
 """After so long the venue shows every fill; what none of them tells was there before."""
 
@@ -39,12 +36,10 @@ class _Settled:
 class DriftSettler:
     """Remembers which drifts were looked into, per instrument."""
 
-    def __init__(self, venue: Venue, log: Any) -> None:
+    def __init__(self, venue: Venue) -> None:
         self._venue = venue
-        self._log = log
         self._settled: dict[str, _Settled] = {}
         self._denied_since: dict[str, int] = {}
-        self._unreadable = 0
         self.unread: dict[str, Drift | None] = {}
         """Instruments whose story is to be read: what drifts there, or None when trades guess."""
 
@@ -68,19 +63,25 @@ class DriftSettler:
             self.unread[instrument] = None
 
     def settle(
-        self, name: str, drift: Drift | None, trades: Sequence[Trade], ended: Sequence[Trade]
+        self,
+        drift: Drift | None,
+        trades: Sequence[Trade],
+        ended: Sequence[Trade],
+        read: ChronicleReport,
     ) -> Story | None:
-        """What belongs to these trades after all; None when it cannot be read now.
+        """What belongs to these trades after all; None when what was ``read`` does not tell.
 
-        ``ended`` are those that were open beside them.
+        ``drift`` is what it was read for, ``ended`` are those that were open beside them.
         """
-        self.unread[name] = drift
+        name = read.instrument
         if not trades:
             self._denied_since.pop(name, None)
-        story = self._story(name, trades, ended) if trades else Story()
+        story = self._story(trades, ended, read) if trades else Story()
         if story is not None and name not in self._denied_since:
-            del self.unread[name]
-            if drift is not None:
+            wanted = self.unread.get(name)
+            if wanted is None or wanted == drift:  # else it drifts otherwise by now
+                self.unread.pop(name, None)
+            if drift is not None and wanted == drift:
                 again = None
                 if self.is_news(drift):
                     again = self._venue.server_now_ms() + FILLS_SHOWN_MS
@@ -88,26 +89,17 @@ class DriftSettler:
         return story
 
     def _story(
-        self, instrument: str, trades: Sequence[Trade], ended: Sequence[Trade]
+        self, trades: Sequence[Trade], ended: Sequence[Trade], read: ChronicleReport
     ) -> Story | None:
-        """Fills only add up to a position that does not move while they are read."""
-        venue = self._venue.within(READ_SECONDS * min(1 + self._unreadable, 5))
-        try:
-            before = _position(venue, instrument)
-            fills = venue.fills(instrument, min(since_ms(trade) for trade in trades))
-            after = _position(venue, instrument)
-        except (Rejected, NotSent, OutcomeUnknown) as error:
-            self._unreadable += 1
-            self._log.warning("drift_unreadable", instrument=instrument, error=str(error))
+        if read.fills is None:
             return None
-        self._unreadable = 0
-        contracts, size = after
-        both, fills, times = alike((*trades, *ended), fills, size)
+        instrument = read.instrument
+        both, fills, times = alike((*trades, *ended), read.fills, read.contract_size)
         trades, ended = both[: len(trades)], both[len(trades) :]
-        if before != after or is_untold(fills, trades):
+        if is_untold(fills, trades):
             return None
-        is_whole = self._is_denied_for_long(instrument, contracts, trades)
-        position = contracts * times
+        is_whole = self._is_denied_for_long(instrument, read.contracts, trades)
+        position = read.contracts * times
         story = shared_out_again(fills, trades, position, ended=ended, is_whole=is_whole)
         known = {x.trade_id for trade in trades for x in trade.fills}
         if is_whole or any(x.fill.trade_id not in known for x in story.shares):
@@ -127,14 +119,20 @@ class DriftSettler:
         return now_ms - self._denied_since.setdefault(instrument, now_ms) > FILLS_SHOWN_MS
 
 
-def _position(venue: Venue, instrument: str) -> tuple[int, Decimal | None]:
-    """Signed contracts, and the size of one; none at all when it is flat."""
-    held = (x for x in venue.positions() if x.instrument_name == instrument)
-    return next(((x.contracts, x.contract_size) for x in held), (0, None))
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A chronicle that is being read: for which drift, and what was ``known`` to have filled."""
+
+    at: datetime
+    drift: Drift | None
+    known: object
 
 
 class Storyteller:
-    """Tells trades what the whole story makes of them. ``wake_in`` has `tell_unread` called."""
+    """Has stories read, and tells trades what they make of them.
+
+    ``wake_in`` has `seek_unread` called.
+    """
 
     def __init__(
         self,
@@ -143,13 +141,16 @@ class Storyteller:
         home: ReportRouter,
         clock: Clock,
         *,
+        chronicler: Address,
         wake_in: Callable[[float], None],
     ) -> None:
         self._drifts = drifts
         self._house = house
         self._home = home
         self._clock = clock
+        self._chronicler = chronicler
         self._wake_in = wake_in
+        self._asked: dict[str, _Asked] = {}
         self._in_vain = 0
 
     def guessed(self, trade: Trade) -> None:
@@ -160,17 +161,48 @@ class Storyteller:
     def read_again(self, name: str) -> None:
         """Reads the story of an instrument as soon as may be, though nothing is known to drift."""
         if name not in self._drifts.unread:
-            self._drifts.unread[name] = None
-            self._wake_in(0.0)
+            self.seek(name, None)
 
-    def tell_unread(self) -> None:
+    def seek_unread(self) -> None:
         for name, drift in list(self._drifts.unread.items()):
-            self.tell(name, drift)
+            self.seek(name, drift)
 
-    def tell(self, name: str, drift: Drift | None) -> None:
+    def seek_anew(self) -> None:
+        """Who was asked has died, maybe of the question."""
+        self._asked.clear()
+        self.seek_unread()
+
+    def seek(self, name: str, drift: Drift | None) -> None:
+        """Has the story of an instrument read, unless it is being read."""
+        self._drifts.unread[name] = drift
+        if name in self._asked:
+            return
+        trades, now = self._house.on(name), self._clock.now()
+        if not trades:
+            self._tell(drift, ChronicleReport(at=now, instrument=name, asked_at=now))
+            return
+        self._asked[name] = _Asked(now, drift, _known(trades))
+        since = min(since_ms(trade) for trade in trades)
+        self._chronicler.tell(ReadChronicle(at=now, instrument=name, since_ms=since))
+
+    def heard(self, read: ChronicleReport) -> None:
+        """Tells the story, unless something filled, began or ended while it was being read.
+
+        That would be missing in it, and pass for nobody's: it is read again.
+        """
+        asked = self._asked.get(read.instrument)
+        if asked is None or asked.at != read.asked_at:
+            return  # a predecessor asked, or it was asked again since
+        del self._asked[read.instrument]
+        if _known(self._house.on(read.instrument)) == asked.known:
+            self._tell(asked.drift, read)
+        else:
+            self.seek(read.instrument, self._drifts.unread.get(read.instrument))
+
+    def _tell(self, drift: Drift | None, read: ChronicleReport) -> None:
         """Gives trades what was done to them, and has them compare themselves."""
-        trades = self._house.on(name)
-        story = self._drifts.settle(name, drift, trades, self._house.ended_on(name))
+        trades = self._house.on(read.instrument)
+        story = self._drifts.settle(drift, trades, self._house.ended_on(read.instrument), read)
         self._in_vain = self._in_vain + 1 if story is None else 0
         if self._drifts.unread:
             doublings = min(max(0, self._in_vain - 1), 4)
@@ -187,3 +219,8 @@ class Storyteller:
             )
             self._house.tell(trade.id, told)
             self._house.verify(trade, "drift")
+
+
+def _known(trades: Sequence[Trade]) -> object:
+    """What Execution has heard of that a story of these trades must not be older than."""
+    return [(trade.id, trade.fills, trade.foreign_seq) for trade in trades]

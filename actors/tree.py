@@ -15,6 +15,7 @@ from actors.alert_texts import ALERTS
 from actors.alerter import Alerter
 from actors.auth import Auth
 from actors.cashier import Cashier
+from actors.chronicler import Chronicler
 from actors.collector import Collector
 from actors.desk import Desk
 from actors.desk_sources import DeskFacts
@@ -149,6 +150,7 @@ def children(plan: Plan, ports: Ports) -> Sequence[ChildSpec | Family]:
             actor=PositionWatcher,
             arguments={"venue": ports.venue, "period": plan.position_poll},
         ),
+        ChildSpec(name="chronicler", actor=Chronicler, arguments={"venue": ports.venue}),
         ChildSpec(
             name="execution",
             actor=Execution,

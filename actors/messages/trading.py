@@ -1,6 +1,7 @@
 """The conversation about trades: commands to Execution and Trade, and what became of them."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar
 
@@ -105,6 +106,29 @@ class StoryReport(Report):
     fills: tuple[Fill, ...]
     told: frozenset[str]
     until_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadChronicle(Command):
+    """Asks for all fills of an instrument since then; the answer is told (`ChronicleReport`)."""
+
+    instrument: str
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChronicleReport(Report):
+    """All fills of an instrument, oldest first, and the position after them, in signed contracts.
+
+    ``fills`` is None when they could not be read, or the position moved meanwhile. ``asked_at`` is
+    the question's ``at``.
+    """
+
+    instrument: str
+    asked_at: datetime
+    fills: tuple[Fill, ...] | None = None
+    contracts: int = 0
+    contract_size: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

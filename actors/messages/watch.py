@@ -42,7 +42,7 @@ class SecondLookDue(Due):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftDue(Due):
-    """Time to share out again what happened on instruments whose position drifted."""
+    """Time to have read again what happened where that could not be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,8 @@ from decimal import Decimal
 import pytest
 
 from actors import historian
+from actors.chronicler import Chronicler
+from actors.execution import Execution
 from actors.historian import Historian
 from actors.kernel import Actor
 from actors.messages.alerts import AlertDelivered
@@ -14,7 +16,9 @@ from actors.messages.book import DropAlert, HistoryLost, RecordPause, RepeatLast
 from actors.messages.lifecycle import ChildFailed, ChildRestarted, GaveUp
 from actors.messages.risk import DayBegan, Denied
 from actors.messages.trading import (
+    ChronicleReport,
     FlatVerified,
+    ReadChronicle,
     Ready,
     StopPlaced,
     StoryReport,
@@ -39,6 +43,7 @@ PERMANENT = (
     "risk",
     "auth",
     "watcher",
+    "chronicler",
     "execution",
     "reaper",
     "strategist",
@@ -326,6 +331,23 @@ def dying_of_the_first(kind: type[Message], who: type[Actor]) -> Callable[..., t
         return type(actor.__name__, (actor,), {"handlers": {**actor.handlers, kind: on_message}})
 
     return derived
+
+
+@pytest.mark.parametrize("kind", [ReadChronicle, ChronicleReport])
+def test_a_story_is_read_again_when_its_reader_or_its_teller_dies_of_it(
+    stage: Stage, kind: type[Message]
+) -> None:
+    """Whoever it is that died, the trade that a person closed unheard ends."""
+    who = Chronicler if kind is ReadChronicle else Execution
+    scene = stage().ready(derive=dying_of_the_first(kind, who))
+    trade_id = scene.bracket()
+    scene.run(1)
+    scene.market.lost_notifications = True
+    scene.market.ask("private/close_position", instrument_name=BTC, type="market")
+    scene.run(0.1)
+    scene.market.lost_notifications = False
+    assert scene.wait(TradeClosed, limit=10.0).trade_id == trade_id
+    assert [event.name for event in scene.events(ChildRestarted)] == [who.__name__.lower()]
 
 
 def no_space(*_: object, **__: object) -> None:

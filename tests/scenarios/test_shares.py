@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from actors.messages.trading import PnlDiffers, Ready, TradeClosed, TradeNetted
+from actors.messages.trading import FlatVerified, PnlDiffers, Ready, TradeClosed, TradeNetted
 from domain.labels import Role
 from simulation.daemon import DEFAULT_LIMITS, default_plan
 from simulation.venue import Fate
 from tests.scenarios.conftest import Stage
-from tests.scenarios.scene import BTC, Once, Scene, poisonable
+from tests.scenarios.scene import BTC, ETH, LINEAR, Once, Scene, poisonable
 from tests.scenarios.test_human import buy, sell
 
 SEEDS = range(2)
@@ -256,3 +256,54 @@ def test_what_a_person_closed_of_two_trades_is_booked_once(
     assert len(fills) > 1
     booked = sum(x.net_coin for x in scene.events(TradeClosed))
     assert abs(booked - (scene.wealth("BTC") - before)) <= Decimal("1e-9")
+
+
+UNREAD = [(BTC,), (BTC, LINEAR)]
+
+
+def unread(stage: Stage, names: tuple[str, ...]) -> Scene:
+    """A hand sells on these instruments, and the fills that would tell whose it was are not read.
+    An entry of ours rests on another."""
+    limits = replace(DEFAULT_LIMITS, max_open_trades=5, max_notional_usd=Decimal(10**6))
+    scene = stage(plan=default_plan(limits=limits)).ready()
+    for name in names:
+        scene.bracket(name)
+    bracket = {"stop": "2900", "target": "3300"}
+    scene.open(ETH, quantity="1.5", entry_type="limit", price=Decimal(3100), **bracket)
+    scene.run(2)
+    for name in names:
+        amount = 1000 if name == BTC else Decimal("0.01")
+        scene.market.ask("private/sell", instrument_name=name, amount=amount, type="market")
+    scene.fault(Once(Fate.REQUEST_LOST, HISTORY, times=10**6))
+    return scene
+
+
+@pytest.mark.parametrize("names", UNREAD)
+@pytest.mark.parametrize("later", [25.0, 41.3, 47.8])
+def test_a_fill_goes_home_while_stories_cannot_be_read(
+    stage: Stage, names: tuple[str, ...], later: float
+) -> None:
+    """The entry that rested has its stop at once. (It waited behind each of the reads, together
+    longer than a position may be without one.)"""
+    scene = unread(stage, names)
+    scene.run(later)
+    scene.market.move(eth_usd=3090)
+    scene.run(20)
+    assert scene.position(ETH) == scene.cover(ETH) > 0
+    assert scene.naked.longest(ETH) < 0.1
+
+
+@pytest.mark.parametrize("names", UNREAD)
+@pytest.mark.parametrize("later", [25.0, 41.3, 47.8])
+def test_a_kill_is_carried_out_while_stories_cannot_be_read(
+    stage: Stage, names: tuple[str, ...], later: float
+) -> None:
+    """It began when the last of the reads had been given up."""
+    scene = unread(stage, names)
+    scene.run(later)
+    began = scene.world.monotonic()
+    scene.kill()
+    scene.until(lambda: not scene.positions(), limit=3.0)
+    assert scene.world.monotonic() - began < 3.0
+    scene.kind()
+    scene.wait(FlatVerified)
