@@ -187,14 +187,13 @@ class Registry(Actor):
         )
         # In force even if the disk refuses; it is written as soon as the disk allows.
         self._kill = kill
-        written = self._write(STATE, KILL, _KILL.dump_python(kill, mode="json"))
-        if not written:
-            self._later(STATE, KILL, _KILL.dump_python(kill, mode="json"))
+        written = self._keep_state(KILL, _KILL, kill)
         return self._answer_with("" if written else "disk_failed")
 
     def on_clear_kill(self, message: ClearKill) -> Recorded:
         del message
         if not self._write(STATE, KILL, None):
+            self._keep_state(KILL, _KILL, self._kill)  # what failed may show in the file
             return self._answer_with("disk_failed")
         self._kill = None
         return self._answer_with("")
@@ -204,16 +203,14 @@ class Registry(Actor):
             # In force even if the disk refuses, as a kill is.
             self._pause = PauseState(by=message.by, since=message.at)
             self.emit(EntriesPaused, by=message.by)
-        document = _PAUSE.dump_python(self._pause, mode="json")
-        if not self._write(STATE, PAUSE, document):
-            self._later(STATE, PAUSE, document)
-            return self._answer_with("disk_failed")
-        return self._answer_with("")
+        written = self._keep_state(PAUSE, _PAUSE, self._pause)
+        return self._answer_with("" if written else "disk_failed")
 
     def on_clear_pause(self, message: ClearPause) -> Recorded:
         if self._pause is None:
             return self._answer_with("")
         if not self._write(STATE, PAUSE, None):
+            self._keep_state(PAUSE, _PAUSE, self._pause)  # as with a kill
             return self._answer_with("disk_failed")
         self._pause = None
         self.emit(EntriesResumed, by=message.by)
@@ -221,11 +218,8 @@ class Registry(Actor):
 
     def on_record_day(self, message: RecordDay) -> Recorded:
         self._day = message.baseline
-        document = _DAY.dump_python(message.baseline, mode="json")
-        if not self._write(STATE, DAY, document):
-            self._later(STATE, DAY, document)
-            return self._answer_with("disk_failed")
-        return self._answer_with("")
+        written = self._keep_state(DAY, _DAY, message.baseline)
+        return self._answer_with("" if written else "disk_failed")
 
     def on_record_alert(self, message: RecordAlert) -> Recorded:
         alert = message.alert
@@ -315,6 +309,16 @@ class Registry(Actor):
         if self._unwritten or not self._write(table, key, document):
             self._later(table, key, document)
 
+    def _keep_state(self, key: str, kind: TypeAdapter[Any], state: object | None) -> bool:
+        """Whether it is on disk at once: it rests on nothing, and so goes before what waits."""
+        if state is None:
+            return True
+        document = kind.dump_python(state, mode="json")
+        if self._write(STATE, key, document):
+            return True
+        self._later(STATE, key, document)
+        return False
+
     def _later(self, table: str, key: str, document: Mapping[str, Any] | None) -> None:
         self._unwritten[table, key] = document
 
@@ -363,10 +367,6 @@ class Registry(Actor):
         if entries or kept_aside:
             self.emit(RegistryRebuilt, kept_aside=kept_aside, trades=len(self._trades))
         self._put_or_keep(*REBUILDING, None)
-
-    def _keep_state(self, key: str, kind: TypeAdapter[Any], state: object | None) -> None:
-        if state is not None:
-            self._put_or_keep(STATE, key, kind.dump_python(state, mode="json"))
 
 
 Registry.handlers = {
