@@ -105,7 +105,8 @@ def _files(source: Path) -> Iterator[Path]:
     """The book first.
 
     Of a trade that ends meanwhile the journal then has the end, and a start drops it from the
-    book. The other way round it would be in neither.
+    book. The other way round it would be in neither. A kill made meanwhile is in the journal
+    alone, which no start looks at for it: `restore` says so.
     """
     for path in sorted(source.rglob("*"), key=lambda path: (path != source / BOOK, path)):
         if path.is_file() and not any(fnmatch(path.name, pattern) for pattern in LEFT_OUT):

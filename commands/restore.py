@@ -4,17 +4,20 @@ import os
 import shutil
 import tarfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn, TypeVar
 
 import typer
 from pydantic import TypeAdapter
 
 from actors.kernel import ExitCode
-from actors.messages.book import KillState
+from actors.messages.book import DayBaseline, KillState, PauseState
+from actors.ports import REBUILDING
 from actors.rebuilding import last_day, last_kill, last_pause, what_counts
+from actors.registry import check_book
 from adapters.clock import SystemClock
 from adapters.paper.store import AccountStore
 from adapters.storage.book import BookTooNew, read_book
@@ -25,6 +28,7 @@ from commands.common import fail, read_settings, tell, words
 
 LOCK = "bot.lock"
 JOURNAL = "journal"
+_T = TypeVar("_T")
 EXCHANGE = "exchange"
 """The paper exchange's account, beside the bot's data."""
 
@@ -61,12 +65,13 @@ def restore(
             _refuse(str(error))
         except OSError as error:
             _refuse(words(error))
+    forgotten = list(_forgotten(before, place))
     if not has_run(before) and [path.name for path in before.iterdir()] == [LOCK]:
         shutil.rmtree(before)
         tell(f"restored: {source} is {place} now.")
-        return
-    tell(f"restored: {source} is {place} now; what was there is {before}.")
-    for line in _forgotten(before, place):
+    else:
+        tell(f"restored: {source} is {place} now; what was there is {before}.")
+    for line in forgotten:
         tell(line)
 
 
@@ -124,37 +129,68 @@ def _judge(fresh: Path, source: Path) -> None:
         raise ValueError(f"the journal in {source} is broken at {flaw}: take another archive")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Decided:
+    """What goes on until it is ended, as one witness has it."""
+
+    kill: KillState | None = None
+    pause: PauseState | None = None
+    day: DayBaseline | None = None
+
+
 def _forgotten(before: Path, after: Path) -> Iterator[str]:
-    """What was decided after the archive was made, and is not known any more."""
+    """What was decided, and a start from the restored data does not know.
+
+    The archive's journal is a witness too: it was read after the book, and a kill may lie between.
+    """
+    was, has = _Decided(), _journalled(after)
     try:
-        was = what_counts(read(before / JOURNAL))
+        was = _journalled(before)
     except OSError as error:
         yield f"Whether there was a kill or a pause is not known: {words(error)}."
-        return
-    has = what_counts(read(after / JOURNAL))
-    kill = _kill(before, was)
-    if kill is not None and _is_more(kill, _kill(after, has)):
+    witnesses = (_at_a_start(before, was), was, has)
+    known = _at_a_start(after, has)
+    kills = [x.kill for x in witnesses if x.kill is not None and _is_more(x.kill, known.kill)]
+    if kills:
         yield (
-            f"FORGOTTEN: the kill ({kill.reason}). Entries begin again, unless you say before the "
-            "start: python run.py kill --direct"
+            f"FORGOTTEN: the kill ({kills[0].reason}). Entries begin again, unless you say before "
+            "the start: python run.py kill --direct"
         )
-    if last_pause(was) is not None and last_pause(has) is None:
+    if known.pause is None and any(x.pause is not None for x in witnesses):
         yield "FORGOTTEN: the pause. After the start: python run.py pause"
-    day, known = last_day(was), last_day(has)
-    if day is not None and (known is None or known.day < day.day):
+    days = [x.day for x in witnesses if x.day is not None]
+    day = max(days, key=lambda each: each.day, default=None)
+    if day is not None and (known.day is None or known.day.day < day.day):
         yield (
             f"FORGOTTEN: the equity {day.day} began with, {day.usd:.2f} USD. On that day its loss "
             "would be measured from the start of the bot on."
         )
 
 
-def _kill(folder: Path, entries: Sequence[Mapping[str, Any]]) -> KillState | None:
-    """The kill in force: the book's, which may be in it alone, or the journal's."""
+def _journalled(folder: Path) -> _Decided:
+    entries = what_counts(read(folder / JOURNAL))
+    return _Decided(kill=last_kill(entries), pause=last_pause(entries), day=last_day(entries))
+
+
+def _at_a_start(folder: Path, journalled: _Decided) -> _Decided:
+    """What a start goes by: the book, and the journal only where the book is made from it."""
     try:
-        state = read_book(folder / BOOK).get("state", {})
-        return TypeAdapter(KillState).validate_python(state["kill"])
-    except (BookTooNew, OSError, ValueError, KeyError):
-        return last_kill(entries)
+        tables = read_book(folder / BOOK)
+        check_book(tables)
+    except (BookTooNew, OSError, ValueError):
+        return journalled
+    table, owed = REBUILDING
+    state = tables.get(table, {})
+    rest = journalled if owed in state else _Decided()
+    return _Decided(
+        kill=_read(KillState, state.get("kill")) or rest.kill,
+        pause=_read(PauseState, state.get("pause")) or rest.pause,
+        day=_read(DayBaseline, state.get("day")) or rest.day,
+    )
+
+
+def _read(kind: type[_T], document: object) -> _T | None:
+    return None if document is None else TypeAdapter(kind).validate_python(document)
 
 
 def _is_more(kill: KillState, known: KillState | None) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.ports import REBUILDING
 from adapters.clock import SystemClock
 from adapters.paper.store import AccountStore
 from adapters.storage.book import open_book
@@ -41,6 +42,18 @@ def place(folder: Path) -> Path:
 
 def befores(folder: Path) -> list[Path]:
     return sorted((folder / "data").glob("paper.before-*"))
+
+
+def wrote_book(folder: Path, *, is_owed: bool = False, **state: Mapping[str, object]) -> None:
+    """A book that can be read; with ``is_owed`` a start adds to it what the journal has."""
+    path = place(folder) / "registry.json"
+    path.unlink()
+    book = open_book(path, SystemClock().now())
+    for key, document in state.items():
+        book.put("state", key, document)
+    if not is_owed:
+        book.remove(*REBUILDING)
+    book.close()
 
 
 def happened(folder: Path, *entries: Mapping[str, object]) -> None:
@@ -249,14 +262,43 @@ def test_a_journal_that_cannot_be_read_leaves_it_open_and_says_so(folder: Path) 
     assert "Whether there was a kill or a pause is not known: " in ran.output
 
 
+BOOKED = {"reason": "a person", "by": "api", "day": "2026-03-02", "until_midnight": False}
+BASELINE = {"day": "2026-03-02", "usd": "1000", "equity": [{"currency": "BTC", "equity": "0.01"}]}
+
+
+@pytest.mark.parametrize("has_data", [True, False])
+def test_what_was_decided_while_the_backup_was_taken_is_said(
+    folder: Path, tmp_path: Path, *, has_data: bool
+) -> None:
+    """The book is read first: the archive's journal has it, and a start reads the book alone."""
+    wrote_book(folder)
+    happened(folder, DAY, KILL, PAUSE)
+    assert run(folder, "backup", "--to", "backups/of-now").code == 0
+    (archive,) = (folder / "backups" / "of-now").iterdir()
+    where = folder if has_data else tmp_path / "elsewhere"
+    where.mkdir(exist_ok=True)
+    ran = run(where, "restore", str(archive))
+    told = [line for line in ran.output.splitlines() if line.startswith("FORGOTTEN: ")]
+    assert [line.split()[2] for line in told] == ["kill", "pause.", "equity"]
+
+
+def test_what_a_start_finds_in_the_book_is_not_forgotten(folder: Path) -> None:
+    """Whatever its journal has; nor what is in the journal, where the book is made from it."""
+    happened(folder, DAY, KILL, PAUSE)
+    wrote_book(folder, is_owed=True)
+    assert run(folder, "backup", "--to", "backups/of-now").code == 0
+    (archive,) = (folder / "backups" / "of-now").iterdir()
+    assert "FORGOTTEN" not in run(folder, "restore", str(archive)).output
+    since = {"by": "api", "since": "2026-03-02T10:00:00+00:00"}
+    wrote_book(folder, kill=BOOKED, pause=since, day=BASELINE)
+    assert run(folder, "backup", "--to", "backups/of-then").code == 0
+    (archive,) = (folder / "backups" / "of-then").iterdir()
+    assert "FORGOTTEN" not in run(folder, "restore", str(archive)).output
+
+
 def test_a_kill_that_the_book_alone_had_is_said(folder: Path) -> None:
     """The journal did not take it, on a disk that failed."""
-    path = place(folder) / "registry.json"
-    path.unlink()
-    book = open_book(path, SystemClock().now())
-    kill = {"reason": "alone", "by": "cli", "day": "2026-03-02", "until_midnight": False}
-    book.put("state", "kill", kill)
-    book.close()
+    wrote_book(folder, kill={**BOOKED, "reason": "alone"})
     assert "FORGOTTEN: the kill (alone)" in run(folder, "restore").output
 
 
