@@ -13,8 +13,8 @@ import typer
 
 from actors.kernel import ExitCode
 from adapters.clock import SystemClock
-from adapters.storage.chain import days
-from commands.common import fail, read_settings, tell, words
+from adapters.storage.chain import days, verify
+from commands.common import aside, fail, read_settings, tell, words
 
 PREFIX = "bulwark"
 BOOK = "registry.json"
@@ -42,6 +42,11 @@ def backup(
         fail(f"Not backed up: {words(error)}.", ExitCode.FAILED)
     size = target.stat().st_size
     tell(f"{target}: {count} files, {size / 1024:.0f} KiB. .env is not in it: keep it elsewhere.")
+    if flaw := _flaw(source / "journal"):
+        aside(
+            f"The journal is BROKEN at {flaw}. Restoring this archive takes --broken-journal; an "
+            "older one may be whole: keep it elsewhere, before --keep removes it."
+        )
     if keep is None:
         return
     try:
@@ -50,6 +55,14 @@ def backup(
             tell(f"{path}: removed.")
     except OSError as error:
         fail(f"Backed up, but older ones are not removed: {words(error)}.", ExitCode.FAILED)
+
+
+def _flaw(journal: Path) -> str:
+    """Where the chain breaks, in the data as they are: the archive has them so."""
+    try:
+        return str(verify(journal).first_bad or "")
+    except OSError as error:
+        return words(error)
 
 
 def has_run(source: Path) -> bool:

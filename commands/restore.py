@@ -4,11 +4,11 @@ import os
 import shutil
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from pydantic import TypeAdapter
@@ -21,7 +21,7 @@ from actors.registry import check_book
 from adapters.clock import SystemClock
 from adapters.paper.store import AccountStore
 from adapters.storage.book import BookTooNew, read_book
-from adapters.storage.chain import read, verify
+from adapters.storage.chain import Flaw, read, verify
 from adapters.storage.lock import AlreadyRunning, InstanceLock
 from commands.backup import BOOK, has_run, newest
 from commands.common import fail, read_settings, tell, words
@@ -37,6 +37,9 @@ def restore(
     archive: Annotated[
         Path | None, typer.Argument(help="Another one than the newest of this venue in BACKUP_DIR.")
     ] = None,
+    broken_journal: Annotated[
+        bool, typer.Option("--broken-journal", help="Also one whose journal is broken, as it is.")
+    ] = False,
 ) -> None:
     """Puts a backup in the place of this venue's data; what was there before is kept beside it."""
     settings = read_settings()
@@ -55,7 +58,7 @@ def restore(
             stack.enter_context(InstanceLock(place / LOCK))
             _hold_exchange(place / EXCHANGE, stack)
             unpack(source, fresh, env)
-            _judge(fresh / env, source)
+            flaw = _judge(fresh / env, source, may_be_broken=broken_journal)
             _change(place, before, fresh / env)
         except AlreadyRunning as error:
             _refuse(f"{error} on {place}: stop it first (supervisorctl stop bot, or Ctrl-C)")
@@ -65,14 +68,13 @@ def restore(
             _refuse(str(error))
         except OSError as error:
             _refuse(words(error))
-    forgotten = list(_forgotten(before, place))
-    if not has_run(before) and [path.name for path in before.iterdir()] == [LOCK]:
-        shutil.rmtree(before)
-        tell(f"restored: {source} is {place} now.")
-    else:
-        tell(f"restored: {source} is {place} now; what was there is {before}.")
-    for line in forgotten:
+    was_empty = not has_run(before) and [path.name for path in before.iterdir()] == [LOCK]
+    kept = "" if was_empty else f"; what was there is {before}"
+    tell(f"restored: {source} is {place} now{kept}.")
+    for line in (*_broken(flaw, place), *_forgotten(before, place)):
         tell(line)
+    if was_empty:
+        shutil.rmtree(before)
 
 
 def unpack(source: Path, target: Path, env: str) -> None:
@@ -123,10 +125,28 @@ def _change(place: Path, before: Path, fresh: Path) -> None:
         raise ValueError(f"{words(error)}. The data are in {before}: move them back") from error
 
 
-def _judge(fresh: Path, source: Path) -> None:
+def _judge(fresh: Path, source: Path, *, may_be_broken: bool) -> Flaw | None:
+    """Where the journal is broken, should that not keep it from being taken."""
     flaw = verify(fresh / JOURNAL).first_bad
-    if flaw is not None:
-        raise ValueError(f"the journal in {source} is broken at {flaw}: take another archive")
+    if flaw is not None and not may_be_broken:
+        raise ValueError(
+            f"the journal in {source} is broken at {flaw}: take another archive, or this one as "
+            "it is, with --broken-journal"
+        )
+    return flaw
+
+
+def _broken(flaw: Flaw | None, place: Path) -> Iterator[str]:
+    """What that means for the next start: nothing, as long as there is a book to go by."""
+    if flaw is None:
+        return
+    if _is_made_from_journal(_state(place)):
+        yield (
+            f"BROKEN: the journal, at {flaw}, and a start makes the book from it: a trade, a kill "
+            "or a pause may be missing. To be safe, before the start: python run.py kill --direct"
+        )
+    else:
+        yield f"BROKEN: the journal, at {flaw}. Trades, kill and pause are in the book."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,19 +194,28 @@ def _journalled(folder: Path) -> _Decided:
 
 def _at_a_start(folder: Path, journalled: _Decided) -> _Decided:
     """What a start goes by: the book, and the journal only where the book is made from it."""
-    try:
-        tables = read_book(folder / BOOK)
-        check_book(tables)
-    except (BookTooNew, OSError, ValueError):
-        return journalled
-    table, owed = REBUILDING
-    state = tables.get(table, {})
-    rest = journalled if owed in state else _Decided()
+    state = _state(folder)
+    rest = journalled if _is_made_from_journal(state) else _Decided()
+    state = state or {}
     return _Decided(
         kill=_read(KillState, state.get("kill")) or rest.kill,
         pause=_read(PauseState, state.get("pause")) or rest.pause,
         day=_read(DayBaseline, state.get("day")) or rest.day,
     )
+
+
+def _state(folder: Path) -> Mapping[str, Any] | None:
+    """What the book has besides trades and alerts; None where a start cannot live from it."""
+    try:
+        tables = read_book(folder / BOOK)
+        check_book(tables)
+    except (BookTooNew, OSError, ValueError):
+        return None
+    return tables.get(REBUILDING[0], {})
+
+
+def _is_made_from_journal(state: Mapping[str, Any] | None) -> bool:
+    return state is None or REBUILDING[1] in state
 
 
 def _read(kind: type[_T], document: object) -> _T | None:

@@ -18,7 +18,7 @@ def folder(tmp_path: Path) -> Path:
 def test_it_holds_book_and_journal_and_no_keys(folder: Path) -> None:
     """Under names that lead back into the data folder; for the owner only."""
     ran = run(folder, "backup")
-    assert ran.code == 0
+    assert (ran.code, ran.errors) == (0, "")
     assert ".env is not in it" in ran.output
     archive = newest(folder / "backups", "paper")
     assert archive is not None
@@ -58,6 +58,18 @@ def test_a_journal_without_its_book_is_backed_up(folder: Path) -> None:
     ran = run(folder, "backup")
     assert ran.code == 0
     assert ": 1 files" in ran.output
+
+
+def test_a_broken_journal_is_backed_up_and_said(folder: Path) -> None:
+    """It is what there is. Who hears of it only when he restores has no whole archive any more."""
+    (journal,) = (folder / "data" / "paper" / "journal").iterdir()
+    first, _, last = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(first + last)
+    ran = run(folder, "backup")
+    assert ran.code == 0
+    assert newest(folder / "backups", "paper") is not None
+    assert f"BROKEN at {journal.name}:2: entry 2 expected, 3 found" in ran.errors
+    assert "--broken-journal" in ran.errors
 
 
 def test_a_folder_that_cannot_be_written_is_said(folder: Path) -> None:

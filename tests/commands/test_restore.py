@@ -184,6 +184,33 @@ def test_what_is_no_sound_backup_changes_nothing(
     assert sorted(x.name for x in (folder / "data").iterdir()) == ["paper"]
 
 
+@pytest.mark.parametrize("is_owed", [False, True])
+def test_a_broken_journal_comes_back_for_who_says_so(folder: Path, *, is_owed: bool) -> None:
+    """A day of it is gone for good: every archive is like that from then on."""
+    (journal,) = (place(folder) / "journal").iterdir()
+    first, _, last = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(first + last)
+    wrote_book(folder, is_owed=is_owed)
+    assert run(folder, "backup", "--to", "backups/of-now").code == 0
+    (archive,) = (folder / "backups" / "of-now").iterdir()
+    refused = run(folder, "restore", str(archive))
+    assert (refused.code, befores(folder)) == (1, [])
+    assert f"broken at {journal.name}:2" in refused.errors
+    assert "--broken-journal" in refused.errors
+    ran = run(folder, "restore", str(archive), "--broken-journal")
+    assert ran.code == 0
+    assert f"BROKEN: the journal, at {journal.name}:2: entry 2 expected" in ran.output
+    assert ("a trade, a kill or a pause may be missing" in ran.output) is is_owed
+    assert journal.read_bytes() == first + last
+
+
+def test_a_whole_journal_is_not_called_broken(folder: Path) -> None:
+    """Whatever was asked for."""
+    ran = run(folder, "restore", "--broken-journal")
+    assert ran.code == 0
+    assert "BROKEN" not in ran.output
+
+
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
 @pytest.mark.parametrize("target", ["paper/registry.json", "/etc/hostname"])
 def test_a_link_is_nothing_of_ours(folder: Path, kind: bytes, target: str) -> None:
