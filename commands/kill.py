@@ -7,7 +7,7 @@ uses.
 
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
@@ -17,11 +17,12 @@ import orjson
 import typer
 from pydantic import TypeAdapter
 
-from actors.flattening import Flattening
+from actors.flattening import Flattening, RoundOutcome
 from actors.kernel import ExitCode
 from actors.messages.book import KillState
 from actors.messages.trading import DIRECT
-from actors.ports import Clock, NotSent, OutcomeUnknown, Rejected
+from actors.opening import ENTRY_VALID
+from actors.ports import Clock, NotSent, OutcomeUnknown, Rejected, Venue
 from actors.registry import check_book
 from adapters.clock import SystemClock, SystemEntropy
 from adapters.deribit.connect import connect
@@ -29,20 +30,24 @@ from adapters.deribit.session import DeribitSession
 from adapters.storage.book import open_book, read_book
 from adapters.storage.journal import DayJournal
 from adapters.storage.lock import AlreadyRunning, InstanceLock
+from commands.backup import BOOK
 from commands.bot import login_of
 from commands.client import Client
 from commands.common import ENV_FILE, read_settings, tell, words
 from commands.operate import WAIT_SECONDS, give
+from commands.preflight.account import NoBook, open_trades
 from config.logs import register_secret, silence, without_secrets
 from config.settings import Settings
 from domain.commands import BY_NAME
-from domain.instruments import Instrument
+from domain.trade import LATE_MS, Trade, may_still_enter
 
 REASON = "run.py kill --direct"
 DISK_SECONDS = 3.0
 """How long the record is waited for before anything is closed."""
 LATE_SECONDS = 15.0
 """And after everything is closed."""
+ENTRY_SECONDS = ENTRY_VALID.total_seconds() + LATE_MS / 1000
+"""How long an entry may still arrive that a daemon sent before we began."""
 NO_ANSWER = (
     "The kill is NOT durable so far: the disk does not answer. Closing does not wait for it; "
     "without it the next start trades again."
@@ -78,7 +83,7 @@ def kill(
         say(_account(settings))
         record = _Record(settings, SystemClock(), stack)
         say(first := record.line(DISK_SECONDS))
-        is_flat = _directly(settings, wait, say)
+        is_flat = _directly(settings, wait, say, record)
         if first == NO_ANSWER:  # nothing else is urgent now, and our end would be its end too
             say(record.line(LATE_SECONDS))
         if as_json:
@@ -89,7 +94,9 @@ def kill(
         raise typer.Exit(int(ExitCode.FAILED))
 
 
-def _directly(settings: Settings, wait: float, say: Callable[[str], None]) -> bool:
+def _directly(
+    settings: Settings, wait: float, say: Callable[[str], None], record: "_Record"
+) -> bool:
     """Whether the account was verified flat; a person hears at once what there is to know."""
     clock = SystemClock()
     with ExitStack() as stack:
@@ -103,26 +110,54 @@ def _directly(settings: Settings, wait: float, say: Callable[[str], None]) -> bo
             say(f"NOTHING IS CLOSED: no session with the venue: {without_secrets(str(error))}")
             return False
         work = Flattening(venue, SystemEntropy().new_id(), clock, _Silent())
-        is_flat, line = _flattened(work, catalogue, clock, wait)
-        say(line)
-        return is_flat
+        late = _Late(record, venue, clock)
+        return _flattened(lambda: work.round(catalogue), late, clock, wait, say)
+
+
+class _Late:
+    """The entries that a daemon which is gone may have sent, and that nobody has seen yet."""
+
+    def __init__(self, record: "_Record", venue: Venue, clock: Clock) -> None:
+        self._record = record
+        self._venue = venue
+        self._clock = clock
+        self._until = clock.monotonic() + ENTRY_SECONDS
+
+    def reason(self) -> str:
+        """Why flat is not believed yet; empty when none can arrive any more."""
+        trades = self._record.trades
+        if trades is None:
+            is_possible = self._clock.monotonic() <= self._until
+            return "no book says whether an entry may still arrive" if is_possible else ""
+        server_ms = self._venue.server_now_ms()
+        coming = (x.id for x in trades if may_still_enter(x, server_ms))
+        return next((f"the entry of {each} may still arrive" for each in coming), "")
 
 
 def _flattened(
-    work: Flattening, catalogue: Mapping[str, Instrument], clock: Clock, wait: float
-) -> tuple[bool, str]:
-    """Rounds until the account is verified flat or the time is over, and how it stands then."""
+    look: Callable[[], RoundOutcome],
+    late: _Late,
+    clock: Clock,
+    wait: float,
+    say: Callable[[str], None],
+) -> bool:
+    """Rounds until the account is verified flat or the time is over; says how it stands then."""
     until = clock.monotonic() + max(wait, 1.0)
+    is_told = False
     while True:
-        outcome = work.round(catalogue)
-        if outcome.is_flat:
-            return True, (
-                f"Verified flat after {outcome.seconds:.1f} s: no position, no order of ours."
-            )
+        why = late.reason()  # before the look: what could arrive until then shows in it
+        outcome = look()
+        if outcome.is_flat and not why:
+            say(f"Verified flat after {outcome.seconds:.1f} s: no position, no order of ours.")
+            return True
+        if outcome.is_flat and not is_told:
+            say(f"Flat, but {why}: looking on.")
+            is_told = True
         if clock.monotonic() >= until:
             left = f"FLAT: {', '.join(outcome.positions)}" if outcome.positions else ""
-            reason = without_secrets(outcome.reason)
-            return False, f"NOT {left or 'VERIFIED FLAT'} ({reason}). Run it again."
+            reason = why if outcome.is_flat else without_secrets(outcome.reason)
+            say(f"NOT {left or 'VERIFIED FLAT'} ({reason}). Run it again.")
+            return False
         clock.sleep(Flattening.pause)
 
 
@@ -146,6 +181,8 @@ class _Record:
     """The kill on its way to disk. Closing does not wait for a disk that does not answer."""
 
     def __init__(self, settings: Settings, clock: SystemClock, stack: ExitStack) -> None:
+        self.trades: Sequence[Trade] | None = None
+        """Those of the book; None where it does not tell, or not yet."""
         self._line = ""
         self._is_done = threading.Event()
         self._thread = threading.Thread(
@@ -168,6 +205,8 @@ class _Record:
             self._line = _recorded(settings, clock, stack)
         finally:
             self._is_done.set()
+        with suppress(NoBook):
+            self.trades = open_trades(settings.data_folder / BOOK)
 
 
 def _recorded(settings: Settings, clock: SystemClock, stack: ExitStack) -> str:
@@ -192,7 +231,7 @@ def _write(settings: Settings, clock: SystemClock) -> str:
     now = clock.now()
     day = now.astimezone(settings.timezone).date().isoformat()
     state = KillState(reason=REASON, by=DIRECT, day=day, until_midnight=False)
-    path = settings.data_folder / "registry.json"
+    path = settings.data_folder / BOOK
     folder = settings.data_folder / "journal"
     no_journal = _failure(lambda: _into_journal(folder, state, now, clock))
     no_book = _failure(lambda: _into_book(path, state, now))

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
+from actors.ports import REBUILDING
 from adapters.clock import SystemClock
+from adapters.storage.book import TinyBook, open_book
 from adapters.storage.journal import DayJournal
 from run import app
 
@@ -82,6 +84,13 @@ def run_into(
         finally:
             process.kill()
     return Ran(process.returncode, "", (told or b"").decode())
+
+
+def sound_book(folder: Path) -> TinyBook:
+    """The book of a bot on paper in ``folder``, which holds nothing and owes nothing."""
+    book = open_book(folder / "data" / "paper" / "registry.json", SystemClock().now())
+    book.remove(*REBUILDING)
+    return book
 
 
 def data_of_a_bot(folder: Path) -> Path:

@@ -13,7 +13,7 @@ import pytest
 from adapters.clock import SystemClock
 from tests.adapters.paper.serving import Running, running
 from tests.commands.bot_api import serving
-from tests.commands.running import Ran, begun, data_of_a_bot, full, gone, run, run_into
+from tests.commands.running import Ran, begun, data_of_a_bot, full, gone, run, run_into, sound_book
 from tests.endtoend.observer import Observer
 
 Output = Callable[[], AbstractContextManager[int]]
@@ -32,6 +32,7 @@ def test_a_direct_kill_that_nobody_hears_closes_everything(
     venue: Running, tmp_path: Path, output: Output, options: tuple[str, ...]
 ) -> None:
     """Neither its words nor its errors can be written. Flat is flat, and 0."""
+    sound_book(tmp_path).close()
     observer = Observer(venue.port)
     observer.call("private/buy", instrument_name="BTC-PERPETUAL", amount=100, type="market")
     assert observer.positions()
@@ -75,6 +76,7 @@ def test_what_a_direct_kill_would_log_is_no_part_of_its_output(
     venue: Running, tmp_path: Path
 ) -> None:
     """A line a crash has cut off is put aside, which the daemon logs; programs read one reply."""
+    sound_book(tmp_path).close()
     torn = tmp_path / "data/paper/journal" / f"{SystemClock().now().date()}.jsonl"
     torn.parent.mkdir(parents=True)
     torn.write_bytes(b'{"seq":1,')

@@ -47,6 +47,12 @@ class Operated:
         return "50000"
 
 
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a book that tells, a direct kill looks on for so long after flat."""
+    monkeypatch.setattr(kill, "ENTRY_SECONDS", 1.0)
+
+
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
     folder = tmp_path_factory.mktemp("operated")
@@ -181,12 +187,12 @@ def test_a_direct_kill_leaves_a_book_that_is_none_to_the_next_start(tmp_path: Pa
     path.parent.mkdir(parents=True)
     path.write_text("{}", "utf-8")
     with market(tmp_path / "exchange") as exchange:
-        operated = Operated(tmp_path / "bot", exchange)
-        ran = operated.say("kill", "--direct")
+        settings = at_exchange(exchange, STRATEGIES="none", API_PORT=free_port())
+        ran = run(tmp_path / "bot", "kill", "--direct", settings=settings)
         assert ran.code == 0, ran
         assert "the next start rebuilds it" in ran.output
         assert path.read_text("utf-8") == "{}"
-        with operated.bot as bot:
+        with Bot(tmp_path / "bot", settings) as bot:
             assert bot.ready()["mode"] == "killed"
             kept = Path(bot.wait_for("registry_rebuilt")["kept_aside"])
             assert path.with_name(kept.name).read_text("utf-8") == "{}"
@@ -197,15 +203,15 @@ def test_a_direct_kill_that_the_journal_does_not_take_is_in_the_book(tmp_path: P
     day = tmp_path / "bot/data/paper/journal" / f"{SystemClock().now().date()}.jsonl"
     day.mkdir(parents=True)
     with market(tmp_path / "exchange") as exchange:
-        operated = Operated(tmp_path / "bot", exchange)
-        ran = operated.say("kill", "--direct")
+        settings = at_exchange(exchange, STRATEGIES="none", API_PORT=free_port())
+        ran = run(tmp_path / "bot", "kill", "--direct", settings=settings)
         assert ran.code == 0, ran
         assert "in the book; the journal did not take it: " in ran.output
         assert f"{day.name}: Is a directory" in ran.output
         assert "NOT durable" not in ran.output
         assert "Verified flat" in ran.output
         day.rmdir()
-        with operated.bot as bot:
+        with Bot(tmp_path / "bot", settings) as bot:
             assert bot.ready()["mode"] == "killed"
 
 
@@ -237,9 +243,10 @@ def test_a_direct_kill_does_not_wait_for_a_disk_that_does_not_answer(
     found = json.loads(ran.output)
     assert (ran.code, found["is_flat"]) == (0, True)
     assert "the disk does not answer" in found["lines"][1]
-    assert "Verified flat" in found["lines"][2]
+    assert "no book says whether an entry may still arrive" in found["lines"][2]
+    assert "Verified flat" in found["lines"][3]
     expected = "The kill is in the journal" if answers else "the disk does not answer"
-    assert expected in found["lines"][3]
+    assert expected in found["lines"][4]
 
 
 def test_a_direct_kill_without_a_venue_says_that_nothing_is_closed(tmp_path: Path) -> None:
