@@ -45,6 +45,7 @@ ACTORS = (
     "alerter",
     "historian",
     "strategist",
+    "chronicler",
 )
 Act = Wish | Mishap | AnyFault
 
