@@ -6,6 +6,8 @@ first and not in the book afterwards has no owner. Foreign orders are never touc
 last stop of a position.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import ClassVar
 
 from actors.kernel import Actor, AskFailed, Context, HandlerTable
@@ -18,6 +20,11 @@ from domain.orders import Order, Position
 
 ASK_SECONDS = 2.0
 CONFIRM_SECONDS = 2.0
+LOOK_SECONDS = 10.0
+"""What both reads of a sweep may take."""
+CANCEL_SECONDS, REAP_SECONDS = 3.0, 10.0
+"""What one order's reply may take, and all of a sweep: the rest is for the next. Together with the
+look it is less than what counts as hanging."""
 
 
 class OrphanReaper(Actor):
@@ -39,6 +46,7 @@ class OrphanReaper(Actor):
         self._has_begun = context.incarnation > 1
         self._sighted: frozenset[str] = frozenset()
         self._kept: set[str] = set()
+        self._tries: Counter[str] = Counter()
 
     def recover(self) -> None:
         self.every(self._period, SweepDue)
@@ -62,7 +70,8 @@ class OrphanReaper(Actor):
         if not self._has_begun:
             return
         try:
-            orders, positions = self._venue.open_orders(), self._venue.positions()
+            venue = self._venue.within(LOOK_SECONDS)
+            orders, positions = venue.open_orders(), venue.positions()
             book: BookSnapshot = self.to("registry").ask(
                 GetBook(at=self.clock.now()), timeout=ASK_SECONDS
             )
@@ -75,12 +84,23 @@ class OrphanReaper(Actor):
         confirmed = [order for order in found if order.order_id in self._sighted]
         self._sighted = frozenset(order.order_id for order in found)
         self._kept &= self._sighted
-        remaining = list(orders)
-        for order in confirmed:
-            if self._reap(order, remaining, positions):
-                remaining = [x for x in remaining if x.order_id != order.order_id]
-        if len(confirmed) < len(found):
+        self._tries = Counter({x: self._tries[x] for x in self._sighted})
+        is_done = self._reap_all(confirmed, list(orders), positions)
+        if len(confirmed) < len(found) or not is_done:
             self.after(CONFIRM_SECONDS, ConfirmDue)
+
+    def _reap_all(
+        self, orphans: Iterable[Order], orders: list[Order], positions: tuple[Position, ...]
+    ) -> bool:
+        """Cancels while there is time, first what was tried least; True when each had its turn."""
+        began = self.clock.monotonic()
+        for order in sorted(orphans, key=lambda x: self._tries[x.order_id]):
+            if self.clock.monotonic() - began > REAP_SECONDS:
+                return False
+            self._tries[order.order_id] += 1
+            if self._reap(order, orders, positions):
+                orders = [x for x in orders if x.order_id != order.order_id]
+        return True
 
     def _reap(self, order: Order, orders: list[Order], positions: tuple[Position, ...]) -> bool:
         """Cancels one orphan; True when it is gone."""
@@ -91,7 +111,7 @@ class OrphanReaper(Actor):
                 self.emit(OrphanKept, instrument=name, order_id=order_id, label=label)
             return False
         try:
-            self._venue.cancel(order_id)
+            self._venue.within(CANCEL_SECONDS).cancel(order_id)
         except Rejected as error:
             if error.code not in venue_codes.GONE_ALREADY:
                 self.log.warning("orphan_cancel_refused", order_id=order_id, error=str(error))

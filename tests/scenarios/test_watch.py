@@ -1,6 +1,8 @@
 """Watcher, reaper and alerter: what is seen, what is removed, and what a person hears."""
 
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -213,6 +215,28 @@ def test_cancels_of_the_reaper_that_get_lost_are_repeated(stage: Stage) -> None:
     scene.fault(Once(Fate.REQUEST_LOST, "private/cancel", times=4))
     scene.run(100)
     assert scene.live() == []
+
+
+def test_orphans_whose_cancels_are_not_answered_have_their_turn_one_after_the_other(
+    stage: Stage,
+) -> None:
+    """One sweep has its time, whatever there is to be swept. (With six of them it took so long that
+    the reaper counted as hung, and the process ended.)"""
+    scene = stage().ready()
+    left = {orphan(scene, f"bw.gone{number}.tp.1") for number in range(9)}
+
+    def lost(method: str, params: Mapping[str, Any]) -> Fate | None:
+        if method != "private/cancel":
+            return None
+        left.discard(params["order_id"])
+        return Fate.REQUEST_LOST
+
+    scene.market.faults = lost
+    scene.run(100)
+    assert not scene.daemon.finished.is_set
+    assert not left
+    scene.kind()
+    scene.until(lambda: not scene.live(), limit=40)
 
 
 # -- alerter ----------------------------------------------------------------------------------
