@@ -2,10 +2,12 @@
 
 The trades close themselves first. Each round then looks at the venue afresh and does what is
 still missing, in an order that never adds risk: entries and targets go, every position is closed
-at market, and only when the account is seen flat are the stops cancelled.
+at market, and only when the account is seen flat are the stops cancelled. Cancels that are not
+answered hold no close up, and each round has its time: what had none is first in the next.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +23,13 @@ PAUSE = 1.0
 VALID_MS = 2_000
 NEWS_SECONDS, NEWS_CAP = 10.0, 600.0
 """When a person first hears that it is not flat yet; then ever more rarely, up to the cap."""
-LOOK_SECONDS = 15.0
+LOOK_SECONDS = 10.0
 """What both reads of a look may take: the next round tries again, whatever gets lost."""
 ORDER_SECONDS = 1.5
-"""What one order's reply may take: the others must not wait for it."""
+"""What one order's reply may take, and what is cancelled before positions are closed."""
+ROUND_SECONDS = 5.0
+"""When a round begins no further order: Execution has nobody's fills sent home meanwhile, and
+would in the end count as hanging."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +57,7 @@ class Flattening:
         self._next_news = self._began + NEWS_SECONDS
         self._attempts = 0
         self._refused: set[str] = set()
+        self._tries: Counter[str] = Counter()
 
     def round(
         self, catalogue: Mapping[str, Instrument], coming: Sequence[str] = ()
@@ -65,12 +71,17 @@ class Flattening:
             positions, orders = venue.positions(), venue.open_orders()
         except (Rejected, NotSent, OutcomeUnknown) as error:
             return self._outcome((), f"the account cannot be read: {error}")
+        began = self._clock.monotonic()
         ours = [order for order in orders if labels.is_ours(order.label)]
-        problems = self._cancel([x for x in ours if not self._is_kept(x, ours, positions)])
-        for position in positions:
-            problems += self._close(position, catalogue)
+        kept = [x for x in ours if self._is_kept(x, ours, positions)]
+        going = self._in_turn(x for x in ours if x not in kept)
+        problems = self._cancel(going, until=began + ORDER_SECONDS)
+        for position in sorted(positions, key=lambda x: self._tries[x.instrument_name]):
+            if self._clock.monotonic() < began + ROUND_SECONDS:
+                problems += self._close(position, catalogue)
         if not positions:
-            problems += self._cancel([x for x in ours if self._is_kept(x, ours, positions)])
+            going = self._in_turn([*going, *kept])
+        problems += self._cancel(going, until=began + ROUND_SECONDS)
         names = tuple(f"{x.instrument_name} {x.contracts:+d}" for x in positions)
         if names or ours or problems:
             reason = problems[0] if problems else "closing orders are on their way"
@@ -108,9 +119,16 @@ class Flattening:
     def _seconds(self) -> float:
         return round(self._clock.monotonic() - self._began, 3)
 
-    def _cancel(self, orders: list[Order]) -> list[str]:
+    def _in_turn(self, orders: Iterable[Order]) -> list[Order]:
+        """First what was tried least; of these, what could add risk."""
+        return sorted(orders, key=lambda x: (self._tries[x.order_id], x.reduce_only))
+
+    def _cancel(self, orders: list[Order], until: float) -> list[str]:
+        """Cancels while there is time; what had its turn is taken from the list."""
         problems: list[str] = []
-        for order in orders:
+        while orders and self._clock.monotonic() < until:
+            order = orders.pop(0)
+            self._tries[order.order_id] += 1
             try:
                 self._venue.within(ORDER_SECONDS).cancel(order.order_id)
             except (Rejected, NotSent, OutcomeUnknown) as error:
@@ -124,6 +142,7 @@ class Flattening:
         instrument = catalogue.get(position.instrument_name)
         if instrument is None:
             return [f"{position.instrument_name} is not a perpetual we know"]
+        self._tries[position.instrument_name] += 1
         closing = Side.SELL if position.contracts > 0 else Side.BUY
         self._attempts = min(self._attempts + 1, MAX_ATTEMPT)  # the grammar ends there
         request = OrderRequest(

@@ -1,16 +1,17 @@
 """Rounds of flattening against a venue that only remembers what it was asked."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
-from actors.flattening import NEWS_SECONDS, Flattening
-from actors.ports import Venue
-from domain.labels import MAX_ATTEMPT, parse
-from domain.orders import Order, OrderRequest, Position
+from actors.flattening import NEWS_SECONDS, ORDER_SECONDS, ROUND_SECONDS, Flattening
+from actors.ports import OutcomeUnknown, Venue
+from domain.labels import MAX_ATTEMPT, Role, parse
+from domain.orders import Order, OrderRequest, OrderState, Position
 from simulation.runtime import VirtualWorld
-from tests.domain.builders import position
+from tests.domain.builders import position, report, stop_order
 from tests.domain.catalogue import BTC, ETH
 
 
@@ -35,6 +36,83 @@ class Account:
 
     def place(self, request: OrderRequest) -> None:
         self.placed.append(request)
+
+
+@dataclass
+class Mute(Account):
+    """Answers no order: each takes what one may, and stays as it was."""
+
+    world: VirtualWorld = field(default_factory=VirtualWorld)
+    orders: Sequence[Order] = ()
+    began: list[tuple[str, float]] = field(default_factory=list[tuple[str, float]])
+
+    def open_orders(self) -> tuple[Order, ...]:
+        return tuple(self.orders)
+
+    def cancel(self, order_id: str) -> None:
+        self._lose(order_id)
+
+    def place(self, request: OrderRequest) -> None:
+        self._lose(request.instrument.name)
+
+    def _lose(self, what: str) -> None:
+        self.began.append((what, self.world.monotonic()))
+        self.world.run_for(ORDER_SECONDS)
+        raise OutcomeUnknown("no reply")
+
+    @property
+    def asked(self) -> list[str]:
+        return [what for what, _ in self.began]
+
+
+def targets(number: int) -> list[Order]:
+    """Orders that are to go before their position, or nearly so."""
+    return [
+        report(Role.TARGET, OrderState.OPEN, order_id=f"t{index}", label=f"bw.t{index}.tp.1")
+        for index in range(number)
+    ]
+
+
+def test_cancels_that_are_not_answered_hold_no_close_up() -> None:
+    """One is waited for; the others come after the closes, as long as the round lasts."""
+    account = Mute((position(10), position(-5, ETH.name)), orders=targets(30))
+    rounds = flattening(account, account.world)
+    rounds.round({x.name: x for x in (BTC, ETH)})
+    assert account.asked[:4] == ["t0", BTC.name, ETH.name, "t1"]
+    assert account.world.monotonic() < ROUND_SECONDS + ORDER_SECONDS
+
+
+def test_what_had_no_turn_in_a_round_is_first_in_the_next() -> None:
+    """Orders and positions both: nobody waits for what does not answer."""
+    account = Mute((position(10), position(-5, ETH.name)), orders=targets(20))
+    rounds = flattening(account, account.world)
+    for _ in range(20):
+        rounds.round({x.name: x for x in (BTC, ETH)})
+    times = Counter(account.asked)
+    assert {times[x] for x in (BTC.name, ETH.name)} == {20}
+    assert {times[x.order_id] for x in account.orders} == {2}
+
+
+def test_what_could_add_risk_goes_first() -> None:
+    """An entry that rests between targets."""
+    orders = [*targets(3), report(Role.ENTRY, OrderState.OPEN, order_id="e")]
+    account = Mute((position(10),), orders=orders)
+    flattening(account, account.world).round({BTC.name: BTC})
+    assert account.asked[0] == "e"
+
+
+def test_no_stop_goes_before_the_position_is_seen_flat() -> None:
+    """However long the others take; then they go last."""
+    account = Mute((position(10),), orders=[stop_order(order_id="s"), *targets(2)])
+    rounds = flattening(account, account.world)
+    for _ in range(4):
+        rounds.round({BTC.name: BTC})
+    assert "s" not in account.asked
+    account.held = ()
+    account.began.clear()
+    rounds.round({BTC.name: BTC})
+    assert account.asked[0] != "s"
+    assert "s" in account.asked
 
 
 def flattening(account: Account, world: VirtualWorld) -> Flattening:
