@@ -23,8 +23,8 @@ CONFIRM_SECONDS = 2.0
 LOOK_SECONDS = 10.0
 """What both reads of a sweep may take."""
 CANCEL_SECONDS, REAP_SECONDS = 3.0, 10.0
-"""What one order's reply may take, and all of a sweep: the rest is for the next. Together with the
-look it is less than what counts as hanging."""
+"""What one cancel may take, and all of a sweep before the rest is left to the next. Together with
+the look it is less than what counts as hanging."""
 
 
 class OrphanReaper(Actor):
