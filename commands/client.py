@@ -8,6 +8,7 @@ import orjson
 import requests
 
 from actors.kernel import ExitCode
+from adapters.storage.lock import holder
 from commands.api import NoToken, read_token
 from commands.common import api_root, fail
 from commands.health_probe import ask
@@ -33,7 +34,7 @@ class Client:
         try:
             token = read_token(settings)
         except NoToken as error:
-            self._no_token(settings, str(error))
+            self._no_token(settings, error)
         self._session.headers.update(
             {
                 "Authorization": f"Bearer {token}",
@@ -58,11 +59,11 @@ class Client:
         except requests.ConnectionError:
             self._not_running("nothing answers")
         except (requests.RequestException, ValueError) as error:
-            fail(f"No usable answer from {self._root}: {type(error).__name__}.", ExitCode.FAILED)
+            self._unusable(f"No usable answer from {self._root}: {type(error).__name__}.", method)
         if answer.status_code == requests.codes.unauthorized:
             self._refused()
         if not isinstance(found, dict) or "lines" not in found:
-            fail(f"{self._root} is no Bulwark daemon.", ExitCode.FAILED)
+            self._unusable(f"{self._root} is no Bulwark daemon.", method)
         reply = cast("dict[str, Any]", found)
         return reply, answer.headers.get("x-last-event-id", "")
 
@@ -93,24 +94,41 @@ class Client:
             raise NotFollowed(type(error).__name__) from error
         raise NotFollowed("it has ended the stream")
 
+    def _unusable(self, why: str, method: str) -> NoReturn:
+        """A daemon that hangs may carry out later what it has taken."""
+        taken = ""
+        if method == "POST":
+            taken = "It may have been taken, and may be carried out yet: see status.\n"
+        fail(f"{why}\n{taken}{self._all_the_same()}", ExitCode.FAILED)
+
+    def _all_the_same(self) -> str:
+        pid = holder(self._folder / "bot.lock") or "<its process>"
+        return (
+            f"To close everything all the same: stop yours (kill -TERM {pid}, or kill -KILL {pid} "
+            "if it hangs), then python run.py kill --direct"
+        )
+
     def _refused(self) -> NoReturn:
         fail(
             f"{self._root} does not take this token. Is it the daemon of {self._folder}?\n"
             "Another one's: set API_PORT to that of yours (its log: door_opened). Yours, with a "
             "token changed since its start: restart it.\n"
-            "To close everything all the same: stop yours (kill -TERM <its process>), then "
-            "python run.py kill --direct",
+            f"{self._all_the_same()}",
             ExitCode.FAILED,
         )
 
-    def _no_token(self, settings: Settings, why: str) -> NoReturn:
+    def _no_token(self, settings: Settings, error: NoToken) -> NoReturn:
         """A folder of data that is gone (a mount) must not bring a second daemon to the first."""
         if not ask(settings).answers:
-            self._not_running(why)
+            self._not_running(str(error))
+        gone = ""
+        if isinstance(error.__cause__, FileNotFoundError):
+            gone = f"It is not this folder's, or {self._folder} was taken away. "
         fail(
-            f"A daemon answers at {self._root}, and cannot be given commands: {why}.\n"
-            f"It is not this folder's, or {self._folder} was taken away. Do not start another.\n"
-            "To end it in order, stops staying on the venue: kill -TERM <its process>.",
+            f"A daemon answers at {self._root}, and cannot be given commands: {error}.\n"
+            f"{gone}Do not start another.\n"
+            "To end it in order, stops staying on the venue: kill -TERM <its process>.\n"
+            f"{self._all_the_same()}",
             ExitCode.FAILED,
         )
 

@@ -70,6 +70,22 @@ class InstanceLock:
         self.release()
 
 
+def holder(path: Path) -> int | None:
+    """Who holds the lock now; None when nobody does, or it does not say.
+
+    What a crash has left in the file names nobody: its number may be another process's by now.
+    """
+    try:
+        with path.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return _pid_in(file.fileno())
+    except OSError:
+        pass
+    return None
+
+
 def _pid_in(descriptor: int) -> int | None:
     text = os.pread(descriptor, 32, 0).strip()
     return int(text) if text.isdigit() else None

@@ -1,11 +1,14 @@
 """`run.py kill` and its like against a daemon that has no answer."""
 
 import json
+import os
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
+from adapters.storage.lock import InstanceLock
+from commands import client
 from commands.api import TOKEN_FILE, NoToken, made_token
 from commands.facts import VERSION
 from config.logs import without_secrets
@@ -83,18 +86,19 @@ def test_a_daemon_that_cannot_be_followed_is_not_called_slow(
     )
 
 
+class Healthy(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        content = b'{"is_well": true, "reasons": []}'
+        self.send_response(200)
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None: ...
+
+
 def test_a_daemon_whose_folder_is_gone_is_not_called_dead(tmp_path: Path) -> None:
     """Its token went with a mount, and its lock too: whoever starts another has two of them."""
-
-    class Healthy(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            content = b'{"is_well": true, "reasons": []}'
-            self.send_response(200)
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None: ...
 
     with serving(Healthy) as port:
         ran = run(tmp_path, "status", settings={"API_PORT": port})
@@ -102,7 +106,66 @@ def test_a_daemon_whose_folder_is_gone_is_not_called_dead(tmp_path: Path) -> Non
     assert f"A daemon answers at http://127.0.0.1:{port}" in ran.errors
     assert "Do not start another" in ran.errors
     assert "api.token cannot be read" in ran.errors
+    assert "taken away" in ran.errors
     assert "python run.py, or make run" not in ran.errors
+
+
+@pytest.mark.parametrize(("mode", "why"), [(0o600, "cut off"), (0o644, "chmod 600 it")])
+def test_a_token_that_is_there_is_no_folder_that_is_gone(
+    tmp_path: Path, mode: int, why: str
+) -> None:
+    """What is wrong with it, and how to be flat all the same; nothing that is not so."""
+    token = tmp_path / "data/paper/api.token"
+    token.parent.mkdir(parents=True)
+    token.touch()
+    token.chmod(mode)
+    with serving(Healthy) as port:
+        ran = run(tmp_path, "kill", settings={"API_PORT": port})
+    assert ran.code == 1
+    assert why in ran.errors
+    assert "python run.py kill --direct" in ran.errors
+    assert "taken away" not in ran.errors
+
+
+ALL_THE_SAME = (
+    "To close everything all the same: stop yours (kill -TERM {pid}, or kill -KILL {pid} if it "
+    "hangs), then python run.py kill --direct\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "taken"),
+    [
+        (("kill",), "It may have been taken, and may be carried out yet: see status.\n"),
+        (("status",), ""),
+    ],
+)
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"])
+def test_a_daemon_that_gives_no_answer_leaves_nobody_without_a_way(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    taken: str,
+    answer: bytes,
+) -> None:
+    """It hangs with the kill it has taken, or something else has its port: how to be flat."""
+    monkeypatch.setattr(client, "ANSWER_SECONDS", 0.2)
+
+    class Hung(BaseHTTPRequestHandler):
+        def handle(self) -> None:
+            self.connection.recv(4096)
+            self.wfile.write(answer)
+            self.connection.recv(4096)  # until the other side has had enough
+
+    with InstanceLock(tmp_path / "data/paper/bot.lock"), serving(Hung) as port:
+        ran = run(tmp_path, *words, settings={"API_PORT": port, "API_TOKEN": "t" * 20})
+    first, _, rest = ran.errors.partition("\n")
+    assert ran.code == 1
+    assert first in {
+        f"No usable answer from http://127.0.0.1:{port}: ReadTimeout.",
+        f"http://127.0.0.1:{port} is no Bulwark daemon.",
+    }
+    assert rest == taken + ALL_THE_SAME.format(pid=os.getpid())
 
 
 def test_a_kill_at_the_wrong_daemon_says_how_to_come_to_the_right_one(tmp_path: Path) -> None:
@@ -125,9 +188,7 @@ def test_a_kill_at_the_wrong_daemon_says_how_to_come_to_the_right_one(tmp_path: 
         f"http://127.0.0.1:{port} does not take this token. Is it the daemon of data/paper?\n"
         "Another one's: set API_PORT to that of yours (its log: door_opened). Yours, with a token "
         "changed since its start: restart it.\n"
-        "To close everything all the same: stop yours (kill -TERM <its process>), then "
-        "python run.py kill --direct\n"
-    )
+    ) + ALL_THE_SAME.format(pid="<its process>")
 
 
 @pytest.mark.parametrize(("mode", "why"), [(0o600, "cut off: remove it"), (0o644, "chmod 600 it")])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.storage.lock import AlreadyRunning, InstanceLock
+from adapters.storage.lock import AlreadyRunning, InstanceLock, holder
 
 ROOT = Path(__file__).parents[3]
 HOLDER = """
@@ -65,14 +65,16 @@ def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    ) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
         with pytest.raises(AlreadyRunning) as caught:
             InstanceLock(path)
-        assert caught.value.pid == holder.pid
-        holder.send_signal(signal.SIGKILL)
+        assert caught.value.pid == holder(path) == process.pid
+        process.send_signal(signal.SIGKILL)
+    assert holder(path) is None  # whatever the file still says
     InstanceLock(path).release()
+    assert holder(tmp_path / "nowhere") is None
 
 
 def test_a_lock_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
