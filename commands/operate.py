@@ -12,6 +12,7 @@ import typer
 from rich.console import RenderableType
 
 from actors.kernel import ExitCode
+from actors.messages.desk import Refusal
 from commands.client import Client, NotFollowed
 from commands.common import aside, fail, out, read_settings, tell, width
 from commands.facts import VERSION
@@ -105,7 +106,7 @@ def give(
         reply["request_id"] = request_id  # how it goes on is reported under the first one
     if reply.get("status") != "accepted" or not wait:
         show(reply, tell, as_json=as_json)
-        if "status" not in reply and spec.is_urgent and not as_json:
+        if "status" not in reply and spec.is_urgent and not (as_json or _is_misunderstood(reply)):
             tell(WITHOUT_DAEMON)
         finish(reply)
         return
@@ -158,8 +159,15 @@ def follow(
     return list(found), next(iter(trouble), "")
 
 
+def _is_misunderstood(reply: dict[str, Any]) -> bool:
+    """Whether the daemon answers, and knows no such arguments (of another version, for one)."""
+    return reply.get("reason") == Refusal.BAD_ARGUMENTS
+
+
 def finish(reply: dict[str, Any]) -> None:
-    """Ends with 1 when the command was refused."""
+    """Ends with 1 when the command was refused, with 2 when it was not understood."""
+    if _is_misunderstood(reply):
+        raise typer.Exit(USAGE_ERROR)
     if reply.get("status", "refused") == "refused":
         raise typer.Exit(int(ExitCode.FAILED))
 

@@ -67,7 +67,14 @@ class Argument:
 
 
 class BadArguments(ValueError):
-    """What is wrong with the arguments, in words a person understands."""
+    """What is wrong with the arguments, in words a person understands.
+
+    ``should`` is how it has to be, without what was given; empty where that is not the trouble.
+    """
+
+    def __init__(self, why: str, should: str = "") -> None:
+        super().__init__(why)
+        self.should = should
 
 
 def words_of(arguments: Sequence[Argument], text: str) -> Mapping[str, str]:
@@ -125,7 +132,7 @@ _UNITS = {
 
 
 def _wrong(argument: Argument, text: str, should: str) -> BadArguments:
-    return BadArguments(f"{argument.name}: {text[:40]!r} is not {should}")
+    return BadArguments(f"{argument.name}: {text[:40]!r} is not {should}", should)
 
 
 def _number(argument: Argument, text: str) -> Decimal:

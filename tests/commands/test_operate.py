@@ -13,8 +13,11 @@ from commands.api import TOKEN_FILE, NoToken, made_token
 from commands.facts import VERSION
 from config.logs import without_secrets
 from config.settings import load
+from domain.commands import BY_NAME, parse_named
+from tests.adapters.api.fakes import TOKEN, FakeDesk
+from tests.adapters.api.fakes import Running as ApiRunning
 from tests.commands.bot_api import serving
-from tests.commands.running import run
+from tests.commands.running import Ran, run
 from tests.endtoend.bulwark import free_port
 
 
@@ -40,6 +43,44 @@ def test_a_kill_that_is_not_answered_says_what_else_there_is(tmp_path: Path) -> 
         "To close everything without the daemon: python run.py kill --direct\n"
     )
     assert ran.errors == ""
+
+
+def test_a_daemon_that_does_not_understand_is_one_that_answers(
+    tmp_path: Path,
+) -> None:
+    """It answers, so the way without it is none; not understood is a 2."""
+    problem = {"reason": "bad_arguments", "lines": ["body.what: not a trade's id"]}
+
+    class Older(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            content = json.dumps(problem).encode()
+            self.send_response(422)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with serving(Older) as port:
+        settings = {"API_PORT": port, "API_TOKEN": "t" * 20}
+        ran = run(tmp_path, "close", "abc", settings=settings)
+    assert ran == Ran(2, "body.what: not a trade's id\n", "")
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["close Btc-Perpetual --wait 0", "open btc-perpetual LONG 100USD sl=099000", "pnl WEEK"],
+)
+def test_the_command_line_takes_what_the_other_doors_take(tmp_path: Path, typed: str) -> None:
+    """It reaches the Desk, whose table is one for all."""
+    api = ApiRunning(FakeDesk())
+    port = int(api.address.rpartition(":")[2])
+    ran = run(tmp_path, *typed.split(), settings={"API_PORT": port, "API_TOKEN": TOKEN})
+    api.close()
+    name, what = api.desk.calls[0][2], api.desk.calls[0][3]
+    spec = BY_NAME[name]
+    assert ran.code == (1 if spec.is_confirmed else 0), ran
+    assert parse_named(spec, what)
 
 
 REPORT = b'data: {"event":"command_reported","request_id":"r","text":"half","is_final":false}\n\n'

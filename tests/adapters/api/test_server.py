@@ -14,7 +14,7 @@ import requests
 from actors.messages.trading import EmergencyClosed, FlatVerified, Ready, TradeClosed
 from adapters.api import connections
 from adapters.clock import SystemClock
-from domain.commands import COMMANDS, Door, Effect
+from domain.commands import BY_NAME, COMMANDS, Door, Effect
 from domain.health import Uncovered
 from tests.adapters.api.fakes import CANARY, NOON, TOKEN, WELL, FakeDesk, Running
 
@@ -144,6 +144,49 @@ def test_what_cannot_be_meant_never_reaches_the_desk(
     assert answer.status_code == 422
     assert answer.json()["lines"]
     assert len(shared.desk.calls) == calls
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("close", {"what": "Btc-Perpetual"}),
+        ("close", {"what": "btc_usdc-perpetual"}),
+        (
+            "open",
+            {"instrument": "btc-perpetual", "side": "LONG", "qty": "100USD", "sl": "099000"},
+        ),
+        (
+            "open",
+            {"instrument": "BTC-PERPETUAL", "side": "buy", "qty": "1", "sl": "1", "tp": ""},
+        ),
+        ("pnl", {"period": "WEEK"}),
+        ("help", {"command": "/Kill"}),
+    ],
+)
+def test_what_is_understood_at_one_door_is_at_this_one(
+    shared: Running, name: str, given: dict[str, str]
+) -> None:
+    """One grammar: the table's. The Desk gets it as it was given."""
+    spec = BY_NAME[name]
+    if spec.effect is Effect.READS:
+        answer = shared.get(f"/v1/{name}", params=given)
+    else:
+        answer = shared.post(f"/v1/{name}", json=given)
+    assert answer.status_code in {200, 202}, answer.text
+    assert shared.desk.calls[-1][2:4] == (name, given)
+
+
+@pytest.mark.parametrize(
+    ("what", "why"),
+    [
+        ("btc perp", "body.what: not a trade's id, or an instrument such as BTC-PERPETUAL"),
+        ("", "body.what: what is missing: a trade's id, or an instrument"),
+    ],
+)
+def test_what_is_not_understood_is_said_in_words(shared: Running, what: str, why: str) -> None:
+    """A pattern is for programs; what was sent is not repeated."""
+    answer = shared.post("/v1/close", json={"what": what})
+    assert (answer.status_code, answer.json()["lines"]) == (422, [why])
 
 
 def test_an_argument_given_twice_is_refused(shared: Running) -> None:
