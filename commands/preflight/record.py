@@ -85,8 +85,8 @@ def clearance(settings: Settings, now: datetime, override: str = "") -> Clearanc
     refusal = _refusal(settings, now)
     if not refusal:
         return Clearance(may_start=True)
-    if override:
-        return Clearance(may_start=True, reason=f"{refusal}: {override}", is_exception=True)
+    if why := override.strip():  # a blank is no reason
+        return Clearance(may_start=True, reason=f"{refusal}: {why}", is_exception=True)
     if found := _open_trades(settings):
         reason = f"{refusal}, but {found} and somebody must look after them"
         return Clearance(may_start=True, reason=reason, is_exception=True)

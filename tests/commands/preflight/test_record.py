@@ -126,6 +126,11 @@ def test_an_override_is_an_exception_with_its_reason(prod: Settings) -> None:
     assert not clearance(prod, NOW, "why not").is_exception
 
 
+def test_a_blank_is_no_reason(prod: Settings) -> None:
+    """The journal would keep that somebody had none."""
+    assert not clearance(prod, NOW, " \t").may_start
+
+
 RESTING = record(entry(filled=0, status=LineStatus.LIVE))
 """It may fill at any moment; nobody would place its stop."""
 OPEN = filled(record(entry()), fill(Role.ENTRY))
