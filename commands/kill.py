@@ -52,6 +52,7 @@ NO_ANSWER = (
     "The kill is NOT durable so far: the disk does not answer. Closing does not wait for it; "
     "without it the next start trades again."
 )
+NOT_IN_FORCE = "The account is flat, but the kill is NOT in force: a daemon may trade again."
 
 
 def kill(
@@ -86,11 +87,15 @@ def kill(
         is_flat = _directly(settings, wait, say, record)
         if first == NO_ANSWER:  # nothing else is urgent now, and our end would be its end too
             say(record.line(LATE_SECONDS))
+        is_durable = record.is_durable
+        if is_flat and not is_durable:
+            say(NOT_IN_FORCE)
         if as_json:
-            tell(orjson.dumps({"is_flat": is_flat, "lines": told}).decode())
+            outcome = {"is_flat": is_flat, "is_durable": is_durable, "lines": told}
+            tell(orjson.dumps(outcome).decode())
         if record.is_open:
             stack.pop_all()  # to let go of the lock would wait for the same disk; our end does it
-    if not is_flat:
+    if not (is_flat and is_durable):
         raise typer.Exit(int(ExitCode.FAILED))
 
 
@@ -184,6 +189,7 @@ class _Record:
         self.trades: Sequence[Trade] | None = None
         """Those of the book; None where it does not tell, or not yet."""
         self._line = ""
+        self.is_durable = False
         self._is_done = threading.Event()
         self._thread = threading.Thread(
             target=self._make, args=(settings, clock, stack), name="record", daemon=True
@@ -202,28 +208,28 @@ class _Record:
 
     def _make(self, settings: Settings, clock: SystemClock, stack: ExitStack) -> None:
         try:
-            self._line = _recorded(settings, clock, stack)
+            self.is_durable, self._line = _recorded(settings, clock, stack)
         finally:
             self._is_done.set()
         with suppress(NoBook):
             self.trades = open_trades(settings.data_folder / BOOK)
 
 
-def _recorded(settings: Settings, clock: SystemClock, stack: ExitStack) -> str:
-    """Makes the kill durable, if nobody else owns the data; says how that stands."""
+def _recorded(settings: Settings, clock: SystemClock, stack: ExitStack) -> tuple[bool, str]:
+    """Makes the kill durable, if nobody else owns the data; whether it is, and how that stands."""
     try:
         stack.enter_context(InstanceLock(settings.data_folder / "bot.lock"))
     except AlreadyRunning as error:
-        return (
+        return False, (
             f"A daemon holds the data (process {error.pid or 'unknown'}): the kill is NOT durable "
             "and it may open trades again. Kill through it, or stop it."
         )
     except OSError as error:
-        return f"The kill is NOT durable: {words(error)}."
+        return False, f"The kill is NOT durable: {words(error)}."
     return _write(settings, clock)
 
 
-def _write(settings: Settings, clock: SystemClock) -> str:
+def _write(settings: Settings, clock: SystemClock) -> tuple[bool, str]:
     """Puts the kill into journal and book, whatever the other says; tells what that is worth.
 
     A start reads the book; the journal counts where the book is rebuilt from it.
@@ -236,19 +242,19 @@ def _write(settings: Settings, clock: SystemClock) -> str:
     no_journal = _failure(lambda: _into_journal(folder, state, now, clock))
     no_book = _failure(lambda: _into_book(path, state, now))
     if no_book is None and no_journal is None:
-        return "The kill is on disk: the next start opens nothing until resume."
+        return True, "The kill is on disk: the next start opens nothing until resume."
     if no_book is None:
-        return (
+        return True, (
             f"The kill is in the book; the journal did not take it: {_why(no_journal)}. "
             "The next start opens nothing until resume."
         )
     is_unreadable = isinstance(no_book, ValueError)
     why = f"{path} is unreadable" if is_unreadable else _why(no_book)
     if no_journal is not None:
-        return f"The kill is NOT durable. Journal: {_why(no_journal)}. Book: {why}."
+        return False, f"The kill is NOT durable. Journal: {_why(no_journal)}. Book: {why}."
     if is_unreadable:
-        return f"The kill is in the journal; {why}: the next start rebuilds it."
-    return (
+        return True, f"The kill is in the journal; {why}: the next start rebuilds it."
+    return False, (
         f"The kill is NOT durable: the journal has it, the book, which a start reads, not: {why}."
     )
 

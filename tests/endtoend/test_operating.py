@@ -124,9 +124,10 @@ def test_everything_can_be_read(night: Operated) -> None:
 def test_a_direct_kill_beside_a_living_daemon_says_what_it_cannot(night: Operated) -> None:
     """The data are the daemon's; the account is flat all the same."""
     ran = night.say("kill", "--direct")
-    assert ran.code == 0, ran
+    assert ran.code == 1, ran
     assert "NOT durable" in ran.output
     assert "Verified flat" in ran.output
+    assert ran.output.endswith(f"{kill.NOT_IN_FORCE}\n")
     assert ran.output.startswith("Killing paper at http://127.0.0.1:")
     assert "there is no .env in this folder" in ran.output
 
@@ -175,7 +176,7 @@ def test_a_direct_kill_beside_the_book_of_a_later_version_closes_all_the_same(
     before = path.read_bytes()
     with market(tmp_path / "exchange") as exchange:
         ran = run(tmp_path / "bot", "kill", "--direct", settings=at_exchange(exchange))
-    assert ran.code == 0, ran
+    assert ran.code == 1, ran
     assert "NOT durable" in ran.output
     assert "Verified flat" in ran.output
     assert path.read_bytes() == before
@@ -241,7 +242,7 @@ def test_a_direct_kill_does_not_wait_for_a_disk_that_does_not_answer(
         let_go()
         disk.cancel()
     found = json.loads(ran.output)
-    assert (ran.code, found["is_flat"]) == (0, True)
+    assert (ran.code, found["is_flat"], found["is_durable"]) == (0 if answers else 1, True, answers)
     assert "the disk does not answer" in found["lines"][1]
     assert "no book says whether an entry may still arrive" in found["lines"][2]
     assert "Verified flat" in found["lines"][3]
@@ -268,7 +269,7 @@ def test_a_direct_kill_that_nothing_takes_says_so_of_both(tmp_path: Path) -> Non
     (data / "registry.json").write_text("{}", "utf-8")
     with market(tmp_path / "exchange") as exchange:
         ran = run(tmp_path / "bot", "kill", "--direct", settings=at_exchange(exchange))
-    assert ran.code == 0, ran
+    assert ran.code == 1, ran
     assert "NOT durable. Journal: " in ran.output
     assert "registry.json is unreadable." in ran.output
     assert "Verified flat" in ran.output
