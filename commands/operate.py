@@ -155,7 +155,7 @@ def follow(
 
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
-    listener.join(wait)
+    listener.join(min(threading.TIMEOUT_MAX, wait))  # beyond it, inf too, Python refuses to wait
     return list(found), next(iter(trouble), "")
 
 

@@ -138,6 +138,32 @@ class Healthy(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None: ...
 
 
+@pytest.mark.parametrize("wait", ["inf", "1e12"])
+def test_a_wait_without_an_end_is_no_traceback(tmp_path: Path, wait: str) -> None:
+    """The kill was given by then."""
+    reply = {"request_id": "r", "status": "accepted", "reason": "", "lines": ["Killing."]}
+
+    class Prompt(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self._send(json.dumps(reply).encode())
+
+        def do_GET(self) -> None:
+            self._send(REPORT.replace(b"false", b"true"))
+
+        def _send(self, content: bytes) -> None:
+            self.send_response(200)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with serving(Prompt) as port:
+        settings = {"API_PORT": port, "API_TOKEN": "t" * 20}
+        ran = run(tmp_path, "kill", "--wait", wait, settings=settings)
+    assert ran == Ran(0, "Killing.\nhalf\n", "")
+
+
 def test_a_daemon_whose_folder_is_gone_is_not_called_dead(tmp_path: Path) -> None:
     """Its token went with a mount, and its lock too: whoever starts another has two of them."""
 
