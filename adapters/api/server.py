@@ -12,6 +12,7 @@ import structlog
 
 from actors.ports import Clock, Desk
 from adapters.api.hub import EventHub
+from adapters.uvicorn_log import spare_the_log
 
 WAIT_SECONDS = 3.0
 """How long the thread waits for the daemon to be ready before it starts all the same."""
@@ -92,6 +93,7 @@ class ApiServer:
             def capture_signals(self) -> Generator[None]:
                 yield
 
+        spare_the_log()
         listener = _bound(self._host, self._port)
         with listener:
             metrics = Metrics(self._desk, self._round_trips)  # pyright: ignore[reportArgumentType] (None, or what the venue client keeps)

@@ -1,12 +1,10 @@
-"""What the exchange bears from its clients: slow ones for a while, and nonsense without a word.
+"""What the exchange bears from its clients: slow ones for a while.
 
 Without this a client, or ten thousand, could hold every file handle of the process by opening
-connections and saying half a word, or fill the log, and spend the processor on it, with what it
-did wrong. That is answered on the wire.
+connections and saying half a word.
 """
 
 import asyncio
-import logging
 import resource
 from contextlib import suppress
 
@@ -56,18 +54,6 @@ class PatientHttp(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._settle()
         super().connection_lost(exc)
-
-
-_FAULTS_OF_CLIENTS = (
-    "Invalid HTTP request received",
-    "Invalid UTF-8 sequence received",
-    "ASGI callable returned without completing handshake",
-)
-
-
-def is_worth_logging(record: logging.LogRecord) -> bool:
-    """A filter for uvicorn's log: what went wrong on the exchange's side."""
-    return not record.getMessage().startswith(_FAULTS_OF_CLIENTS)
 
 
 def allow_many_sockets() -> None:

@@ -6,7 +6,6 @@ This is the entry module of the exchange: the wall clock is read here and handed
 import asyncio
 import contextlib
 import ipaddress
-import logging
 import signal
 import threading
 import time
@@ -31,11 +30,12 @@ from adapters.paper.faults.weather import Weather
 from adapters.paper.feed import Feed, OpenArchive, Tick, open_feed
 from adapters.paper.fees import STANDARD, Fees
 from adapters.paper.market import INDEX_EVERY_MS, BookShape
-from adapters.paper.patience import KEEP_ALIVE_SECONDS, allow_many_sockets, is_worth_logging
+from adapters.paper.patience import KEEP_ALIVE_SECONDS, allow_many_sockets
 from adapters.paper.status import StatusScreen
 from adapters.paper.store import AccountStore
 from adapters.paper.switches import Switches
 from adapters.paper.web import application
+from adapters.uvicorn_log import spare_the_log
 
 _log: FilteringBoundLogger = structlog.get_logger(actor="exchange")
 _DEFAULT_BALANCES = {"BTC": Decimal(10), "ETH": Decimal(100), "USDC": Decimal(100_000)}
@@ -273,7 +273,7 @@ class PaperServer:
         return StatusScreen(self._desk.exchange, title, Console(stderr=True, emoji=False))
 
     def _uvicorn(self) -> _Uvicorn:
-        logging.getLogger("uvicorn.error").addFilter(is_worth_logging)
+        spare_the_log()
         return _Uvicorn(
             uvicorn.Config(
                 application(self._desk),

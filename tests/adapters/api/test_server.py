@@ -487,6 +487,19 @@ def test_a_request_that_does_not_come_is_not_waited_for(
     assert api.post("/v1/kill").status_code == 202
 
 
+@pytest.mark.parametrize("said", [b"\x00\r\n\r\n", b"Connection: upgrade\r\nUpgrade: h2c\r\n"])
+def test_a_stranger_does_not_write_our_log(
+    api: Running, caplog: pytest.LogCaptureFixture, said: bytes
+) -> None:
+    """No token is needed to talk nonsense; a thousand lines of it would push out all others."""
+    (line,) = silent(api, 1)
+    head = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+    line.sendall(head + said + b"\r\n" if said.startswith(b"C") else said)
+    assert line.recv(12).startswith(b"HTTP/1.1 ")
+    line.close()
+    assert [x.getMessage() for x in caplog.records if x.name.startswith("uvicorn")] == []
+
+
 def test_a_taken_port_is_said_and_nothing_else_happens() -> None:
     """The daemon trades on without its API."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
