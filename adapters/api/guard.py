@@ -10,6 +10,8 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from starlette.exceptions import HTTPException
+
 from actors.ports import Clock
 
 Scope = MutableMapping[str, Any]
@@ -104,8 +106,11 @@ def _host(value: bytes) -> str:
     return text.partition(":")[0]
 
 
-class BodyTooLarge(Exception):
-    """A body without a length went on for too long."""
+class BodyTooLarge(HTTPException):
+    """A body without a length went on for too long. Any other kind passes for one that is torn."""
+
+    def __init__(self) -> None:
+        super().__init__(413)
 
 
 def _bounded(receive: Receive) -> Receive:

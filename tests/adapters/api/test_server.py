@@ -211,7 +211,22 @@ def test_a_body_has_a_limit_with_and_without_a_length(shared: Running) -> None:
         yield from (big[:10_000], big[10_000:])
 
     kind = {"Content-Type": "application/json"}
-    assert shared.post("/v1/close", data=pieces(), headers=kind).status_code in {400, 413}
+    assert shared.post("/v1/close", data=pieces(), headers=kind).status_code == 413
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain", None])
+def test_a_kill_is_not_refused_for_what_its_body_is_called(
+    shared: Running, kind: str | None
+) -> None:
+    """`curl -d '{}'` calls it a form."""
+    headers = {"Content-Type": kind}
+    for path, body in (
+        ("/v1/kill", b"{}"),
+        ("/v1/close", b'{"what":"BTC-PERPETUAL"}'),
+        ("/v1/pause", b""),
+    ):
+        assert shared.post(path, data=body, headers=headers).status_code == 202
+    assert shared.post("/v1/close", data=b"what=BTC-PERPETUAL", headers=headers).status_code == 422
 
 
 def test_wrong_tokens_are_slowed_down_and_shut_nobody_out(api: Running) -> None:
