@@ -22,6 +22,7 @@ import typer
 
 from commands.facts import VERSION, is_supervised
 from commands.rooms import Rooms
+from commands.unheard import unheard
 
 SWITCH_INTERVAL = 0.0001
 """Seconds a thread may hold the interpreter: with Python's 5 ms an ask can take 10 ms."""
@@ -57,7 +58,9 @@ def bot(
 ) -> None:
     """The bot, when no command is given."""
     if version:
-        typer.echo(f"bulwark {VERSION}")
+        from commands.common import out
+
+        out(f"bulwark {VERSION}")
     elif context.invoked_subcommand is None:
         from commands.bot import run_bot
         from commands.common import read_settings
@@ -118,10 +121,11 @@ def main() -> None:
     if is_supervised():
         from commands.supervised import lingering
 
-        with lingering():
+        with lingering(), unheard(sys.argv[1:]):
             app()
     else:
-        app()
+        with unheard(sys.argv[1:]):
+            app()
 
 
 def _stopped_early(*_: object) -> None:

@@ -85,6 +85,13 @@ def _is_well(error: OSError | None) -> bool:
     return False
 
 
+def settle(error: OSError) -> bool:
+    """After an output that others have written failed: as `tell`, and both streams are done."""
+    for stream in (sys.stdout, sys.stderr):
+        _put(stream, lambda: None)
+    return _is_well(error)
+
+
 def _put(stream: TextIO, write: Callable[[], object]) -> OSError | None:
     """Why it could not be. From then on nothing is: the end of the interpreter, which writes what
     is left, must neither complain nor have an exit code of its own.

@@ -192,3 +192,23 @@ def test_a_log_that_is_followed_ends_with_its_reader(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "bot.log").write_bytes(b"no entry\n")
     assert heard(gone, tmp_path, "logs", "-f", settings={}) == Ran(0, "", "")
+
+
+@pytest.mark.parametrize("words", [("--help",), ("kill", "--help"), ("--version",)])
+@pytest.mark.parametrize(("output", "code", "said"), [(gone, 0, ""), (full, 1, UNWRITTEN)])
+def test_help_ends_as_whatever_reads_does(
+    tmp_path: Path, output: Output, code: int, said: str, words: tuple[str, ...]
+) -> None:
+    """`--help | head -1` was a 1 each time, and a traceback on a full disk."""
+    assert heard(output, tmp_path, *words, settings={}) == Ran(code, "", said)
+
+
+@pytest.mark.parametrize("output", AT_ALL)
+@pytest.mark.parametrize("words", [("nosuch",), ("kill", "--nosuch")])
+def test_what_is_not_understood_is_a_2_whoever_hears_it(
+    tmp_path: Path, output: Output, words: tuple[str, ...]
+) -> None:
+    """The words are lost, the code is not."""
+    with output() as nowhere:
+        ran = run_into(nowhere, tmp_path, *words, settings={}, with_errors=True)
+    assert ran.code == 2
