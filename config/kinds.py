@@ -51,6 +51,8 @@ class Collector(StrEnum):
 
 _lower = BeforeValidator(values.lower)
 _split = BeforeValidator(values.split_list)
+_number = BeforeValidator(values.number)
+_whole = BeforeValidator(values.whole)
 
 
 def _secret_of(value: SecretStr) -> SecretStr:
@@ -85,21 +87,23 @@ PingUrl = Annotated[SecretStr, AfterValidator(_ping_of)]
 HttpUrl = Annotated[str, AfterValidator(values.http_url)]
 WsUrl = Annotated[str, AfterValidator(values.ws_url)]
 Loopback = Annotated[str, AfterValidator(values.loopback)]
-Port = Annotated[int, Field(ge=1, le=65535)]
+Whole = Annotated[int, _whole]
+Port = Annotated[int, _whole, Field(ge=1, le=65535)]
 
 Perpetuals = Annotated[tuple[str, ...], NoDecode, _split, AfterValidator(values.perpetuals)]
 Symbols = Annotated[tuple[str, ...], NoDecode, _split, AfterValidator(values.symbols)]
 Strategies = Annotated[tuple[str, ...], NoDecode, _split, AfterValidator(values.strategies)]
-Ids = Annotated[tuple[int, ...], NoDecode, _split]
+Ids = Annotated[tuple[Whole, ...], NoDecode, _split]
 
-Minutes = Annotated[int, Field(ge=0, le=1440)]
-Count = Annotated[int, Field(ge=1, le=100)]
+Minutes = Annotated[int, _whole, Field(ge=0, le=1440)]
+Count = Annotated[int, _whole, Field(ge=1, le=100)]
 Money = Annotated[Decimal, BeforeValidator(values.digits), Field(gt=0, le=10**9)]
-Fraction = Annotated[Decimal, Field(gt=0, le=Decimal("0.5"))]
-Deadline = Annotated[float, Field(gt=0, le=60)]
-Interval = Annotated[float, Field(ge=0.1, le=3600)]
-Speed = Annotated[float, Field(gt=0, le=10_000)]
+Fraction = Annotated[Decimal, _number, Field(gt=0, le=Decimal("0.5"))]
+Deadline = Annotated[float, _number, Field(gt=0, le=60)]
+Interval = Annotated[float, _number, Field(ge=0.1, le=3600)]
+Speed = Annotated[float, _number, Field(gt=0, le=10_000)]
 
+Folder = Annotated[Path, AfterValidator(values.folder)]
 ExistingFile = Annotated[Path, AfterValidator(values.existing_file)]
 Feed = Annotated[str, AfterValidator(values.feed)]
 TimeOfDay = Annotated[time, BeforeValidator(values.clock_time)]

@@ -118,7 +118,7 @@ class Settings(BaseSettings):
     telegram_bot_token: kinds.Secret | None = _setting(
         None, "the bot's token; without one there is no Telegram", kinds.TEXT, "Telegram"
     )
-    telegram_chat_id: int | None = _setting(
+    telegram_chat_id: kinds.Whole | None = _setting(
         None, "the chat alerts go to", "the chat's number, negative for groups"
     )
     telegram_user_ids: kinds.Ids = _setting(
@@ -191,7 +191,7 @@ class Settings(BaseSettings):
         "synthetic, replay:<file>, or replay:archive:BTCUSDT@2026-11-19T08:00/2h",
         "Paper exchange",
     )
-    paper_seed: int = _setting(1, "the seed of synthetic prices", "a whole number")
+    paper_seed: kinds.Whole = _setting(1, "the seed of synthetic prices", "a whole number")
     paper_speed: kinds.Speed = _setting(
         1.0, "how fast prices run", "a number above 0 and at most 10000; 1 is real time"
     )
@@ -201,13 +201,13 @@ class Settings(BaseSettings):
         "what goes wrong at the paper exchange: a fault plan",
         "a TOML file, see docs/faults.md",
     )
-    data_dir: Path = _setting(
+    data_dir: kinds.Folder = _setting(
         Path("data"), "where data is kept, one folder inside for each venue", "a folder", "Files"
     )
-    backup_dir: Path = _setting(
+    backup_dir: kinds.Folder = _setting(
         Path("backups"), "where run.py backup puts archives of the data", "a folder"
     )
-    log_dir: Path = _setting(Path("logs"), "where bot.log is kept", "a folder")
+    log_dir: kinds.Folder = _setting(Path("logs"), "where bot.log is kept", "a folder")
     log_level: kinds.LogLevel = _setting(
         "INFO", "the least level that is logged", "DEBUG, INFO, WARNING, ERROR or CRITICAL"
     )

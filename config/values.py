@@ -7,11 +7,14 @@ from datetime import time
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from pydantic_core import PydanticCustomError
+
 from domain.moments import parse_stretch
 
 _PERPETUAL = re.compile(r"[A-Z0-9]{2,12}(_[A-Z]{3,5})?-PERPETUAL")
 _SYMBOL = re.compile(r"(spot:)?[A-Z0-9]{4,20}")
 _AMOUNT = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
+_WHOLE = re.compile(r"-?[0-9]+")
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 
@@ -68,6 +71,21 @@ def digits(value: object) -> object:
     """The text of an amount, without what a person does not mean as one (``1e4``, ``1_000``)."""
     if isinstance(value, str) and not _AMOUNT.fullmatch(value):
         raise ValueError("digits and a point only, such as 2500 or 99.50")
+    return value
+
+
+def number(value: object) -> object:
+    """The same for other numbers, whose limits say enough of what is right."""
+    return _of_grammar(value, _AMOUNT)
+
+
+def whole(value: object) -> object:
+    return _of_grammar(value, _WHOLE)
+
+
+def _of_grammar(value: object, grammar: re.Pattern[str]) -> object:
+    if isinstance(value, str) and not grammar.fullmatch(value.strip()):
+        raise PydanticCustomError("number", "no number as a person writes it")
     return value
 
 
@@ -170,6 +188,13 @@ def _with_file(value: str, kind: str, allowed: str) -> str:
     if not Path(name).is_file():
         raise ValueError(f"there is no file {name}")
     return value
+
+
+def folder(path: Path) -> Path:
+    """A folder by its own name: what a shell would make of ``~`` is not guessed."""
+    if path.parts[:1] and path.parts[0].startswith("~"):
+        raise ValueError("~ is not read here; write the whole path")
+    return path
 
 
 def existing_file(path: Path) -> Path:

@@ -143,16 +143,20 @@ def test_addresses_follow_the_venue(given: dict[str, str], http: str, ws: str) -
     ("key", "values"),
     [
         ("DERIBIT_ENV", ["live", "papertestnet"]),
-        ("MAX_DAILY_LOSS_PCT", ["0", "-0.1", "0.51", "2%", "0,02", "nan", "inf", "x"]),
+        (
+            "MAX_DAILY_LOSS_PCT",
+            ["0", "-0.1", "0.51", "2%", "0,02", "nan", "inf", "x", "0.0_2", "2e-2"],
+        ),
         ("RISK_PER_TRADE_PCT", ["0", "1"]),
         ("PROTECTION_DEADLINE_SECONDS", ["0", "61", "nan", "3s"]),
-        ("ORPHAN_SWEEP_SECONDS", ["0"]),
+        ("ORPHAN_SWEEP_SECONDS", ["0", "3_0"]),
         ("API_PORT", ["0", "65536", "http"]),
-        ("PAPER_PORT", ["-1"]),
+        ("PAPER_PORT", ["-1", "85_81"]),
+        ("PAPER_SEED", ["1_0", "1.0"]),
         ("API_HOST", ["0.0.0.0", "10.1.2.3", "example.com", "::"]),  # noqa: S104 - refused
         ("INITIAL_EQUITY", ["0", "-1", "1e999999999", "1_000", "1 000", "+5"]),
         ("MAX_NOTIONAL_USD", ["0", "1e4", "10,000", "."]),
-        ("MAX_OPEN_TRADES", ["0", "1.5", "101"]),
+        ("MAX_OPEN_TRADES", ["0", "1.5", "101", "1_0", "+5", "\u0663"]),
         ("STOP_TRIGGER", ["mark"]),
         ("BRACKET", ["oco", "otoco,sequential"]),
         ("FOREIGN_POSITIONS", ["close"]),
@@ -168,7 +172,9 @@ def test_addresses_follow_the_venue(given: dict[str, str], http: str, ws: str) -
         ("TELEGRAM_API_URL", ["ftp://x"]),
         ("HEARTBEAT_URL", ["hc.example"]),
         ("LOG_LEVEL", ["LOUD"]),
-        ("TELEGRAM_USER_IDS", ["@me", "1,two"]),
+        ("DATA_DIR", ["~/x", "~"]),
+        ("LOG_DIR", ["~me/x"]),
+        ("TELEGRAM_USER_IDS", ["@me", "1,two", "1_0"]),
         ("DERIBIT_CLIENT_ID", ["two words"]),
         ("API_TOKEN", ["schlüssel-zum-haus", "ключ", "two words", "a\x01b", "a\x7fb"]),
     ],
@@ -177,6 +183,14 @@ def test_insane_values_are_refused(key: str, values: list[str]) -> None:
     """A value outside what makes sense is refused under its own key, and nothing else is."""
     for value in values:
         assert list(problems(**{key: value})) == [key], value
+
+
+def test_a_number_that_is_none_is_answered_with_its_limits() -> None:
+    """Python reads 1_0 as ten, which nobody means."""
+    assert problems(MAX_OPEN_TRADES="1_0") == {
+        "MAX_OPEN_TRADES": 'MAX_OPEN_TRADES: "1_0" is not accepted; '
+        "it must be a whole number from 1 to 100"
+    }
 
 
 def test_every_mistake_is_reported_at_once(tmp_path: Path) -> None:
