@@ -143,8 +143,7 @@ def show_command(
         fail("Say what to show: --trade, --day or --event.", 2)
     if trade and len(trade) < SHORTEST_ID:
         fail(f"--trade needs at least {SHORTEST_ID} characters of the id.", 2)
-    if day:
-        _check_day(day)
+    day = day and _one_day(day)
     where = _folder(folder)
     found = [x for x in _of_day(where, day) if _is_wanted(x, trade, event or [])]
     if not found:
@@ -159,9 +158,10 @@ def show_command(
         out(table(found))
 
 
-def _check_day(day: str) -> None:
+def _one_day(day: str) -> str:
+    """As entries write it, however it was given."""
     try:
-        date.fromisoformat(day)
+        return date.fromisoformat(day).isoformat()
     except ValueError:
         fail(f"--day is a date such as 2026-03-01, not {day!a}.", 2)
 

@@ -174,6 +174,8 @@ def test_a_trades_story_is_all_of_it_and_nothing_else(folder: Path) -> None:
     ("options", "count"),
     [
         (("--day", "2026-03-02"), 2),
+        (("--day", "20260302"), 2),
+        (("--day", "2026-W10-1"), 2),
         (("--event", "trade_*"), 2),
         (("--event", "ready", "--event", "stop_placed"), 2),
         (("--day", "2026-03-01", "--trade", TRADE), 3),
