@@ -21,6 +21,7 @@ from config.console import Console, printable
 from config.log_files import Follower, parse, rotated
 from domain.commands import BY_NAME, parse_named
 
+LOGS = ("bot", "exchange", "collector", "watchdog", "preflight")
 LEVELS = ("debug", "info", "warning", "error", "critical")
 LOOK_EVERY = 0.2
 ALL = 10**9
@@ -81,13 +82,11 @@ def logs(  # noqa: PLR0917 (Typer reads the options from the signature)
     errors: Annotated[
         bool, typer.Option("--errors", help="What went wrong lately: counts and the last of each.")
     ] = False,
-    source: Annotated[
-        str, typer.Option("--log", help="Which log: bot, exchange, collector or watchdog.")
-    ] = "bot",
+    source: Annotated[str, typer.Option("--log", help=f"Which log: {', '.join(LOGS)}.")] = "bot",
     as_json: Annotated[bool, typer.Option("--json", help="The lines as they are.")] = False,
 ) -> None:
     """The log, readable: the last lines, filtered, and followed with -f."""
-    path = read_settings().log_dir / f"{Path(source).name}.log"
+    path = _path(source)
     if words:
         given = parse_named(BY_NAME["logs"], understood(BY_NAME["logs"], words))
         number, level = int(str(given["n"])), level or Level(str(given["level"]))
@@ -100,6 +99,15 @@ def logs(  # noqa: PLR0917 (Typer reads the options from the signature)
             _show_errors(path, wanted, as_json=as_json)
         else:
             _show(path, wanted, number, follow=follow, as_json=as_json)
+
+
+def _path(source: str) -> Path:
+    """The log of that name; one of another name only where it is there, as supervisord's is."""
+    name = Path(source).name.removesuffix(".log")
+    path = read_settings().log_dir / f"{name}.log"
+    if name not in LOGS and not (name and rotated(path)):
+        fail(f"--log is one of {', '.join(LOGS)}, not {source!a}.", 2)
+    return path
 
 
 def _show(path: Path, wanted: Filter, number: int, *, follow: bool, as_json: bool) -> None:

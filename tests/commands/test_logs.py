@@ -178,3 +178,21 @@ def test_a_log_that_does_not_exist_is_said(tmp_path: Path) -> None:
     ran = run(tmp_path, "logs", "--log", "../../exchange")
     assert ran.code == 1
     assert "no logs/exchange.log yet" in ran.errors
+
+
+@pytest.mark.parametrize("name", ["", "bott", "a/.."])
+@pytest.mark.parametrize("options", [(), ("-f",)])
+def test_a_log_that_nobody_writes_is_not_waited_for(
+    tmp_path: Path, name: str, options: tuple[str, ...]
+) -> None:
+    """A slip of the keyboard: not understood, and what there is."""
+    ran = run(tmp_path, "logs", *options, "--log", name)
+    assert ran.code == 2
+    assert "one of bot, exchange, collector, watchdog, preflight" in ran.errors
+
+
+def test_a_log_may_be_named_as_its_file_is(folder: Path) -> None:
+    """What tab makes of it; and another program's, where it is there."""
+    assert run(folder, "logs", "--log", "logs/bot.log") == run(folder, "logs")
+    (folder / "logs" / "supervisord.log").write_text("spawned\n", "utf-8")
+    assert "spawned" in run(folder, "logs", "--log", "supervisord").output
