@@ -23,6 +23,8 @@ from domain.trade import Trade
 COMMAND_LIFE = timedelta(seconds=5)
 REASON = "asked for by the operator"
 
+_Found = tuple[KillState | None, PauseState | None]
+
 
 def kill(sources: Sources, followers: Followers, call: Call) -> Outcome:
     """Locks, records, flattens; says what will be closed as far as it is known."""
@@ -154,7 +156,7 @@ def resume(sources: Sources, _: Followers, call: Call) -> Answer:
         return _in_force(sources) == found
 
     def act() -> Outcome:
-        return _resumed(sources, call, is_killed=kill is not None, effect=effect, then=then)
+        return _resumed(sources, call, found, effect=effect, then=then)
 
     return Proposal(effect=effect, still_holds=still_holds, act=act)
 
@@ -167,7 +169,7 @@ def _entries(sources: Sources) -> str:
     return "entries are possible again"
 
 
-def _in_force(sources: Sources) -> tuple[KillState | None, PauseState | None] | None:
+def _in_force(sources: Sources) -> _Found | None:
     """Kill and pause as the book has them; a kill may reach it later than Execution."""
     book = sources.book()
     if book is None:
@@ -187,17 +189,20 @@ def _not_clear(sources: Sources) -> Outcome | None:
     return None
 
 
-def _resumed(sources: Sources, call: Call, *, is_killed: bool, effect: str, then: str) -> Outcome:
+def _resumed(sources: Sources, call: Call, found: _Found, *, effect: str, then: str) -> Outcome:
     now = sources.clock.now()
-    if is_killed:
+    kill, pause = found
+    if kill is not None:
         command = Resume(at=now, by=call.by, expires_at=now + COMMAND_LIFE)
         has_ended = sources.end_kill(command)
         if has_ended is None:
             return refused(Refusal.BUSY, "Execution did not answer; see status before going on.")
         if not has_ended:
             return refused(Refusal.NOT_FLAT_YET, "The kill stands: not flat, or not reconciled.")
-    if not sources.record(ClearPause(at=now, by=call.by)):
-        return refused(Refusal.DISK_FAILED, "The pause stands: its end could not be recorded.")
+    if pause is not None and not sources.record(ClearPause(at=now, by=call.by)):
+        ended = "The kill has ended. " if kill is not None else ""
+        what = f"{ended}The pause stands: its end could not be recorded."
+        return refused(Refusal.DISK_FAILED, what)
     return done(f"Resumed: {then}.", effect=effect)
 
 

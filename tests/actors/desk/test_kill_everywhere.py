@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from actors.kernel import SupervisorPolicy
+from actors.kernel import Actor, SupervisorPolicy
+from actors.messages.book import ClearPause, Recorded
 from actors.messages.desk import CommandReported, Status
 from actors.messages.trading import FlatVerified, KillSwitchActivated, ProtectOnlyBegan, Ready
 from actors.ports import DeskSilent
+from actors.registry import Registry
 from simulation.daemon import default_plan
 from simulation.venue import Fate
 from tests.actors.desk.support import Counter, words
@@ -175,6 +177,34 @@ def test_a_kill_under_a_used_key_is_carried_out(scene: Scene, first: str) -> Non
     assert scene.positions() == {}
     assert scene.disk.tables["state"]["kill"]["by"] == "api:operator"
     scene.judge()
+
+
+def deaf_to_the_end_of_a_pause(actor: type[Actor]) -> type[Actor]:
+    """The production class; the Registry fails of it, whenever it is asked."""
+
+    def on_clear_pause(self: Actor, message: ClearPause) -> Recorded:
+        raise RuntimeError("the disk, of all times")
+
+    if actor is not Registry:
+        return actor
+    return type("Registry", (actor,), {"handlers": {**actor.handlers, ClearPause: on_clear_pause}})
+
+
+@pytest.mark.parametrize(
+    ("is_paused", "said"), [(False, "Resumed: "), (True, "The kill has ended")]
+)
+def test_the_end_of_a_kill_is_not_hidden_by_a_pause(*, is_paused: bool, said: str) -> None:
+    """No pause is told of where there is none; that the kill has ended is said."""
+    scene = Scene(policy=PATIENT).ready(derive=deaf_to_the_end_of_a_pause)
+    desk = Counter(scene)
+    if is_paused:
+        desk.say("pause")
+    desk.say("kill")
+    scene.wait(FlatVerified)
+    reply = desk.sure("resume")
+    assert words(reply).startswith(said)
+    assert ("The pause stands" in words(reply)) is is_paused
+    scene.end()
 
 
 def test_a_restarted_hotline_still_reports_to_who_made_the_kill(scene: Scene) -> None:
