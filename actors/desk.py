@@ -152,7 +152,7 @@ class Desk(Actor):
         if spec is None:
             near = nearest(message.name)
             hint = f" Did you mean {near}?" if near else ""
-            what = f"There is no command {message.name[:32]!r}.{hint} See help."
+            what = f"There is no command {message.name[:32]!r}; nothing was done.{hint} See help."
             return refused(Refusal.UNKNOWN_COMMAND, what)
         if not spec.allows(message.door):
             return refused(Refusal.READ_ONLY_DOOR, f"{spec.name} cannot be given from here.")
@@ -162,9 +162,10 @@ class Desk(Actor):
             else:
                 values = parse_text(spec, message.text)
         except BadArguments as error:
+            undone = "" if spec.effect is Effect.READS else " Nothing was done."
             return refused(
                 Refusal.BAD_ARGUMENTS,
-                f"{str(error)[:1].upper()}{str(error)[1:]}.",
+                f"{str(error)[:1].upper()}{str(error)[1:]}.{undone}",
                 f"Usage: {spec.usage}",
                 f"Example: {spec.example}",
             )

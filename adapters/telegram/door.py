@@ -16,7 +16,7 @@ from adapters.telegram.incoming import NO, SEEN, YES, Pressed, Sender, Typed
 from adapters.telegram.outgoing import Button, Outgoing, SendFailed, failure_of
 from adapters.telegram.rendering import reply_lines
 from adapters.telegram.texts import Line, Style, lines_of
-from domain.commands import Door, find
+from domain.commands import Door, find, nearest
 
 if TYPE_CHECKING:
     from telegram.ext import ExtBot
@@ -115,8 +115,7 @@ class TelegramDoor:
 
     async def _typed(self, update: Typed, who: str) -> None:
         if not update.name or update.is_forwarded:
-            hint = "Commands begin with / and are not forwarded; /help lists them."
-            await self._say(lines_of(hint))
+            await self._say(lines_of(_no_command(update)))
             return
         self._seen(who)
         spec = find(update.name)
@@ -219,6 +218,15 @@ def buttons_of(reply: CommandReply, who: str) -> Sequence[Button]:
         (f"\u2705 {reply.confirmation.effect}", f"{YES}:{token}:{who}"),
         ("Cancel", f"{NO}:{token}:{who}"),
     )
+
+
+def _no_command(update: Typed) -> str:
+    """Whoever meant one must not believe that it was given: ``/Kill.`` is none."""
+    if update.is_forwarded or not update.text.startswith("/"):
+        return "Commands begin with / and are not forwarded: nothing was done. /help lists them."
+    near = nearest(update.text.split()[0])
+    hint = f"Did you mean /{near}?" if near else "/help lists them."
+    return f"No command is called so: nothing was done. {hint}"
 
 
 def _is_number(update: Pressed) -> bool:

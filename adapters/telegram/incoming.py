@@ -29,7 +29,8 @@ class Sender:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Typed:
-    """A message. ``name`` is the command without its slash; empty: it is no command.
+    """A message. ``name`` is the command without its slash; empty: it is no command, and ``text``
+    is the whole of it.
 
     ``sent_at`` is Telegram's time in seconds since 1970.
     """
@@ -89,8 +90,9 @@ def moved_chat(update: object) -> tuple[int, int] | None:
 
 
 def _typed(number: int, message: Mapping[str, Any], bot_name: str) -> Typed | None:
-    text = message.get("text")
-    found = _COMMAND.fullmatch(text.strip()) if isinstance(text, str) else None
+    given = message.get("text")
+    text = given.strip() if isinstance(given, str) else ""
+    found = _COMMAND.fullmatch(text)
     if found and found[2] and found[2].lower() != bot_name.lower():
         return None
     name = found[1].lower() if found else ""
@@ -98,7 +100,7 @@ def _typed(number: int, message: Mapping[str, Any], bot_name: str) -> Typed | No
         update_id=number,
         sender=Sender(chat_id=_id(message, "chat"), user_id=_id(message, "from")),
         name=_HELLO.get(name, name),
-        text=(found[3] or "").strip() if found else "",
+        text=(found[3] or "").strip() if found else text,
         sent_at=_number(message.get("date")),
         is_forwarded="forward_origin" in message or "forward_date" in message,
     )

@@ -71,6 +71,8 @@ def test_a_slip_is_answered_with_what_was_perhaps_meant(scene: Scene) -> None:
     assert wrong.reason == Refusal.BAD_ARGUMENTS
     assert "'0,05' is not a" in words(wrong)
     assert "Example: open" in words(wrong)
+    assert "Nothing was done." in words(desk.say("kill now"))
+    assert "nothing was done" in words(desk.say("kil"))
     assert "sl is missing" in words(desk.say(f"open {BTC} buy 0.05")).lower()
 
 

@@ -394,6 +394,23 @@ def test_an_ordinary_text_acknowledges_nothing(rig: Rig) -> None:
     assert [x for x in rig.told if isinstance(x, AcknowledgeAlerts)] == []
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("/Kill.", "nothing was done. Did you mean /kill?"),
+        ("/\u043a\u0438\u043b\u043b", "nothing was done. /help lists them."),
+    ],
+)
+def test_what_looks_like_a_command_and_is_none_is_not_taken_for_one(
+    rig: Rig, text: str, said: str
+) -> None:
+    """A keyboard puts a full stop behind it at night: nobody must believe that a kill runs."""
+    rig.polling()
+    rig.api.write(text)
+    rig.api.wait_text(f"No command is called so: {said}")
+    assert rig.desk.given == []
+
+
 def test_the_menu_names_every_command_in_this_chat_only(rig: Rig) -> None:
     """Strangers see none."""
     rig.polling()
