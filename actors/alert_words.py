@@ -41,7 +41,7 @@ def repeat_text(unseen: Sequence[OutboxAlert], zone: tzinfo) -> str:
     if len(headlines) > REPEAT_LINES:
         lines.append(f"{_span(unseen, zone)}; the last:")
     lines += headlines[-REPEAT_LINES:]
-    return "\n".join([*lines, "Press the button, or give any command, to end this."])
+    return "\n".join([*lines, "Press the button, or give any command in this chat, to end this."])
 
 
 def _headlines(alerts: Sequence[OutboxAlert], zone: tzinfo) -> list[str]:
