@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from actors.kernel import ExitCode
 from commands.common import fail
 from config import values
 from domain.moments import Stretch, moment_ms, span_ms
@@ -35,9 +34,9 @@ def _stretch(symbol: str, start: str, end: str) -> Stretch:
         start_ms = moment_ms(start)
         end_ms = _end(start_ms, end)
     except ValueError as error:
-        fail(str(error), ExitCode.SETTINGS_INVALID)
+        fail(str(error), 2)
     if end_ms <= start_ms:
-        fail("--to lies before --from.", ExitCode.SETTINGS_INVALID)
+        fail("--to lies before --from.", 2)
     return Stretch(name, start_ms, end_ms)
 
 
@@ -94,7 +93,7 @@ def prune(
     try:
         age_ms = span_ms(older_than)
     except ValueError as error:
-        fail(f"--older-than: {error}", ExitCode.SETTINGS_INVALID)
+        fail(f"--older-than: {error}", 2)
     raise typer.Exit(archiving.prune(age_ms, now=now))
 
 
@@ -113,7 +112,7 @@ def export(
 
     target = csv or parquet
     if target is None or (csv and parquet):
-        fail("Say --csv FILE or --parquet FILE, one of them.", ExitCode.SETTINGS_INVALID)
+        fail("Say --csv FILE or --parquet FILE, one of them.", 2)
     kind = "csv" if csv else "parquet"
     raise typer.Exit(archiving.export(_stretch(symbol, start, end), target, kind))
 
@@ -144,7 +143,7 @@ def import_(
     try:
         name = values.symbols((symbol,))[0] if symbol else None
     except ValueError as error:
-        fail(f"--symbol: {error}", ExitCode.SETTINGS_INVALID)
+        fail(f"--symbol: {error}", 2)
     raise typer.Exit(archiving.import_files(files, name))
 
 
