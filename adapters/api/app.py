@@ -19,7 +19,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel
-from sse_starlette import EventSourceResponse
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -40,7 +39,7 @@ from adapters.api.replies import (
     model_of,
     status_code,
 )
-from adapters.api.stream import MOST_LISTENERS, events
+from adapters.api.stream import MOST_LISTENERS, EventStream
 from domain.commands import COMMANDS, CommandSpec, Door, Effect
 from domain.health import verdict
 
@@ -371,7 +370,7 @@ def _add_streams(router: APIRouter, api: Api) -> None:
     ) -> Response:
         if api.hub.listeners >= MOST_LISTENERS:
             return problem(429, "too_many_listeners", f"At most {MOST_LISTENERS} may listen.")
-        return EventSourceResponse(events(api.hub, last_event_id, api.redact))
+        return EventStream(api.hub, last_event_id, api.redact)
 
     router.add_api_route(
         "/metrics",

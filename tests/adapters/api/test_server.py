@@ -13,6 +13,7 @@ import requests
 
 from actors.messages.trading import EmergencyClosed, FlatVerified, Ready, TradeClosed
 from adapters.api import connections
+from adapters.api.stream import MOST_LISTENERS
 from adapters.clock import SystemClock
 from domain.commands import BY_NAME, COMMANDS, Door, Effect
 from domain.health import Uncovered
@@ -423,6 +424,19 @@ def test_a_stream_ends_in_order_when_the_daemon_does(
     with pytest.raises(AssertionError, match="the stream ended"):
         listening.next()
     assert [x.getMessage() for x in caplog.records if x.levelname == "ERROR"] == []
+
+
+def test_of_many_that_come_at_once_only_so_many_listen(api: Running) -> None:
+    """A place is taken before it is counted by the next; who leaves gives it back."""
+    request = f"GET /events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+    lines = silent(api, 20)
+    for line in lines:
+        line.sendall(request.encode())
+    answers = sorted(line.recv(12) for line in lines)
+    assert answers == [b"HTTP/1.1 200"] * MOST_LISTENERS + [b"HTTP/1.1 429"] * 12
+    for line in lines:
+        line.close()
+    until_nobody_listens(api)
 
 
 def test_a_reader_that_leaves_amid_the_replay_is_written_to_no_more(

@@ -19,7 +19,7 @@ def read(
     """So many pieces of the stream, by name and id; ``at`` is what happens after the n-th."""
 
     async def reading() -> list[tuple[str | None, str | None]]:
-        stream = events(hub, last_id, hide)
+        stream = events(hub, hub.bell(), last_id, hide)
         found: list[ServerSentEvent] = []
         while len(found) < count:
             found.append(await asyncio.wait_for(anext(stream), 5))
