@@ -227,7 +227,8 @@ class JsonOnly:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        MutableHeaders(scope=scope)["content-type"] = "application/json"
+        if scope["type"] == "http":
+            MutableHeaders(scope=scope)["content-type"] = "application/json"
         await self._app(scope, receive, send)
 
 
