@@ -5,6 +5,7 @@ durable when no daemon holds the data, everything closed and verified by the ver
 uses.
 """
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
@@ -33,11 +34,11 @@ from adapters.storage.lock import AlreadyRunning, InstanceLock
 from commands.backup import BOOK
 from commands.bot import login_of
 from commands.client import Client
-from commands.common import ENV_FILE, read_settings, tell, words
+from commands.common import ENV_FILE, aside, fail, tell, words
 from commands.operate import WAIT_SECONDS, give
 from commands.preflight.account import NoBook, open_trades
 from config.logs import register_secret, silence, without_secrets
-from config.settings import Settings
+from config.settings import Settings, SettingsInvalid, load
 from domain.commands import BY_NAME
 from domain.trade import LATE_MS, Trade, may_still_enter
 
@@ -52,6 +53,25 @@ NO_ANSWER = (
     "The kill is NOT durable so far: the disk does not answer. Closing does not wait for it; "
     "without it the next start trades again."
 )
+NEEDED = frozenset(
+    {
+        "DERIBIT_ENV",
+        "DERIBIT_CLIENT_ID",
+        "DERIBIT_CLIENT_SECRET",
+        "DERIBIT_HTTP_URL",
+        "DERIBIT_WS_URL",
+        "INSTRUMENTS",
+        "API_HOST",
+        "API_PORT",
+        "API_TOKEN",
+        "PAPER_PORT",
+        "DATA_DIR",
+        "TIMEZONE",
+    }
+)
+"""Which account, which daemon, whose data."""
+UNCONCERNED = frozenset(x.upper() for x in Settings.model_fields) - NEEDED
+"""The other settings. A name that is none may be one of those above, misspelt."""
 NOT_IN_FORCE = "The account is flat, but the kill is NOT in force: a daemon may trade again."
 
 
@@ -65,7 +85,7 @@ def kill(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """No entries any more; everything is closed and verified flat. Lasts until resume."""
-    settings = read_settings()
+    settings = _settings()
     if not direct:
         give(Client(settings), BY_NAME["kill"], {}, as_json=as_json, yes=True, wait=wait)
         return
@@ -97,6 +117,18 @@ def kill(
             stack.pop_all()  # to let go of the lock would wait for the same disk; our end does it
     if not (is_flat and is_durable):
         raise typer.Exit(int(ExitCode.FAILED))
+
+
+def _settings() -> Settings:
+    """A mistake in a setting that concerns no kill holds up none."""
+    try:
+        return load(ENV_FILE, os.environ)
+    except SettingsInvalid as error:
+        concerns = {x.key for x in error.problems} - UNCONCERNED
+        if concerns:
+            fail(str(error), ExitCode.SETTINGS_INVALID)
+        aside(f"{error}\nNone of it concerns a kill, which goes on.")
+        return error.rest
 
 
 def _directly(

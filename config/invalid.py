@@ -4,6 +4,8 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from config.model import Settings
+
 HIDDEN = "(hidden)"
 _LONGEST = 60
 _TOKEN_LIKE = re.compile(r"\d{5,}:[\w-]{20,}|://[^/]*@")
@@ -24,11 +26,16 @@ class Problem:
 
 
 class SettingsInvalid(Exception):
-    """The settings cannot be used. Carries every mistake, not only the first."""
+    """The settings cannot be used. Carries every mistake, not only the first.
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
+    ``rest`` are those without a mistake, the others at their defaults: for a kill, which few
+    concern.
+    """
+
+    def __init__(self, problems: tuple[Problem, ...], rest: Settings) -> None:
         super().__init__(problems)
         self.problems = problems
+        self.rest = rest
 
     def __str__(self) -> str:
         count = "1 mistake" if len(self.problems) == 1 else f"{len(self.problems)} mistakes"

@@ -57,7 +57,7 @@ def load(env_file: Path, environ: Mapping[str, str]) -> Settings:
     if "DERIBIT_ENV" not in mistakes:
         problems += [p for p in conflicts(settings) if p.key not in mistakes]
     if problems:
-        raise SettingsInvalid(tuple(problems))
+        raise SettingsInvalid(tuple(problems), settings)
     return settings
 
 
