@@ -98,11 +98,14 @@ class Client:
         """A daemon that hangs may carry out later what it has taken."""
         taken = ""
         if method == "POST":
-            taken = "It may have been taken, and may be carried out yet: see status.\n"
+            taken = "It may have been taken, and may yet be carried out: see status.\n"
         fail(f"{why}\n{taken}{self._all_the_same()}", ExitCode.FAILED)
 
+    def _process(self) -> str:
+        return str(holder(self._folder / "bot.lock") or "<its process>")
+
     def _all_the_same(self) -> str:
-        pid = holder(self._folder / "bot.lock") or "<its process>"
+        pid = self._process()
         return (
             f"To close everything all the same: stop yours (kill -TERM {pid}, or kill -KILL {pid} "
             "if it hangs), then python run.py kill --direct"
@@ -127,7 +130,7 @@ class Client:
         fail(
             f"A daemon answers at {self._root}, and cannot be given commands: {error}.\n"
             f"{gone}Do not start another.\n"
-            "To end it in order, stops staying on the venue: kill -TERM <its process>.\n"
+            f"To end it in order, stops staying on the venue: kill -TERM {self._process()}.\n"
             f"{self._all_the_same()}",
             ExitCode.FAILED,
         )

@@ -203,7 +203,7 @@ ALL_THE_SAME = (
 @pytest.mark.parametrize(
     ("words", "taken"),
     [
-        (("kill",), "It may have been taken, and may be carried out yet: see status.\n"),
+        (("kill",), "It may have been taken, and may yet be carried out: see status.\n"),
         (("status",), ""),
     ],
 )
