@@ -67,6 +67,7 @@ def dialled(
             sock = race.winner()
             if context is None:
                 return sock
+            sock.settimeout(race.share)
             try:
                 return context.wrap_socket(sock, server_hostname=host)
             except OSError as error:
@@ -98,7 +99,7 @@ class Race:
         self._begin_at = -math.inf
         self._until = clock.monotonic() + seconds
         self._failure = OSError("the name has no address")
-        self._failures = 0
+        self._failures = self._count = 0
 
     def __enter__(self) -> Self:
         return self
@@ -109,7 +110,7 @@ class Race:
         self._begun.close()
 
     def winner(self) -> socket.socket:
-        """The next connection that stands. Its timeout is its share of the time that is left.
+        """The next connection that stands. Its timeout is the time that is left.
 
         Raises:
             OSError: nobody answers; the last reason.
@@ -119,7 +120,7 @@ class Race:
             if self._waiting and now >= self._begin_at:
                 self._begin(self._waiting.popleft())
                 self._begin_at = now + HEAD_START
-            elif not self._waiting and not self._begun.get_map():
+            elif not self._waiting and not self._running:
                 raise self._failure
             elif now >= self._until:
                 raise TimeoutError("timed out")
@@ -139,7 +140,8 @@ class Race:
         except OSError as error:  # a family this machine does not know
             self.failed(error)
             return
-        self._begun.register(sock, selectors.EVENT_WRITE)
+        self._count += 1
+        self._begun.register(sock, selectors.EVENT_WRITE, self._count)
         try:
             for option in OPTIONS:
                 sock.setsockopt(*option)
@@ -162,16 +164,27 @@ class Race:
                 self.failed(OSError(code, os.strerror(code)))
                 continue
             self._begun.unregister(sock)
-            self._stands(sock)
+            self._stands(sock, key.data)
             return sock
         return None
 
-    def _stands(self, sock: socket.socket) -> None:
-        others = len(self._waiting) + len(self._begun.get_map())
-        left = (self._until - self._clock.monotonic()) / (others + 1)
-        sock.settimeout(max(LEAST_SECONDS, left))
-        passed = self._failures + len(self._begun.get_map())
-        if passed:
+    @property
+    def share(self) -> float:
+        """What one connection may take of the time that is left, if others are to have a turn."""
+        return max(LEAST_SECONDS, self._left / (1 + len(self._waiting) + self._running))
+
+    @property
+    def _left(self) -> float:
+        return max(LEAST_SECONDS, self._until - self._clock.monotonic())
+
+    @property
+    def _running(self) -> int:
+        return len(self._begun.get_map())
+
+    def _stands(self, sock: socket.socket, number: int) -> None:
+        sock.settimeout(self._left)
+        is_overtaken = any(key.data < number for key in self._begun.get_map().values())
+        if self._failures or is_overtaken:
             reason = str(self._failure)[:120] if self._failures else "no answer yet"
             _log.warning("address_passed_over", host=self._host, reason=reason)
 

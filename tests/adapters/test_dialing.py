@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from structlog.testing import capture_logs
 
 from adapters.clock import SystemClock
 from adapters.dialing import Found, dialled
@@ -111,6 +112,22 @@ def test_a_slow_address_is_not_given_up_for_the_next_one(opened: ExitStack) -> N
     named = naming(late, silent(opened), refusing(opened))
     with dialled("ws://venue/ws", CLOCK, seconds=2.5, resolve=named) as sock:
         assert sock.getpeername() == late
+
+
+def test_an_address_that_answers_before_the_others_is_no_warning(opened: ExitStack) -> None:
+    """From far away each takes longer than the head start of the first."""
+    late = slow(opened)
+    named = naming(late, silent(opened))
+    with (
+        capture_logs() as told,
+        dialled("ws://venue/ws", CLOCK, seconds=2.5, resolve=named) as sock,
+    ):
+        assert sock.getpeername() == late
+    assert told == []
+    named = naming(silent(opened), alive(opened))
+    with capture_logs() as told, dialled("ws://venue/ws", CLOCK, seconds=2.5, resolve=named):
+        pass
+    assert [x["event"] for x in told] == ["address_passed_over"]
 
 
 def test_what_others_left_is_the_last_ones(opened: ExitStack) -> None:

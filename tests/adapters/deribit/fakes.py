@@ -184,9 +184,16 @@ class HttpServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.address[1]}/api/v2"
 
-    def behind(self, tls: ssl.SSLContext) -> None:
-        """From now on it speaks TLS."""
+    def behind(self, tls: ssl.SSLContext, *, after: float = 0.0) -> None:
+        """From now on it speaks TLS, and greets so many seconds after it was connected to."""
+        usual = self._server.get_request
+
+        def greet() -> Any:
+            threading.Event().wait(after)
+            return usual()
+
         self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self._server.get_request = greet
 
     def __enter__(self) -> "HttpServer":
         self._thread.start()

@@ -291,6 +291,23 @@ def test_orders_go_to_whom_the_certificate_vouches_for_and_to_nobody_else(
         rpc.close()
 
 
+def test_the_handshake_has_all_that_is_left_whatever_else_could_be_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Far away it takes some time, and no other address is tried after it."""
+    made = certify(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(made)
+    monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", str(made))
+    with HttpServer(echo) as server, unreachable() as dead:
+        server.behind(tls, after=0.3)
+        resolve = named(server.address[1], *[port_of(dead)] * 3)
+        monkeypatch.setattr(http, "Race", partial(Race, resolve=resolve))
+        rpc = HttpRpc("https://127.0.0.1/api/v2")
+        assert rpc.call("m", {"n": 1}, timeout=1.2) == {"n": 1}
+        rpc.close()
+
+
 def test_waiting_for_a_connection_counts() -> None:
     """All are lent out: whoever waits for one of them has less time for his answer, or none."""
     was_heard, release = threading.Event(), threading.Event()
