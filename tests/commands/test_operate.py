@@ -21,19 +21,25 @@ from tests.commands.running import Ran, run
 from tests.endtoend.bulwark import free_port
 
 
+class Door(BaseHTTPRequestHandler):
+    """Answers as a test has it, and logs nothing."""
+
+    def send(self, code: int, content: bytes) -> None:
+        self.send_response(code)
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None: ...
+
+
 def test_a_kill_that_is_not_answered_says_what_else_there_is(tmp_path: Path) -> None:
     """The daemon is stopping: its words, the way without it, and a failure; no traceback."""
     problem = {"reason": "desk_silent", "lines": ["kill is given, but not answered yet."]}
 
-    class Silent(BaseHTTPRequestHandler):
+    class Silent(Door):
         def do_POST(self) -> None:
-            content = json.dumps(problem).encode()
-            self.send_response(504)
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None: ...
+            self.send(504, json.dumps(problem).encode())
 
     with serving(Silent) as port:
         ran = run(tmp_path, "kill", settings={"API_PORT": port, "API_TOKEN": "t" * 20})
@@ -51,15 +57,9 @@ def test_a_daemon_that_does_not_understand_is_one_that_answers(
     """It answers, so the way without it is none; not understood is a 2."""
     problem = {"reason": "bad_arguments", "lines": ["body.what: not a trade's id"]}
 
-    class Older(BaseHTTPRequestHandler):
+    class Older(Door):
         def do_POST(self) -> None:
-            content = json.dumps(problem).encode()
-            self.send_response(422)
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None: ...
+            self.send(422, json.dumps(problem).encode())
 
     with serving(Older) as port:
         settings = {"API_PORT": port, "API_TOKEN": "t" * 20}
@@ -102,20 +102,12 @@ def test_a_daemon_that_cannot_be_followed_is_not_called_slow(
     """A kill is given, and how it ends is not to be had: at once, why, and what else there is."""
     reply = {"request_id": "r", "status": "accepted", "reason": "", "lines": ["Killing."]}
 
-    class Deaf(BaseHTTPRequestHandler):
+    class Deaf(Door):
         def do_POST(self) -> None:
-            self._send(202, json.dumps(reply).encode())
+            self.send(202, json.dumps(reply).encode())
 
         def do_GET(self) -> None:
-            self._send(status, stream)
-
-        def _send(self, code: int, content: bytes) -> None:
-            self.send_response(code)
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None: ...
+            self.send(status, stream)
 
     with serving(Deaf) as port:
         ran = run(tmp_path, "kill", settings={"API_PORT": port, "API_TOKEN": "t" * 20})
@@ -127,15 +119,9 @@ def test_a_daemon_that_cannot_be_followed_is_not_called_slow(
     )
 
 
-class Healthy(BaseHTTPRequestHandler):
+class Healthy(Door):
     def do_GET(self) -> None:
-        content = b'{"is_well": true, "reasons": []}'
-        self.send_response(200)
-        self.send_header("content-length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None: ...
+        self.send(200, b'{"is_well": true, "reasons": []}')
 
 
 @pytest.mark.parametrize("wait", ["inf", "1e12"])
@@ -143,20 +129,12 @@ def test_a_wait_without_an_end_is_no_traceback(tmp_path: Path, wait: str) -> Non
     """The kill was given by then."""
     reply = {"request_id": "r", "status": "accepted", "reason": "", "lines": ["Killing."]}
 
-    class Prompt(BaseHTTPRequestHandler):
+    class Prompt(Door):
         def do_POST(self) -> None:
-            self._send(json.dumps(reply).encode())
+            self.send(200, json.dumps(reply).encode())
 
         def do_GET(self) -> None:
-            self._send(REPORT.replace(b"false", b"true"))
-
-        def _send(self, content: bytes) -> None:
-            self.send_response(200)
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None: ...
+            self.send(200, REPORT.replace(b"false", b"true"))
 
     with serving(Prompt) as port:
         settings = {"API_PORT": port, "API_TOKEN": "t" * 20}
@@ -222,7 +200,8 @@ def test_a_daemon_that_gives_no_answer_leaves_nobody_without_a_way(
         def handle(self) -> None:
             self.connection.recv(4096)
             self.wfile.write(answer)
-            self.connection.recv(4096)  # until the other side has had enough
+            while self.connection.recv(4096):  # its body, and until it has had enough
+                pass
 
     with InstanceLock(tmp_path / "data/paper/bot.lock"), serving(Hung) as port:
         ran = run(tmp_path, *words, settings={"API_PORT": port, "API_TOKEN": "t" * 20})
@@ -238,15 +217,9 @@ def test_a_daemon_that_gives_no_answer_leaves_nobody_without_a_way(
 def test_a_kill_at_the_wrong_daemon_says_how_to_come_to_the_right_one(tmp_path: Path) -> None:
     """Another one's port, or a token that was changed under a daemon that lives."""
 
-    class Strange(BaseHTTPRequestHandler):
+    class Strange(Door):
         def do_POST(self) -> None:
-            content = b'{"reason": "no_token", "lines": ["Authorization is needed."]}'
-            self.send_response(401)
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None: ...
+            self.send(401, b'{"reason": "no_token", "lines": ["Authorization is needed."]}')
 
     with serving(Strange) as port:
         ran = run(tmp_path, "kill", settings={"API_PORT": port, "API_TOKEN": "t" * 20})
